@@ -1,0 +1,157 @@
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Why a string is not a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameError {
+    /// What the name was for: `group`, `resource`, `resource type`, `node`.
+    pub kind: &'static str,
+    /// The string as given.
+    pub given: String,
+    /// The rule it breaks.
+    pub rule: &'static str,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is no {} name: {}", self.given, self.kind, self.rule)
+    }
+}
+
+impl std::error::Error for NameError {}
+
+/// The longest name, in bytes of UTF-8.
+const LONGEST: usize = 128;
+
+fn check(kind: &'static str, given: &str) -> Result<(), NameError> {
+    let rule = if given.is_empty() {
+        "it must not be empty"
+    } else if given.len() > LONGEST {
+        "it must not be longer than 128 bytes"
+    } else if given.trim() != given {
+        "it must not begin or end with a space"
+    } else if given.chars().any(char::is_control) {
+        "it must not contain control characters"
+    } else if given.contains(['/', '[', ']', '"', '\\']) {
+        "it must not contain any of / [ ] \" \\"
+    } else if given == "." || given == ".." {
+        "it must not be . or .."
+    } else {
+        return Ok(());
+    };
+    Err(NameError { kind, given: given.to_owned(), rule })
+}
+
+macro_rules! names {
+    ($($(#[$meta:meta])* $name:ident, $kind:literal;)+) => {$(
+        $(#[$meta])*
+        ///
+        /// Compared without regard to ASCII case; shown as first written. At most 128 bytes, no control
+        /// characters and none of `/ [ ] " \`. Cloning is cheap.
+        #[derive(Clone)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes a string as a name.
+            ///
+            /// # Errors
+            /// The rule the string breaks.
+            pub fn new(given: &str) -> Result<Self, NameError> {
+                check($kind, given).map(|()| $name(Arc::from(given)))
+            }
+
+            /// The name as first written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(given: &str) -> Result<Self, NameError> {
+                $name::new(given)
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.eq_ignore_ascii_case(&other.0)
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                let lower = |byte: u8| byte.to_ascii_lowercase();
+                self.0.bytes().map(lower).cmp(other.0.bytes().map(lower))
+            }
+        }
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                for byte in self.0.bytes() {
+                    state.write_u8(byte.to_ascii_lowercase());
+                }
+                state.write_u8(0xFF);
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    )+};
+}
+
+names! {
+    /// The name of a group, unique in the cluster.
+    GroupName, "group";
+    /// The name of a resource, unique in the cluster.
+    ResourceName, "resource";
+    /// The name of a resource type, such as `Generic Application`.
+    TypeName, "resource type";
+    /// The name of a node.
+    NodeName, "node";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_differ_only_by_more_than_case() {
+        let (a, b) = (GroupName::new("Web").unwrap(), GroupName::new("web").unwrap());
+        assert_eq!(a, b);
+        assert_eq!(a.to_string(), "Web");
+        let set: std::collections::HashSet<GroupName> = [a, b].into();
+        assert_eq!(set.len(), 1);
+    }
+
+    #[test]
+    fn bad_names_say_the_rule() {
+        for bad in ["", " web", "a/b", "a\nb", "[x]", "..", &"x".repeat(129)] {
+            assert!(ResourceName::new(bad).is_err(), "{bad:?}");
+        }
+        let error = GroupName::new("a/b").unwrap_err().to_string();
+        assert_eq!(error, "\"a/b\" is no group name: it must not contain any of / [ ] \" \\");
+    }
+}
