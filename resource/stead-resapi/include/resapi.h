@@ -1,0 +1,330 @@
+/*
+ * The interface between a resource DLL and the Resource Monitor, under Windows' names.
+ *
+ * A resource DLL exports Startup, StartupEx or both, and hands out a CLRES_FUNCTION_TABLE.
+ */
+#ifndef STEAD_RESAPI_H
+#define STEAD_RESAPI_H
+
+#include "clusapi.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STARTUP_ROUTINE "Startup"
+#define STARTUP_EX_ROUTINE "StartupEx"
+
+#define CLRES_VERSION_V1_00 0x100
+#define CLRES_VERSION_V2_00 0x200
+#define CLRES_VERSION_V3_00 0x300
+#define CLRES_VERSION_V4_00 0x400
+#define CLUSRESDLL_STATUS_OFFLINE_BUSY 1
+#define CLUSRESDLL_STATUS_OFFLINE_SOURCE_THROTTLED 2
+#define CLUSRESDLL_STATUS_OFFLINE_DESTINATION_THROTTLED 4
+#define CLUSRESDLL_STATUS_OFFLINE_DESTINATION_REJECTED 8
+#define CLUSRESDLL_STATUS_INSUFFICIENT_MEMORY 0x10
+#define CLUSRESDLL_STATUS_INSUFFICIENT_PROCESSOR 0x20
+#define CLUSRESDLL_STATUS_INSUFFICIENT_OTHER_RESOURCES 0x40
+#define CLUSRESDLL_STATUS_INVALID_PARAMETERS 0x80
+#define CLUSRESDLL_STATUS_NETWORK_NOT_AVAILABLE 0x100
+#define CLUSRESDLL_STATUS_DO_NOT_COLLECT_WER_REPORT 0x40000000
+#define CLUSRESDLL_STATUS_DUMP_NOW 0x80000000
+#define CLUS_RESDLL_OPEN_RECOVER_MONITOR_STATE 1
+#define CLUS_RESDLL_OPEN_DONT_DELETE_TEMP_DISK 2
+#define CLUS_RESDLL_ONLINE_RECOVER_MONITOR_STATE 1
+#define CLUS_RESDLL_ONLINE_IGNORE_RESOURCE_STATUS 2
+#define CLUS_RESDLL_ONLINE_RETURN_TO_SOURCE_NODE_ON_ERROR 4
+#define CLUS_RESDLL_ONLINE_RESTORE_ONLINE_STATE 8
+#define CLUS_RESDLL_ONLINE_IGNORE_NETWORK_CONNECTIVITY 0x10
+#define CLUS_RESDLL_OFFLINE_IGNORE_RESOURCE_STATUS 1
+#define CLUS_RESDLL_OFFLINE_RETURN_TO_SOURCE_NODE_ON_ERROR 2
+#define CLUS_RESDLL_OFFLINE_QUEUE_ENABLED 4
+#define CLUS_RESDLL_OFFLINE_RETURNING_TO_SOURCE_NODE_BECAUSE_OF_ERROR 8
+#define CLUS_RESDLL_OFFLINE_DUE_TO_EMBEDDED_FAILURE 0x10
+#define CLUS_RESDLL_OFFLINE_IGNORE_NETWORK_CONNECTIVITY 0x20
+#define CLUS_RESDLL_OFFLINE_DO_NOT_UPDATE_PERSISTENT_STATE 0x40
+#define RESTYPE_MONITOR_SHUTTING_DOWN_NODE_STOP 1
+#define RESTYPE_MONITOR_SHUTTING_DOWN_CLUSSVC_CRASH 2
+#define LOCKED_MODE_FLAGS_DONT_REMOVE_FROM_MOVE_QUEUE 1
+#define CLUSRES_DISABLE_WPR_WATCHDOG_FOR_ONLINE_CALLS 1
+#define CLUSRES_DISABLE_WPR_WATCHDOG_FOR_OFFLINE_CALLS 2
+#define ARM_WPR_WATCHDOG_USING_CURRENT_START_AFTER 0xFFFFFFFFFFFFFFFFull
+
+typedef PVOID RESID;
+typedef PVOID RESOURCE_HANDLE;
+typedef INT64 PRES_CTL_CTX;
+typedef INT64 PRESTYPE_CTL_CTX;
+
+typedef enum LOG_LEVEL {
+    LOG_INFORMATION = 0,
+    LOG_WARNING = 1,
+    LOG_ERROR = 2,
+    LOG_SEVERE = 3,
+} LOG_LEVEL, *PLOG_LEVEL;
+
+typedef enum RESOURCE_EXIT_STATE {
+    ResourceExitStateContinue = 0,
+    ResourceExitStateTerminate = 1,
+    ResourceExitStateMax = 2,
+} RESOURCE_EXIT_STATE, *PRESOURCE_EXIT_STATE;
+
+typedef enum FAILURE_TYPE {
+    FAILURE_TYPE_GENERAL = 0,
+    FAILURE_TYPE_EMBEDDED = 1,
+    FAILURE_TYPE_NETWORK_LOSS = 2,
+} FAILURE_TYPE, *PFAILURE_TYPE;
+
+typedef enum CLUSTER_RESOURCE_APPLICATION_STATE {
+    ClusterResourceApplicationStateUnknown = 1,
+    ClusterResourceApplicationOSHeartBeat = 2,
+    ClusterResourceApplicationReady = 3,
+} CLUSTER_RESOURCE_APPLICATION_STATE, *PCLUSTER_RESOURCE_APPLICATION_STATE;
+
+typedef enum RESOURCE_MONITOR_STATE {
+    RmonInitializing = 0,
+    RmonIdle = 1,
+    RmonStartingResource = 2,
+    RmonInitializingResource = 3,
+    RmonOnlineResource = 4,
+    RmonOfflineResource = 5,
+    RmonShutdownResource = 6,
+    RmonDeletingResource = 7,
+    RmonIsAlivePoll = 8,
+    RmonLooksAlivePoll = 9,
+    RmonArbitrateResource = 10,
+    RmonReleaseResource = 11,
+    RmonResourceControl = 12,
+    RmonResourceTypeControl = 13,
+    RmonTerminateResource = 14,
+    RmonDeadlocked = 15,
+} RESOURCE_MONITOR_STATE, *PRESOURCE_MONITOR_STATE;
+
+typedef struct RESOURCE_STATUS {
+    CLUSTER_RESOURCE_STATE ResourceState;
+    DWORD CheckPoint;
+    DWORD WaitHint;
+    HANDLE EventHandle;
+} RESOURCE_STATUS, *PRESOURCE_STATUS;
+
+typedef struct RESOURCE_STATUS_EX {
+    CLUSTER_RESOURCE_STATE ResourceState;
+    DWORD CheckPoint;
+    HANDLE EventHandle;
+    DWORD ApplicationSpecificErrorCode;
+    DWORD Flags;
+    DWORD WaitHint;
+} RESOURCE_STATUS_EX, *PRESOURCE_STATUS_EX;
+
+#define ResUtilInitializeResourceStatus(status) ZeroMemory((status), sizeof(RESOURCE_STATUS))
+#define ResUtilInitializeResourceStatusEx(status) ZeroMemory((status), sizeof(RESOURCE_STATUS_EX))
+
+/* Callbacks. */
+typedef DWORD (*PSET_RESOURCE_STATUS_ROUTINE)(RESOURCE_HANDLE ResourceHandle, PRESOURCE_STATUS ResourceStatus);
+typedef DWORD (*PSET_RESOURCE_STATUS_ROUTINE_EX)(RESOURCE_HANDLE ResourceHandle, PRESOURCE_STATUS_EX ResourceStatus);
+typedef void (*PQUORUM_RESOURCE_LOST)(RESOURCE_HANDLE Resource);
+typedef void (*PLOG_EVENT_ROUTINE)(RESOURCE_HANDLE ResourceHandle, LOG_LEVEL LogLevel, LPCWSTR FormatString, ...);
+typedef DWORD (*PSET_RESOURCE_LOCKED_MODE_ROUTINE)(RESOURCE_HANDLE ResourceHandle, BOOL LockedModeEnabled,
+                                                   DWORD LockedModeReason);
+typedef DWORD (*PSET_RESOURCE_LOCKED_MODE_EX_ROUTINE)(RESOURCE_HANDLE ResourceHandle, BOOL LockedModeEnabled,
+                                                      DWORD LockedModeReason, DWORD LockedModeFlags);
+typedef DWORD (*PSIGNAL_FAILURE_ROUTINE)(RESOURCE_HANDLE ResourceHandle, FAILURE_TYPE FailureType,
+                                         DWORD ApplicationSpecificErrorCode);
+typedef DWORD (*PSET_RESOURCE_INMEMORY_NODELOCAL_PROPERTIES_ROUTINE)(RESOURCE_HANDLE ResourceHandle,
+                                                                     PBYTE propertyListBuffer,
+                                                                     DWORD propertyListBufferSize);
+typedef DWORD (*PEND_CONTROL_CALL)(INT64 context, DWORD status);
+typedef DWORD (*PEND_TYPE_CONTROL_CALL)(INT64 context, DWORD status);
+typedef DWORD (*PEXTEND_RES_CONTROL_CALL)(INT64 context, DWORD newTimeoutInMs);
+typedef DWORD (*PEXTEND_RES_TYPE_CONTROL_CALL)(INT64 context, DWORD newTimeoutInMs);
+typedef DWORD (*PRAISE_RES_TYPE_NOTIFICATION)(LPCWSTR ResourceType, const BYTE *pPayload, DWORD payloadSize);
+typedef DWORD (*PCHANGE_RESOURCE_PROCESS_FOR_DUMPS)(RESOURCE_HANDLE resource, LPCWSTR processName, DWORD processId,
+                                                    BOOL isAdd);
+typedef DWORD (*PCHANGE_RES_TYPE_PROCESS_FOR_DUMPS)(LPCWSTR resourceTypeName, LPCWSTR processName, DWORD processId,
+                                                    BOOL isAdd);
+typedef DWORD (*PSET_INTERNAL_STATE)(RESOURCE_HANDLE ResourceHandle, CLUSTER_RESOURCE_APPLICATION_STATE stateType,
+                                     BOOL active);
+typedef DWORD (*PREQUEST_DUMP_ROUTINE)(RESOURCE_HANDLE ResourceHandle, BOOL DumpDueToCallInProgress,
+                                       DWORD DumpDelayInMs);
+typedef DWORD (*PSET_RESOURCE_WPR_POLICY_ROUTINE)(RESOURCE_HANDLE ResourceHandle, DWORD WprPolicyFlags);
+typedef DWORD (*PARM_WPR_WATCHDOG_FOR_CURRENT_RESOURCE_CALL_ROUTINE)(RESOURCE_HANDLE ResourceHandle,
+                                                                     ULONGLONG TimeoutInMs);
+
+typedef struct CLRES_CALLBACK_FUNCTION_TABLE {
+    PLOG_EVENT_ROUTINE LogEvent;
+    PSET_RESOURCE_STATUS_ROUTINE_EX SetResourceStatusEx;
+    PSET_RESOURCE_LOCKED_MODE_ROUTINE SetResourceLockedMode;
+    PSIGNAL_FAILURE_ROUTINE SignalFailure;
+    PSET_RESOURCE_INMEMORY_NODELOCAL_PROPERTIES_ROUTINE SetResourceInMemoryNodeLocalProperties;
+    PEND_CONTROL_CALL EndControlCall;
+    PEND_TYPE_CONTROL_CALL EndTypeControlCall;
+    PEXTEND_RES_CONTROL_CALL ExtendControlCall;
+    PEXTEND_RES_TYPE_CONTROL_CALL ExtendTypeControlCall;
+    PRAISE_RES_TYPE_NOTIFICATION RaiseResTypeNotification;
+    PCHANGE_RESOURCE_PROCESS_FOR_DUMPS ChangeResourceProcessForDumps;
+    PCHANGE_RES_TYPE_PROCESS_FOR_DUMPS ChangeResTypeProcessForDumps;
+    PSET_INTERNAL_STATE SetInternalState;
+    PSET_RESOURCE_LOCKED_MODE_EX_ROUTINE SetResourceLockedModeEx;
+    PREQUEST_DUMP_ROUTINE RequestDump;
+    PSET_RESOURCE_WPR_POLICY_ROUTINE SetResourceWprPolicy;
+    PARM_WPR_WATCHDOG_FOR_CURRENT_RESOURCE_CALL_ROUTINE ArmWprWatchdogForCurrentResourceCall;
+} CLRES_CALLBACK_FUNCTION_TABLE, *PCLRES_CALLBACK_FUNCTION_TABLE;
+
+/* Entry points. */
+typedef RESID (*POPEN_ROUTINE)(LPCWSTR ResourceName, HKEY ResourceKey, RESOURCE_HANDLE ResourceHandle);
+typedef RESID (*POPEN_V2_ROUTINE)(LPCWSTR ResourceName, HKEY ResourceKey, RESOURCE_HANDLE ResourceHandle,
+                                  DWORD OpenFlags);
+typedef void (*PCLOSE_ROUTINE)(RESID Resource);
+typedef DWORD (*PONLINE_ROUTINE)(RESID Resource, LPHANDLE EventHandle);
+typedef DWORD (*PONLINE_V2_ROUTINE)(RESID Resource, LPHANDLE EventHandle, DWORD OnlineFlags, PBYTE InBuffer,
+                                    DWORD InBufferSize, DWORD Reserved);
+typedef DWORD (*POFFLINE_ROUTINE)(RESID Resource);
+typedef DWORD (*POFFLINE_V2_ROUTINE)(RESID Resource, LPCWSTR DestinationNodeName, DWORD OfflineFlags,
+                                     PBYTE InBuffer, DWORD InBufferSize, DWORD Reserved);
+typedef void (*PTERMINATE_ROUTINE)(RESID Resource);
+typedef BOOL (*PLOOKS_ALIVE_ROUTINE)(RESID Resource);
+typedef BOOL (*PIS_ALIVE_ROUTINE)(RESID Resource);
+typedef DWORD (*PARBITRATE_ROUTINE)(RESID Resource, PQUORUM_RESOURCE_LOST LostQuorumResource);
+typedef DWORD (*PRELEASE_ROUTINE)(RESID Resource);
+typedef DWORD (*PRESOURCE_CONTROL_ROUTINE)(RESID Resource, DWORD ControlCode, PVOID InBuffer, DWORD InBufferSize,
+                                           PVOID OutBuffer, DWORD OutBufferSize, LPDWORD BytesReturned);
+typedef DWORD (*PRESOURCE_TYPE_CONTROL_ROUTINE)(LPCWSTR ResourceTypeName, DWORD ControlCode, PVOID InBuffer,
+                                                DWORD InBufferSize, PVOID OutBuffer, DWORD OutBufferSize,
+                                                LPDWORD BytesReturned);
+typedef DWORD (*PCANCEL_ROUTINE)(RESID Resource, DWORD CancelFlags_RESERVED);
+typedef DWORD (*PBEGIN_RESCALL_ROUTINE)(RESID Resource, DWORD ControlCode, PVOID InBuffer, DWORD InBufferSize,
+                                        PVOID OutBuffer, DWORD OutBufferSize, LPDWORD BytesReturned, INT64 context,
+                                        BOOL *ReturnedAsynchronously);
+typedef DWORD (*PBEGIN_RESTYPECALL_ROUTINE)(LPCWSTR ResourceTypeName, DWORD ControlCode, PVOID InBuffer,
+                                            DWORD InBufferSize, PVOID OutBuffer, DWORD OutBufferSize,
+                                            LPDWORD BytesReturned, INT64 context, BOOL *ReturnedAsynchronously);
+typedef DWORD (*PBEGIN_RESCALL_AS_USER_ROUTINE)(RESID Resource, HANDLE TokenHandle, DWORD ControlCode, PVOID InBuffer,
+                                                DWORD InBufferSize, PVOID OutBuffer, DWORD OutBufferSize,
+                                                LPDWORD BytesReturned, INT64 context, BOOL *ReturnedAsynchronously);
+typedef DWORD (*PBEGIN_RESTYPECALL_AS_USER_ROUTINE)(LPCWSTR ResourceTypeName, HANDLE TokenHandle, DWORD ControlCode,
+                                                    PVOID InBuffer, DWORD InBufferSize, PVOID OutBuffer,
+                                                    DWORD OutBufferSize, LPDWORD BytesReturned, INT64 context,
+                                                    BOOL *ReturnedAsynchronously);
+
+typedef struct CLRES_V1_FUNCTIONS {
+    POPEN_ROUTINE Open;
+    PCLOSE_ROUTINE Close;
+    PONLINE_ROUTINE Online;
+    POFFLINE_ROUTINE Offline;
+    PTERMINATE_ROUTINE Terminate;
+    PLOOKS_ALIVE_ROUTINE LooksAlive;
+    PIS_ALIVE_ROUTINE IsAlive;
+    PARBITRATE_ROUTINE Arbitrate;
+    PRELEASE_ROUTINE Release;
+    PRESOURCE_CONTROL_ROUTINE ResourceControl;
+    PRESOURCE_TYPE_CONTROL_ROUTINE ResourceTypeControl;
+} CLRES_V1_FUNCTIONS, *PCLRES_V1_FUNCTIONS;
+
+typedef struct CLRES_V2_FUNCTIONS {
+    POPEN_V2_ROUTINE Open;
+    PCLOSE_ROUTINE Close;
+    PONLINE_V2_ROUTINE Online;
+    POFFLINE_V2_ROUTINE Offline;
+    PTERMINATE_ROUTINE Terminate;
+    PLOOKS_ALIVE_ROUTINE LooksAlive;
+    PIS_ALIVE_ROUTINE IsAlive;
+    PARBITRATE_ROUTINE Arbitrate;
+    PRELEASE_ROUTINE Release;
+    PRESOURCE_CONTROL_ROUTINE ResourceControl;
+    PRESOURCE_TYPE_CONTROL_ROUTINE ResourceTypeControl;
+    PCANCEL_ROUTINE Cancel;
+} CLRES_V2_FUNCTIONS, *PCLRES_V2_FUNCTIONS;
+
+typedef struct CLRES_V3_FUNCTIONS {
+    POPEN_V2_ROUTINE Open;
+    PCLOSE_ROUTINE Close;
+    PONLINE_V2_ROUTINE Online;
+    POFFLINE_V2_ROUTINE Offline;
+    PTERMINATE_ROUTINE Terminate;
+    PLOOKS_ALIVE_ROUTINE LooksAlive;
+    PIS_ALIVE_ROUTINE IsAlive;
+    PARBITRATE_ROUTINE Arbitrate;
+    PRELEASE_ROUTINE Release;
+    PBEGIN_RESCALL_ROUTINE BeginResourceControl;
+    PBEGIN_RESTYPECALL_ROUTINE BeginResourceTypeControl;
+    PCANCEL_ROUTINE Cancel;
+} CLRES_V3_FUNCTIONS, *PCLRES_V3_FUNCTIONS;
+
+typedef struct CLRES_V4_FUNCTIONS {
+    POPEN_V2_ROUTINE Open;
+    PCLOSE_ROUTINE Close;
+    PONLINE_V2_ROUTINE Online;
+    POFFLINE_V2_ROUTINE Offline;
+    PTERMINATE_ROUTINE Terminate;
+    PLOOKS_ALIVE_ROUTINE LooksAlive;
+    PIS_ALIVE_ROUTINE IsAlive;
+    PARBITRATE_ROUTINE Arbitrate;
+    PRELEASE_ROUTINE Release;
+    PBEGIN_RESCALL_ROUTINE BeginResourceControl;
+    PBEGIN_RESTYPECALL_ROUTINE BeginResourceTypeControl;
+    PCANCEL_ROUTINE Cancel;
+    PBEGIN_RESCALL_AS_USER_ROUTINE BeginResourceControlAsUser;
+    PBEGIN_RESTYPECALL_AS_USER_ROUTINE BeginResourceTypeControlAsUser;
+} CLRES_V4_FUNCTIONS, *PCLRES_V4_FUNCTIONS;
+
+typedef struct CLRES_FUNCTION_TABLE {
+    DWORD TableSize;
+    DWORD Version;
+    union {
+        CLRES_V1_FUNCTIONS V1Functions;
+        CLRES_V2_FUNCTIONS V2Functions;
+        CLRES_V3_FUNCTIONS V3Functions;
+        CLRES_V4_FUNCTIONS V4Functions;
+    };
+} CLRES_FUNCTION_TABLE, *PCLRES_FUNCTION_TABLE;
+
+#define CLRES_V1_FUNCTION_SIZE sizeof(CLRES_V1_FUNCTIONS)
+#define CLRES_V2_FUNCTION_SIZE sizeof(CLRES_V2_FUNCTIONS)
+#define CLRES_V3_FUNCTION_SIZE sizeof(CLRES_V3_FUNCTIONS)
+#define CLRES_V4_FUNCTION_SIZE sizeof(CLRES_V4_FUNCTIONS)
+
+/* Defines a table whose entry points are named Prefix followed by Open, Close, Online and so on. */
+#define CLRES_V1_FUNCTION_TABLE(Name, TableVersion, Prefix, ArbitrateRoutine, ReleaseRoutine, ControlRoutine, \
+                                TypeControlRoutine) \
+    CLRES_FUNCTION_TABLE Name = { CLRES_V1_FUNCTION_SIZE, TableVersion, { .V1Functions = { \
+        Prefix##Open, Prefix##Close, Prefix##Online, Prefix##Offline, Prefix##Terminate, Prefix##LooksAlive, \
+        Prefix##IsAlive, ArbitrateRoutine, ReleaseRoutine, ControlRoutine, TypeControlRoutine } } }
+#define CLRES_V2_FUNCTION_TABLE(Name, TableVersion, Prefix, ArbitrateRoutine, ReleaseRoutine, ControlRoutine, \
+                                TypeControlRoutine, CancelRoutine) \
+    CLRES_FUNCTION_TABLE Name = { CLRES_V2_FUNCTION_SIZE, TableVersion, { .V2Functions = { \
+        Prefix##Open, Prefix##Close, Prefix##Online, Prefix##Offline, Prefix##Terminate, Prefix##LooksAlive, \
+        Prefix##IsAlive, ArbitrateRoutine, ReleaseRoutine, ControlRoutine, TypeControlRoutine, CancelRoutine } } }
+#define CLRES_V3_FUNCTION_TABLE(Name, TableVersion, Prefix, ArbitrateRoutine, ReleaseRoutine, BeginControlRoutine, \
+                                BeginTypeControlRoutine, CancelRoutine) \
+    CLRES_FUNCTION_TABLE Name = { CLRES_V3_FUNCTION_SIZE, TableVersion, { .V3Functions = { \
+        Prefix##Open, Prefix##Close, Prefix##Online, Prefix##Offline, Prefix##Terminate, Prefix##LooksAlive, \
+        Prefix##IsAlive, ArbitrateRoutine, ReleaseRoutine, BeginControlRoutine, BeginTypeControlRoutine, \
+        CancelRoutine } } }
+#define CLRES_V4_FUNCTION_TABLE(Name, TableVersion, Prefix, ArbitrateRoutine, ReleaseRoutine, BeginControlRoutine, \
+                                BeginTypeControlRoutine, CancelRoutine, BeginControlAsUserRoutine, \
+                                BeginTypeControlAsUserRoutine) \
+    CLRES_FUNCTION_TABLE Name = { CLRES_V4_FUNCTION_SIZE, TableVersion, { .V4Functions = { \
+        Prefix##Open, Prefix##Close, Prefix##Online, Prefix##Offline, Prefix##Terminate, Prefix##LooksAlive, \
+        Prefix##IsAlive, ArbitrateRoutine, ReleaseRoutine, BeginControlRoutine, BeginTypeControlRoutine, \
+        CancelRoutine, BeginControlAsUserRoutine, BeginTypeControlAsUserRoutine } } }
+
+typedef DWORD (*PSTARTUP_ROUTINE)(LPCWSTR ResourceType, DWORD MinVersionSupported, DWORD MaxVersionSupported,
+                                  PSET_RESOURCE_STATUS_ROUTINE SetResourceStatus, PLOG_EVENT_ROUTINE LogEvent,
+                                  PCLRES_FUNCTION_TABLE *FunctionTable);
+typedef DWORD (*PSTARTUP_EX_ROUTINE)(LPCWSTR ResourceType, DWORD MinVersionSupported, DWORD MaxVersionSupported,
+                                     PCLRES_CALLBACK_FUNCTION_TABLE MonitorCallbackFunctions,
+                                     PCLRES_FUNCTION_TABLE *ResourceDllInterfaceFunctions);
+
+/* What a resource DLL exports. */
+DWORD WINAPI Startup(LPCWSTR ResourceType, DWORD MinVersionSupported, DWORD MaxVersionSupported,
+                     PSET_RESOURCE_STATUS_ROUTINE SetResourceStatus, PLOG_EVENT_ROUTINE LogEvent,
+                     PCLRES_FUNCTION_TABLE *FunctionTable);
+DWORD WINAPI StartupEx(LPCWSTR ResourceType, DWORD MinVersionSupported, DWORD MaxVersionSupported,
+                       PCLRES_CALLBACK_FUNCTION_TABLE MonitorCallbackFunctions,
+                       PCLRES_FUNCTION_TABLE *ResourceDllInterfaceFunctions);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

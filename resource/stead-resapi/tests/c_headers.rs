@@ -1,0 +1,155 @@
+//! The C headers say what the Rust declarations say: sizes, offsets and numbers are asserted by a C compiler from a
+//! list made here.
+
+use std::fmt::Write as _;
+use std::mem::{offset_of, size_of};
+use std::path::Path;
+use std::process::Command;
+
+use stead_resapi::*;
+
+fn compile(name: &str, source: &str, compiler: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    std::fs::write(&file, source).unwrap();
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    let output = Command::new(compiler)
+        .args(["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fshort-wchar", "-I"])
+        .arg(include)
+        .arg(&file)
+        .arg("-o")
+        .arg(folder.path().join("out.so"))
+        .output();
+    match output {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => eprintln!("SKIPPED: {name} was not compiled: {compiler}: {error}"),
+    }
+}
+
+#[test]
+fn numbers_and_layouts_agree() {
+    let mut source = String::from("#include <resapi.h>\n");
+    let mut asserted = 0;
+    let lists: &[&[(&str, i64)]] =
+        &[STATE_I32, ENUM_I32, FLAG_U32, STATUS_U64, CHAR_U32, PROP_U32, PROP_I32, CTL_U32, ERROR_U32];
+    for (name, value) in lists.iter().flat_map(|list| list.iter()) {
+        writeln!(source, "_Static_assert((long long){name} == {value}LL, \"{name}\");").unwrap();
+        asserted += 1;
+    }
+    macro_rules! layout {
+        ($($name:ident { $($field:ident),* })+) => {$(
+            writeln!(source, "_Static_assert(sizeof({0}) == {1}, \"{0}\");", stringify!($name), size_of::<$name>()).unwrap();
+            $(writeln!(source, "_Static_assert(offsetof({0}, {1}) == {2}, \"{0}.{1}\");",
+                stringify!($name), stringify!($field), offset_of!($name, $field)).unwrap(); asserted += 1;)*
+        )+};
+    }
+    layout! {
+        RESOURCE_STATUS { ResourceState, CheckPoint, WaitHint, EventHandle }
+        RESOURCE_STATUS_EX { ResourceState, CheckPoint, EventHandle, ApplicationSpecificErrorCode, Flags, WaitHint }
+        CLRES_V1_FUNCTIONS { Open, Close, Online, Offline, Terminate, LooksAlive, IsAlive, Arbitrate, Release, ResourceControl, ResourceTypeControl }
+        CLRES_V2_FUNCTIONS { Open, Online, Offline, Cancel }
+        CLRES_V3_FUNCTIONS { BeginResourceControl, BeginResourceTypeControl, Cancel }
+        CLRES_V4_FUNCTIONS { BeginResourceControl, Cancel, BeginResourceControlAsUser, BeginResourceTypeControlAsUser }
+        CLRES_FUNCTION_TABLE { TableSize, Version }
+        CLRES_CALLBACK_FUNCTION_TABLE { LogEvent, SetResourceStatusEx, SetResourceLockedMode, SignalFailure,
+            SetResourceInMemoryNodeLocalProperties, EndControlCall, EndTypeControlCall, ExtendControlCall,
+            ExtendTypeControlCall, RaiseResTypeNotification, ChangeResourceProcessForDumps,
+            ChangeResTypeProcessForDumps, SetInternalState, SetResourceLockedModeEx, RequestDump,
+            SetResourceWprPolicy, ArmWprWatchdogForCurrentResourceCall }
+    }
+    source.push_str("_Static_assert(offsetof(CLRES_FUNCTION_TABLE, V4Functions) == 8, \"union\");\n");
+    assert!(asserted > 640, "only {asserted} assertions");
+    compile("layout.c", &source, "cc");
+}
+
+const SAMPLE: &str = r#"
+#include <resapi.h>
+
+static CLRES_CALLBACK_FUNCTION_TABLE callbacks;
+
+static RESID WINAPI SampleOpen(LPCWSTR ResourceName, HKEY ResourceKey, RESOURCE_HANDLE ResourceHandle, DWORD OpenFlags)
+{
+    UNREFERENCED_PARAMETER(OpenFlags);
+    HKEY key = NULL;
+    if (wcslen(ResourceName) == 0 || ClusterRegOpenKey(ResourceKey, L"Parameters", KEY_READ, &key) != ERROR_SUCCESS) {
+        SetLastError(ERROR_INVALID_PARAMETER);
+        return NULL;
+    }
+    ClusterRegCloseKey(key);
+    callbacks.LogEvent(ResourceHandle, LOG_INFORMATION, L"opened %1!ws!", ResourceName);
+    return ResourceHandle;
+}
+static void WINAPI SampleClose(RESID Resource) { UNREFERENCED_PARAMETER(Resource); }
+static DWORD WINAPI SampleOnline(RESID Resource, LPHANDLE EventHandle, DWORD OnlineFlags, PBYTE InBuffer,
+                                 DWORD InBufferSize, DWORD Reserved)
+{
+    UNREFERENCED_PARAMETER(InBuffer); UNREFERENCED_PARAMETER(InBufferSize); UNREFERENCED_PARAMETER(Reserved);
+    if (OnlineFlags & CLUS_RESDLL_ONLINE_IGNORE_RESOURCE_STATUS)
+        *EventHandle = NULL;
+    RESOURCE_STATUS_EX status;
+    ResUtilInitializeResourceStatusEx(&status);
+    status.ResourceState = ClusterResourceOnline;
+    return callbacks.SetResourceStatusEx(Resource, &status) == ResourceExitStateTerminate ? ERROR_SUCCESS : ERROR_IO_PENDING;
+}
+static DWORD WINAPI SampleOffline(RESID Resource, LPCWSTR DestinationNodeName, DWORD OfflineFlags, PBYTE InBuffer,
+                                  DWORD InBufferSize, DWORD Reserved)
+{
+    UNREFERENCED_PARAMETER(Resource); UNREFERENCED_PARAMETER(DestinationNodeName); UNREFERENCED_PARAMETER(InBuffer);
+    UNREFERENCED_PARAMETER(InBufferSize); UNREFERENCED_PARAMETER(Reserved);
+    return OfflineFlags & CLUS_RESDLL_OFFLINE_QUEUE_ENABLED ? ERROR_SUCCESS : ERROR_IO_PENDING;
+}
+static void WINAPI SampleTerminate(RESID Resource) { UNREFERENCED_PARAMETER(Resource); }
+static BOOL WINAPI SampleLooksAlive(RESID Resource) { return Resource != NULL; }
+static BOOL WINAPI SampleIsAlive(RESID Resource) { return Resource != NULL; }
+static DWORD WINAPI SampleResourceControl(RESID Resource, DWORD ControlCode, PVOID InBuffer, DWORD InBufferSize,
+                                          PVOID OutBuffer, DWORD OutBufferSize, LPDWORD BytesReturned)
+{
+    UNREFERENCED_PARAMETER(Resource); UNREFERENCED_PARAMETER(InBuffer); UNREFERENCED_PARAMETER(InBufferSize);
+    UNREFERENCED_PARAMETER(OutBuffer); UNREFERENCED_PARAMETER(OutBufferSize);
+    *BytesReturned = 0;
+    return ControlCode == CLUSCTL_RESOURCE_UNKNOWN ? ERROR_SUCCESS : ERROR_INVALID_FUNCTION;
+}
+CLRES_V2_FUNCTION_TABLE(SampleTable, CLRES_VERSION_V2_00, Sample, NULL, NULL, SampleResourceControl, NULL, NULL);
+
+DWORD WINAPI StartupEx(LPCWSTR ResourceType, DWORD MinVersionSupported, DWORD MaxVersionSupported,
+                       PCLRES_CALLBACK_FUNCTION_TABLE MonitorCallbackFunctions,
+                       PCLRES_FUNCTION_TABLE *ResourceDllInterfaceFunctions)
+{
+    if (lstrcmpiW(ResourceType, L"Sample") != 0)
+        return ERROR_CLUSTER_RESNAME_NOT_FOUND;
+    if (MinVersionSupported > CLRES_VERSION_V2_00 || MaxVersionSupported < CLRES_VERSION_V2_00)
+        return ERROR_REVISION_MISMATCH;
+    callbacks = *MonitorCallbackFunctions;
+    *ResourceDllInterfaceFunctions = &SampleTable;
+    return ERROR_SUCCESS;
+}
+"#;
+
+#[test]
+fn a_resource_dll_with_the_documented_names_compiles_without_warnings() {
+    compile("sample.c", SAMPLE, "cc");
+}
+
+#[test]
+fn the_headers_are_good_cpp_too() {
+    let source = "#include <resapi.h>\nstatic_assert(sizeof(CLRES_FUNCTION_TABLE) == 120, \"\");\n\
+                  DWORD size() { return (DWORD)wcslen(L\"abc\") + ClusterResourceOnline; }\n";
+    compile("sample.cpp", source, "c++");
+}
+
+#[test]
+fn forgetting_short_wchar_is_explained() {
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    let output = Command::new("cc")
+        .args(["-x", "c", "-fsyntax-only", "-I"])
+        .arg(include)
+        .args(["-include", "resapi.h", "/dev/null"])
+        .output();
+    match output {
+        Ok(output) => {
+            assert!(!output.status.success());
+            assert!(String::from_utf8_lossy(&output.stderr).contains("compile with -fshort-wchar"));
+        }
+        Err(error) => eprintln!("SKIPPED: cc: {error}"),
+    }
+}
