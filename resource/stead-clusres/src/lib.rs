@@ -1,0 +1,28 @@
+//! Resource types shipped with stead, built with the SDK and reached through the same function tables as any other.
+
+mod application;
+mod command;
+mod ocf;
+mod process;
+mod script;
+
+use std::sync::OnceLock;
+
+use stead_resapi::STARTUP_EX;
+
+pub use application::GenericApplication;
+pub use ocf::OcfAgent;
+pub use script::GenericScript;
+
+/// Every shipped type: its name and its start-up routine.
+#[must_use]
+pub fn builtin() -> &'static [(&'static str, STARTUP_EX)] {
+    static TYPES: OnceLock<[(&'static str, STARTUP_EX); 3]> = OnceLock::new();
+    TYPES.get_or_init(|| {
+        [
+            stead_sdk::builtin::<GenericApplication>(),
+            stead_sdk::builtin::<GenericScript>(),
+            stead_sdk::builtin::<OcfAgent>(),
+        ]
+    })
+}

@@ -1,0 +1,154 @@
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use stead_resapi as abi;
+use stead_sdk::Failure;
+
+use super::exit::Exit;
+use super::metadata::Metadata;
+use crate::process::Tree;
+
+/// How often a running action shows that it is being waited for.
+const PROGRESS: Duration = Duration::from_secs(2);
+
+/// The longest metadata that is read.
+const LONGEST_METADATA: u64 = 1 << 20;
+
+/// An agent on this node.
+#[derive(Clone, Debug)]
+pub(crate) struct Agent {
+    path: PathBuf,
+    root: String,
+    provider: String,
+    kind: String,
+}
+
+impl Agent {
+    /// Finds an agent by `ocf:PROVIDER:NAME` or by its path.
+    pub(crate) fn find(name: &str, root: &str) -> Result<Agent, Failure> {
+        let wrong = |text: String| Failure::new(abi::ERROR_INVALID_PARAMETER, text);
+        let (path, provider, kind) = if let Some(rest) = name.strip_prefix("ocf:") {
+            let (provider, kind) = rest.split_once(':').unwrap_or(("heartbeat", rest));
+            if [provider, kind]
+                .iter()
+                .any(|part| part.is_empty() || part.contains('/') || part.starts_with('.'))
+            {
+                return Err(wrong(format!("{name:?} is not ocf:PROVIDER:NAME")));
+            }
+            (Path::new(root).join("resource.d").join(provider).join(kind), provider, kind)
+        } else {
+            let path = Path::new(name);
+            if !path.is_absolute() {
+                return Err(wrong(format!("{name:?} is neither ocf:PROVIDER:NAME nor an absolute path")));
+            }
+            (path.to_owned(), "stead", path.file_name().and_then(|name| name.to_str()).unwrap_or("agent"))
+        };
+        if !path.is_file() {
+            return Err(Failure::on_this_node(format!(
+                "agent {name:?} is not installed on this node: there is no file {}",
+                path.display()
+            )));
+        }
+        let (provider, kind) = (provider.to_owned(), kind.to_owned());
+        Ok(Agent { path, root: root.to_owned(), provider, kind })
+    }
+
+    fn command(&self, action: &str, instance: &str, parameters: &[(String, String)]) -> Command {
+        let mut command = Command::new(&self.path);
+        command.arg(action).stdin(Stdio::null());
+        command.env("OCF_ROOT", &self.root);
+        command.env("OCF_RA_VERSION_MAJOR", "1").env("OCF_RA_VERSION_MINOR", "1");
+        command.env("OCF_RESOURCE_INSTANCE", instance);
+        command.env("OCF_RESOURCE_TYPE", &self.kind).env("OCF_RESOURCE_PROVIDER", &self.provider);
+        if action == "monitor" {
+            command.env("OCF_CHECK_LEVEL", "0").env("OCF_RESKEY_CRM_meta_interval", "10000");
+        }
+        for (name, value) in parameters {
+            command.env(format!("OCF_RESKEY_{name}"), value);
+        }
+        command
+    }
+
+    /// What the agent says of itself; read once for each version of the file.
+    pub(crate) fn metadata(&self) -> Result<Metadata, Failure> {
+        type Known = HashMap<PathBuf, (SystemTime, Metadata)>;
+        static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+        let changed = fs::metadata(&self.path)?.modified()?;
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, metadata)) = known().as_ref().and_then(|known| known.get(&self.path))
+            && *at == changed
+        {
+            return Ok(metadata.clone());
+        }
+        let bad = |text: String| {
+            Failure::on_any_node(format!(
+                "agent {}: its meta-data cannot be used: {text}",
+                self.path.display()
+            ))
+        };
+        let mut child = self
+            .command("meta-data", "meta-data", &[])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| bad(error.to_string()))?;
+        let mut text = String::new();
+        let output = child.stdout.take();
+        let read = output.map_or(Ok(0), |output| output.take(LONGEST_METADATA).read_to_string(&mut text));
+        let status = child.wait()?;
+        read.map_err(|error| bad(error.to_string()))?;
+        if !status.success() {
+            return Err(bad(format!("meta-data ended with {status}")));
+        }
+        let metadata = Metadata::parse(&text).map_err(bad)?;
+        known().get_or_insert_default().insert(self.path.clone(), (changed, metadata.clone()));
+        Ok(metadata)
+    }
+
+    /// Runs an action to its end. `running` is told the process while it runs; the action is killed with all it
+    /// started when `go_on` says no or `limit` is over.
+    pub(crate) fn run(
+        &self,
+        action: &str,
+        instance: &str,
+        parameters: &[(String, String)],
+        limit: Duration,
+        running: impl Fn(Option<Arc<Tree>>),
+        mut go_on: impl FnMut() -> bool,
+    ) -> Result<(Exit, Arc<Tree>), Failure> {
+        let metadata = self.metadata()?;
+        let spelt: Vec<(String, String)> =
+            parameters.iter().map(|(name, value)| (metadata.spelling(name), value.clone())).collect();
+        let mut command = self.command(action, instance, &spelt);
+        let tree = Tree::start(&mut command, instance).map_err(|error| {
+            let text = format!("agent {} could not be run: {error}", self.path.display());
+            Failure::new(Failure::from(error).code(), text)
+        })?;
+        let tree = Arc::new(tree);
+        running(Some(Arc::clone(&tree)));
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if tree.wait(left.min(PROGRESS)) {
+                running(None);
+                return Ok((Exit::from_status(tree.status()), tree));
+            }
+            let late = left.is_zero();
+            if late || !go_on() {
+                running(None);
+                tree.kill();
+                let (code, why) = if late {
+                    (abi::ERROR_TIMEOUT, format!("took longer than {} ms", limit.as_millis()))
+                } else {
+                    (abi::ERROR_OPERATION_ABORTED, "was cancelled".to_owned())
+                };
+                return Err(Failure::new(code, format!("{action} {why} and was killed")));
+            }
+        }
+    }
+}
