@@ -1,0 +1,132 @@
+//! What every backend must do. A backend's test calls [`run`] with a way to make empty stores.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test suite, though other crates call it")]
+
+use std::sync::Arc;
+use std::thread;
+
+use serde_json::json;
+
+use crate::{Guard, Operation, Outcome, Store, StoreError, Transaction};
+
+fn put(key: &str, value: serde_json::Value) -> Transaction {
+    Transaction { guards: Vec::new(), operations: vec![Operation::Put(key.to_owned(), value)] }
+}
+
+fn guarded(guard: Guard, key: &str, value: serde_json::Value) -> Transaction {
+    Transaction { guards: vec![guard], ..put(key, value) }
+}
+
+fn committed(outcome: &Outcome) -> u64 {
+    match outcome {
+        Outcome::Committed(revision) => *revision,
+        Outcome::Conflict(key) => panic!("conflict on {key}"),
+    }
+}
+
+/// Runs every check on stores made by `make`, each of which must be empty.
+///
+/// # Panics
+/// When a check fails.
+pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
+    an_empty_store_has_nothing(&*make());
+    revisions_rise_and_are_kept(&*make());
+    lists_are_ordered_and_end_with_the_prefix(&*make());
+    guards_decide(&*make());
+    a_transaction_is_all_or_nothing(&*make());
+    operations_happen_in_order(&*make());
+    bad_keys_are_refused(&*make());
+    large_documents_pass(&*make());
+    one_of_many_wins_a_guard(make());
+}
+
+fn an_empty_store_has_nothing(store: &dyn Store) {
+    assert_eq!(store.get("a"), Ok(None));
+    assert_eq!(store.list("").unwrap().1, []);
+}
+
+fn revisions_rise_and_are_kept(store: &dyn Store) {
+    let first = committed(&store.commit(put("a", json!(1))).unwrap());
+    let second = committed(&store.commit(put("b", json!({ "x": [1, "ü"] }))).unwrap());
+    let third = committed(&store.commit(put("a", json!(2))).unwrap());
+    assert!(first < second && second < third);
+    let entry = store.get("a").unwrap().unwrap();
+    assert_eq!((entry.created, entry.modified, entry.value), (first, third, json!(2)));
+    assert_eq!(store.list("").unwrap().0, third);
+}
+
+fn lists_are_ordered_and_end_with_the_prefix(store: &dyn Store) {
+    for key in ["group/b", "group/a", "groups", "group", "h"] {
+        store.commit(put(key, json!(key))).unwrap();
+    }
+    let keys =
+        |prefix: &str| store.list(prefix).unwrap().1.into_iter().map(|entry| entry.key).collect::<Vec<_>>();
+    assert_eq!(keys("group/"), ["group/a", "group/b"]);
+    assert_eq!(keys("group"), ["group", "group/a", "group/b", "groups"]);
+    assert_eq!(keys("x"), [""; 0]);
+}
+
+fn guards_decide(store: &dyn Store) {
+    let absent = Guard::Absent("a".to_owned());
+    let first = committed(&store.commit(guarded(absent.clone(), "a", json!(1))).unwrap());
+    assert_eq!(store.commit(guarded(absent, "a", json!(2))), Ok(Outcome::Conflict("a".to_owned())));
+    let at = |revision| Guard::ModifiedAt("a".to_owned(), revision);
+    assert_eq!(store.commit(guarded(at(first + 1), "a", json!(2))), Ok(Outcome::Conflict("a".to_owned())));
+    committed(&store.commit(guarded(at(first), "a", json!(3))).unwrap());
+    assert_eq!(store.get("a").unwrap().unwrap().value, json!(3));
+    let missing = Guard::ModifiedAt("none".to_owned(), first);
+    assert_eq!(store.commit(guarded(missing, "a", json!(4))), Ok(Outcome::Conflict("none".to_owned())));
+}
+
+fn a_transaction_is_all_or_nothing(store: &dyn Store) {
+    store.commit(put("a", json!(1))).unwrap();
+    let transaction = Transaction {
+        guards: vec![Guard::Absent("b".to_owned()), Guard::Absent("a".to_owned())],
+        operations: vec![Operation::Put("b".to_owned(), json!(1)), Operation::Delete("a".to_owned())],
+    };
+    assert_eq!(store.commit(transaction), Ok(Outcome::Conflict("a".to_owned())));
+    assert_eq!(store.get("b"), Ok(None));
+    assert!(store.get("a").unwrap().is_some());
+}
+
+fn operations_happen_in_order(store: &dyn Store) {
+    let operations = vec![
+        Operation::Put("a".to_owned(), json!(1)),
+        Operation::Put("a".to_owned(), json!(2)),
+        Operation::Put("b".to_owned(), json!(1)),
+        Operation::Delete("b".to_owned()),
+        Operation::Delete("never".to_owned()),
+    ];
+    let revision = committed(&store.commit(Transaction { guards: Vec::new(), operations }).unwrap());
+    assert_eq!(store.get("a").unwrap().unwrap().value, json!(2));
+    assert_eq!(store.get("a").unwrap().unwrap().modified, revision);
+    assert_eq!(store.get("b"), Ok(None));
+}
+
+fn bad_keys_are_refused(store: &dyn Store) {
+    for key in ["", "a\nb", &"x".repeat(2000)] {
+        assert!(matches!(store.commit(put(key, json!(1))), Err(StoreError::BadKey(_))), "{key:?}");
+    }
+    assert_eq!(store.list("").unwrap().1, []);
+}
+
+fn large_documents_pass(store: &dyn Store) {
+    let value = json!("x".repeat(1 << 20));
+    store.commit(put("big", value.clone())).unwrap();
+    assert_eq!(store.get("big").unwrap().unwrap().value, value);
+}
+
+fn one_of_many_wins_a_guard(store: Box<dyn Store>) {
+    let store: Arc<dyn Store> = store.into();
+    let first = committed(&store.commit(put("own", json!(0))).unwrap());
+    let threads: Vec<_> = (0..8)
+        .map(|number| {
+            let store = Arc::clone(&store);
+            thread::spawn(move || {
+                let guard = Guard::ModifiedAt("own".to_owned(), first);
+                matches!(store.commit(guarded(guard, "own", json!(number))), Ok(Outcome::Committed(_)))
+            })
+        })
+        .collect();
+    let winners = threads.into_iter().map(|thread| thread.join().unwrap()).filter(|won| *won).count();
+    assert_eq!(winners, 1);
+}
