@@ -155,7 +155,7 @@ impl Value {
         }
         let text = || {
             let units = bytes_to_units(data);
-            (data.len() % 2 == 0 && units.contains(&0)).then(|| from_wide(&units))
+            (data.len().is_multiple_of(2) && units.contains(&0)).then(|| from_wide(&units))
         };
         Some(match syntax {
             CLUSPROP_SYNTAX_LIST_VALUE_WORD => Value::Word(u16::from_le_bytes(data.try_into().ok()?)),
@@ -171,7 +171,7 @@ impl Value {
             CLUSPROP_SYNTAX_LIST_VALUE_EXPAND_SZ => Value::ExpandSz(text()?),
             CLUSPROP_SYNTAX_LIST_VALUE_MULTI_SZ => {
                 let units = bytes_to_units(data);
-                if data.len() % 2 != 0 || units.last() != Some(&0) {
+                if !data.len().is_multiple_of(2) || units.last() != Some(&0) {
                     return None;
                 }
                 Value::MultiSz(decode_multi_sz(&units))

@@ -1,5 +1,6 @@
 //! The C headers say what the Rust declarations say: sizes, offsets and numbers are asserted by a C compiler from a
 //! list made here.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};

@@ -1,5 +1,6 @@
 //! Every structure and number that the `windows-sys` crate has too agrees with it. Its definitions are generated from
 //! Microsoft's metadata, independently of ours.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 use std::mem::{offset_of, size_of};
 

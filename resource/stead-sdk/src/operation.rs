@@ -166,6 +166,7 @@ impl Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind as Kind;
+        #[allow(clippy::wildcard_enum_match_arm, reason = "an enum of another crate that may grow")]
         let code = match error.kind() {
             Kind::NotFound => abi::ERROR_FILE_NOT_FOUND,
             Kind::PermissionDenied => abi::ERROR_ACCESS_DENIED,

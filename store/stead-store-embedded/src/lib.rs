@@ -38,6 +38,7 @@ fn of_io(error: &io::Error) -> StoreError {
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "an enum of another crate that may grow")]
 fn of_redb(error: redb::Error) -> StoreError {
     match error {
         redb::Error::Io(error) => of_io(&error),
@@ -94,6 +95,7 @@ impl EmbeddedStore {
             return Err(StoreError::InUse(format!("{}: another process has it open", path.display())));
         }
         let new = !path.exists();
+        #[allow(clippy::wildcard_enum_match_arm, reason = "an enum of another crate that may grow")]
         let database = Database::create(path).map_err(|error| match error {
             DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 StoreError::Corrupt(named(&error))

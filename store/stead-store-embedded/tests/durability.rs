@@ -1,4 +1,5 @@
 //! What was acknowledged is never lost: conformance, kill -9, power loss, and damage.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 use std::collections::BTreeMap;
 use std::io;

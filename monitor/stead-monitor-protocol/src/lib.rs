@@ -1,0 +1,28 @@
+//! What node, guardian, warden and Resource Monitor say to each other on one machine.
+//!
+//! - node ↔ Resource Monitor: [`ToMonitor`], [`FromMonitor`];
+//! - node ↔ guardian: [`ToGuardian`], [`FromGuardian`], with the monitor's socket passed along;
+//! - monitor → warden: the [`Board`], on which calls in progress stand, so that a deadline is kept by a
+//!   process outside the one that may hang.
+//!
+//! Every message is one JSON object in one packet of a `SOCK_SEQPACKET` socket ([`Link`]): a process killed in
+//! the middle leaves no half message behind, and a restarted node goes on with the next whole one. After a
+//! restart the node sends [`ToMonitor::Sync`]; what its predecessor read and did not act on is in the answer.
+
+mod board;
+mod guardian;
+mod link;
+mod monitor;
+mod wire;
+
+pub use board::{Board, CallRecord, Fault};
+pub use guardian::{Containment, Death, FromGuardian, MonitorKey, Slot, ToGuardian};
+pub use link::{Buffer, LONGEST_MESSAGE, Link, LinkError};
+pub use monitor::{
+    Cause, FromMonitor, InstanceId, InstanceReport, Library, LogLevel, OpId, Problem, Signal, Timing,
+    ToMonitor,
+};
+pub use wire::{Hex, Properties};
+
+/// The version of all messages here. Both sides say hello with theirs and part when they differ.
+pub const VERSION: u32 = 1;
