@@ -1,0 +1,160 @@
+//! Whether a resource type can be used, and whether a resource may have certain private properties.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+
+use stead_monitor_protocol::{FromMonitor, InstanceId, OpId, Problem, Properties, Timing};
+use stead_resapi as abi;
+use stead_types::{Code, PropertyFormat, PropertyMap, ResourceName, TypeName};
+
+use crate::control::{self, Formats};
+use crate::engine::{Engine, NewInstance, Source, lock};
+use crate::hosting::{Event, State};
+use crate::registry::Tree;
+
+/// Log lines of temporary instances: what a DLL says of properties it refuses is what the operator should read.
+static LINES: Mutex<BTreeMap<u64, Vec<String>>> = Mutex::new(BTreeMap::new());
+
+/// Numbers of temporary instances, far from those of the node.
+const TEMPORARY: u64 = 1 << 63;
+
+/// Takes a log line of a temporary instance. False if the instance is a real one.
+pub(crate) fn caught(instance: InstanceId, level: i32, text: &str) -> bool {
+    if instance.0 < TEMPORARY {
+        return false;
+    }
+    if level >= abi::LOG_WARNING {
+        lock(&LINES).entry(instance.0).or_default().push(text.to_owned());
+    }
+    true
+}
+
+fn nearest<'a>(name: &str, known: &'a Formats) -> Option<&'a str> {
+    let distance = |other: &str| {
+        let (a, b): (Vec<u8>, Vec<u8>) =
+            (name.to_ascii_lowercase().into_bytes(), other.to_ascii_lowercase().into_bytes());
+        let mut row: Vec<usize> = (0..=b.len()).collect();
+        for (i, x) in a.iter().enumerate() {
+            let mut corner = row[0];
+            row[0] = i + 1;
+            for (j, y) in b.iter().enumerate() {
+                let change = corner + usize::from(x != y);
+                corner = row[j + 1];
+                row[j + 1] = change.min(corner + 1).min(row[j] + 1);
+            }
+        }
+        row[b.len()]
+    };
+    let best = known.iter().map(|(known, _)| (distance(known), known.as_str())).min()?;
+    (best.0 <= name.len() / 2).then_some(best.1)
+}
+
+fn against_formats(properties: &PropertyMap, formats: &Formats) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, value) in properties {
+        let known = formats.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let text = match known {
+            None => {
+                let names: Vec<&str> = formats.iter().map(|(name, _)| name.as_str()).collect();
+                let guess = nearest(name, formats).map(|near| format!(" (did you mean {near:?}?)"));
+                let guess = guess.unwrap_or_default();
+                format!("unknown property {name:?}{guess}; allowed here: {}", names.join(", "))
+            }
+            Some((_, format)) if control::fit(value, *format).is_none() => {
+                let format: PropertyFormat = *format;
+                format!("property {name:?} must be {}, not {value:?}", format.describe())
+            }
+            Some(_) => continue,
+        };
+        problems.push(Problem { property: Some(name.clone()), text });
+    }
+    problems
+}
+
+/// Checks a type and, where given, properties. Nothing is brought online.
+pub(crate) fn run(
+    engine: &'static Engine,
+    op: OpId,
+    resource: ResourceName,
+    type_name: &TypeName,
+    source: &Source,
+    properties: Option<Properties>,
+) -> FromMonitor {
+    let dll = match engine.dll(source, type_name.as_str()) {
+        Ok(dll) => dll,
+        Err(error) => {
+            let (code, detail) = (error.code, Some(error.text));
+            return FromMonitor::Checked { op, code, detail, formats: Vec::new(), problems: Vec::new() };
+        }
+    };
+    let formats = control::private_formats(&dll);
+    let shown = formats.iter().map(|(name, format)| (name.clone(), format.number())).collect();
+    let mut problems = Vec::new();
+    if let Some(Properties(properties)) = properties {
+        if !formats.is_empty() {
+            problems = against_formats(&properties, &formats);
+        }
+        // A type may have properties that only it can judge, and only with an instance before it.
+        let open_ended = formats.iter().any(|(name, _)| name == "*");
+        if open_ended {
+            problems.clear();
+        }
+        if problems.is_empty() {
+            problems = by_the_dll(engine, op, resource, dll, &properties, &formats);
+        }
+    }
+    FromMonitor::Checked { op, code: Code::SUCCESS, detail: None, formats: shown, problems }
+}
+
+/// Opens a temporary instance with the properties, asks it to validate them, and closes it.
+fn by_the_dll(
+    engine: &'static Engine,
+    op: OpId,
+    resource: ResourceName,
+    dll: Arc<crate::dll::Dll>,
+    properties: &PropertyMap,
+    formats: &Formats,
+) -> Vec<Problem> {
+    let id = InstanceId(TEMPORARY | op.0);
+    let tree = Tree::new(control::stored(properties, formats));
+    let timing = Timing::default();
+    let instance = engine.add(NewInstance { id, name: resource, dll, tree, timing, open_flags: 0 });
+    engine.step(&instance, Event::OpenRequested(0));
+    instance.wait_for_calls();
+    let mut refused = None;
+    if instance.with_hosting(|hosting| hosting.state()) == State::Offline {
+        let (tell, told) = mpsc::channel();
+        let list = control::list_of(properties, formats).encode();
+        let code = abi::CLUSCTL_RESOURCE_VALIDATE_PRIVATE_PROPERTIES;
+        control::send(engine, &instance, code, list, 0, move |code, _| {
+            let _ = tell.send(code);
+        });
+        let code = told.recv().unwrap_or(Code::RPC_S_CALL_FAILED);
+        if !code.is_success() && code != Code::ERROR_INVALID_FUNCTION {
+            refused = Some(code);
+        }
+        engine.step(&instance, Event::CloseRequested(0));
+        instance.wait_for_calls();
+    } else {
+        // A type whose `Open` fails may still come up later: only what it says of properties counts.
+        engine.remove(&instance);
+    }
+    let lines = lock(&LINES).remove(&id.0).unwrap_or_default();
+    match refused {
+        None => Vec::new(),
+        Some(code) if lines.is_empty() => {
+            vec![Problem {
+                property: None,
+                text: format!("the resource type refuses these properties: {code}"),
+            }]
+        }
+        Some(_) => lines
+            .into_iter()
+            .map(|text| {
+                let property = properties.keys().find(|name| text.contains(&format!("{name:?}"))).cloned();
+                Problem { property, text }
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,12 @@
+//! Event handles: descriptors of foreign code.
+#![allow(unsafe_code, reason = "a number from a resource DLL becomes a descriptor")]
+
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+
+/// A copy of our own of the descriptor an event handle is. `None` if it is none.
+pub(crate) fn duplicate(handle: i64) -> Option<OwnedFd> {
+    let fd = RawFd::try_from(handle).ok().filter(|fd| *fd > 0)?;
+    // SAFETY: the descriptor is only duplicated, which fails cleanly where there is none; it is borrowed no longer.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    rustix::io::fcntl_dupfd_cloexec(borrowed, 3).ok()
+}

@@ -1,0 +1,212 @@
+//! `stead host FILE.so --type NAME`: the Resource Monitor alone, one instance, driven by hand or by a script.
+
+mod output;
+mod script;
+mod session;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::{Command as Process, ExitCode, Stdio};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use stead_monitor_protocol::{Board, Timing};
+use stead_types::{Code, PropertyMap, PropertyValue, ResourceName, Time};
+
+use crate::dll::Builtin;
+use crate::engine::{Source, now};
+use output::{Line, Printer};
+
+const AFTER_HELP: &str = "\
+Commands on standard input, one a line; # begins a comment:
+  open
+  online [--in-buffer HEX] [FLAG...]
+  offline [--to NODE] [--in-buffer HEX] [FLAG...]
+  looks-alive | is-alive | terminate | cancel | close | quit
+  control CODE [HEX]
+  wait STATE [SECONDS]     60 seconds where none are given
+  sleep MS
+
+FLAG is a documented flag without its prefix, in lower case with dashes: ignore-resource-status, queue-enabled, ...
+A command that calls an entry point waits until the call before it has returned; terminate, cancel, wait, sleep and
+quit act at once. `offline queue-enabled` retries a delayed offline until it is done or cancelled.
+
+Exit status: 0 if the resource DLL loaded, no command failed and no call broke the contract; 1 otherwise; 2 for a
+mistake in the command line; 130 after Ctrl-C.";
+
+/// The command line of `stead host`.
+#[must_use]
+pub fn host_command() -> Command {
+    Command::new("host")
+        .about("Drive a resource DLL by hand: the Resource Monitor alone, one instance, no node")
+        .after_help(AFTER_HELP)
+        .arg(
+            Arg::new("file")
+                .value_name("FILE.so")
+                .help("The resource DLL; `builtin` for the types shipped with stead")
+                .required(true)
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(Arg::new("type").long("type").value_name("NAME").help("The resource type").required(true))
+        .arg(
+            Arg::new("property")
+                .long("property")
+                .short('p')
+                .value_name("K=V")
+                .help("A common property (PendingTimeout, LooksAlivePollInterval, ...) or a private one; hex:00ff is bytes")
+                .action(ArgAction::Append),
+        )
+        .arg(
+            Arg::new("name")
+                .long("name")
+                .value_name("NAME")
+                .help("The name of the resource")
+                .default_value("resource"),
+        )
+        .arg(Arg::new("json").long("json").help("JSON lines, also on a terminal").action(ArgAction::SetTrue))
+        .arg(Arg::new("child").long("child").hide(true).num_args(2))
+}
+
+/// What the command line asks for, checked.
+struct Request {
+    source: Source,
+    type_name: String,
+    name: ResourceName,
+    timing: Timing,
+    properties: PropertyMap,
+    json: bool,
+}
+
+/// A common property: where its value goes and the smallest that is allowed.
+type Common = (&'static str, fn(&mut Timing) -> Option<&mut u32>, u32);
+
+const COMMON: &[Common] = &[
+    ("LooksAlivePollInterval", |timing| Some(&mut timing.looks_alive_ms), 10),
+    ("IsAlivePollInterval", |timing| Some(&mut timing.is_alive_ms), 10),
+    ("PendingTimeout", |timing| Some(&mut timing.pending_ms), 10),
+    ("DeadlockTimeout", |timing| Some(&mut timing.deadlock_ms), 1_000),
+    // Of no effect without a node, but a script may name them.
+    ("RestartAction", |_| None, 0),
+    ("RestartThreshold", |_| None, 0),
+    ("RestartPeriod", |_| None, 0),
+    ("RestartDelay", |_| None, 0),
+    ("RetryPeriodOnFailure", |_| None, 0),
+    ("SeparateMonitor", |_| None, 0),
+    ("EmbeddedFailureAction", |_| None, 0),
+];
+
+fn value(text: &str) -> Result<PropertyValue, String> {
+    if let Some(hex) = text.strip_prefix("hex:") {
+        let bytes: stead_monitor_protocol::Hex = hex.parse().map_err(str::to_owned)?;
+        return Ok(PropertyValue::Bytes(bytes.0));
+    }
+    Ok(text
+        .parse::<i64>()
+        .map_or_else(|_| PropertyValue::Text(text.to_owned()), |number| PropertyValue::Number(number.into())))
+}
+
+impl Request {
+    fn new(matches: &ArgMatches) -> Result<Request, String> {
+        let mut timing = Timing::default();
+        let mut properties = PropertyMap::new();
+        for given in matches.get_many::<String>("property").into_iter().flatten() {
+            let Some((name, text)) = given.split_once('=') else {
+                return Err(format!("--property {given:?}: it must be NAME=VALUE"));
+            };
+            let Some((common, place, smallest)) =
+                COMMON.iter().find(|(common, ..)| common.eq_ignore_ascii_case(name))
+            else {
+                let value = value(text).map_err(|error| format!("--property {given:?}: {error}"))?;
+                properties.insert(name.to_owned(), value);
+                continue;
+            };
+            let number = text.parse::<u32>().ok().filter(|number| number >= smallest);
+            let Some(number) = number else {
+                return Err(format!(
+                    "--property {given:?}: {common} must be a number from {smallest} to 4294967295 (never)"
+                ));
+            };
+            if let Some(place) = place(&mut timing) {
+                *place = number;
+            }
+        }
+        let file = matches.get_one::<PathBuf>("file").cloned().unwrap_or_default();
+        let source =
+            if file.as_os_str() == "builtin" { Source::Builtin } else { Source::File(absolute(file)) };
+        let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
+        let name = ResourceName::new(&text("name")).map_err(|error| error.to_string())?;
+        let json = matches.get_flag("json") || !std::io::stdout().is_terminal();
+        Ok(Request { source, type_name: text("type"), name, timing, properties, json })
+    }
+}
+
+/// The loader searches for a name without a slash elsewhere.
+fn absolute(file: PathBuf) -> PathBuf {
+    std::path::absolute(&file).unwrap_or(file)
+}
+
+/// Runs `stead host`.
+///
+/// The resource DLL is hosted by a child process: if it crashes or hangs there, this one is left to say so.
+#[must_use]
+pub fn host_main(matches: &ArgMatches, builtin: &'static [Builtin]) -> ExitCode {
+    let request = match Request::new(matches) {
+        Ok(request) => request,
+        Err(error) => {
+            eprintln!("stead host: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let inherited: Option<Vec<String>> =
+        matches.get_many::<String>("child").map(|values| values.cloned().collect());
+    let done = match inherited.as_deref() {
+        Some([board, start]) => session::run(request, builtin, board, start),
+        Some(_) | None => supervise(&request),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("stead host: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Starts the child, waits for it, and tells how it ended if it could not tell itself.
+fn supervise(request: &Request) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    use std::os::fd::{AsFd, AsRawFd};
+    use std::os::unix::process::ExitStatusExt;
+    let board = Board::new()?;
+    let start = now();
+    let place = format!("/proc/{}/fd/{}", std::process::id(), board.as_fd().as_raw_fd());
+    // Ctrl-C reaches the child too, which ends in order; this process only must not die before it.
+    let _signals =
+        signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
+    let mut child = Process::new("/proc/self/exe")
+        .args(std::env::args_os().skip(1))
+        .args(["--child", &place, &start.as_nanos().to_string()])
+        .stdin(Stdio::inherit())
+        .spawn()?;
+    let status = child.wait()?;
+    if let Some(code) = status.code() {
+        return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)));
+    }
+    let signal = status.signal().unwrap_or(0);
+    let calls = board.calls().unwrap_or_default();
+    let inside = calls.iter().map(|call| call.entry).collect::<Vec<_>>().join(", ");
+    let stuck =
+        signal == rustix::process::Signal::KILL.as_raw() && calls.iter().any(|call| call.deadline <= now());
+    let (rule, code, text) = if stuck {
+        let text = format!("{inside} exceeded DeadlockTimeout; the monitor was ended");
+        ("deadlock", Code::ERROR_RESOURCE_CALL_TIMED_OUT, text)
+    } else {
+        let place = if inside.is_empty() { String::new() } else { format!(" inside {inside}") };
+        let text = format!("the resource DLL killed its monitor with signal {signal}{place}");
+        ("crash", Code::ERROR_EXCEPTION_IN_RESOURCE_CALL, text)
+    };
+    let printer = Printer::new(request.json, start);
+    printer.print(Line::violation(now(), rule, &text, Some(code)));
+    printer.finish();
+    Ok(ExitCode::FAILURE)
+}
+
+/// The instant the parent began, so that both count from it.
+fn start_of(text: &str) -> Time {
+    text.parse().map_or_else(|_| now(), Time::from_nanos)
+}

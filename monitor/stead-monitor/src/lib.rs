@@ -1,0 +1,24 @@
+//! The Resource Monitor: hosts resource DLLs, calls their entry points, times every call, and takes their callbacks.
+//!
+//! [`hosting`] decides and is pure; `engine` carries out; `dll` holds what is unsafe. Two programs are made of them:
+//! the monitor of a group, driven by the node ([`monitor_main`]), and `stead host`, driven by hand.
+
+mod callbacks;
+mod check;
+mod control;
+mod dll;
+mod engine;
+mod exports;
+mod fd;
+mod host;
+pub mod hosting;
+mod load;
+mod monitor;
+mod pool;
+mod process;
+mod registry;
+
+pub use dll::Builtin;
+pub use host::{host_command, host_main};
+pub use load::LoadError;
+pub use monitor::monitor_main;

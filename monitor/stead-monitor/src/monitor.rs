@@ -1,0 +1,413 @@
+//! `stead monitor`: the Resource Monitor of a group, driven by the node.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::io::{Stdin, stdin};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use stead_monitor_protocol::{
+    Board, Buffer, FromMonitor, Hex, InstanceId, InstanceReport, Library, Link, LinkError, LogLevel, OpId,
+    Signal, ToMonitor, VERSION,
+};
+use stead_types::{Code, ResourceState, StatusFlags};
+
+use crate::check;
+use crate::control;
+use crate::dll::Builtin;
+use crate::engine::{
+    Called, CalledBack, Changed, Engine, Instance, NewInstance, Observer, OfflineArguments, OnlineArguments,
+    Source, lock, now,
+};
+use crate::hosting::{Event, Op};
+use crate::load::LoadError;
+use crate::registry::Tree;
+
+/// Progress is passed on at most this often.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// What waits to be sent is cut to the latest of this many messages while nobody listens.
+const LONGEST_QUEUE: usize = 16_384;
+
+/// The way to the node.
+struct Node {
+    link: Link<Stdin>,
+    out: Mutex<Out>,
+    wake: OwnedFd,
+}
+
+#[derive(Default)]
+struct Out {
+    queue: VecDeque<Vec<u8>>,
+    /// Instances with progress to tell.
+    fresh: Vec<Arc<Instance>>,
+}
+
+impl Node {
+    fn send(&self, message: &FromMonitor) {
+        let Ok(bytes) = serde_json::to_vec(message) else { return };
+        let mut out = lock(&self.out);
+        if out.queue.is_empty() && self.link.send_bytes(&bytes, &[]).is_ok() {
+            return;
+        }
+        // While the node is away the oldest go first: it asks for everything when it is back.
+        if out.queue.len() >= LONGEST_QUEUE {
+            out.queue.pop_front();
+        }
+        out.queue.push_back(bytes);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+
+    fn done(&self, op: OpId, code: Code, detail: Option<String>) {
+        self.send(&FromMonitor::Done { op, code, output: Hex::default(), detail });
+    }
+}
+
+/// Tells the node.
+struct Teller(&'static Node);
+
+fn process_of(instance: &Instance) -> Option<u32> {
+    Some(instance.process.load(Ordering::Relaxed)).filter(|process| *process != 0)
+}
+
+impl Observer for Teller {
+    fn call_begins(&self, _: &Instance, _: stead_types::Time) {}
+
+    fn called(&self, _: Option<&Instance>, _: Called) {}
+
+    fn called_back(&self, _: Option<&Instance>, _: CalledBack) {}
+
+    fn wants_calls(&self) -> bool {
+        false
+    }
+
+    fn changed(&self, instance: &Instance, change: Changed) {
+        if change.to.shown() == ResourceState::Initializing {
+            return;
+        }
+        self.0.send(&FromMonitor::State {
+            instance: instance.id,
+            state: change.to.shown(),
+            settled: change.to.settled(),
+            code: change.code,
+            flags: change.flags,
+            cause: change.cause,
+            process: process_of(instance),
+        });
+    }
+
+    fn progress(&self, instance: &Arc<Instance>, _: u32) {
+        lock(&self.0.out).fresh.push(Arc::clone(instance));
+        self.0.wake();
+    }
+
+    fn delayed(&self, instance: &Instance, flags: StatusFlags) {
+        self.0.send(&FromMonitor::Delayed { instance: instance.id, flags });
+    }
+
+    fn finished(&self, _: &Instance, op: Op, code: Code) {
+        self.0.done(OpId(op), code, None);
+    }
+
+    fn locked(&self, instance: &Instance, locked: bool, reason: u32, flags: u32) {
+        self.0.send(&FromMonitor::Locked { instance: instance.id, locked, reason, flags });
+    }
+
+    fn signalled(&self, instance: &Instance, embedded: bool, code: u32) {
+        let signal = if embedded { Signal::Embedded } else { Signal::NetworkLoss };
+        self.0.send(&FromMonitor::Signalled { instance: instance.id, signal, code });
+    }
+
+    fn log(&self, instance: Option<&Instance>, level: i32, text: String) {
+        if let Some(instance) = instance
+            && check::caught(instance.id, level, &text)
+        {
+            return;
+        }
+        let level = match level {
+            0 => LogLevel::Information,
+            1 => LogLevel::Warning,
+            2 => LogLevel::Error,
+            _ => LogLevel::Severe,
+        };
+        self.0.send(&FromMonitor::Log { instance: instance.map(|instance| instance.id), level, text });
+    }
+
+    fn violation(&self, instance: Option<&Instance>, rule: &'static str, text: String) {
+        let instance = instance.map(|instance| instance.id);
+        self.0.send(&FromMonitor::Violation { instance, rule: rule.to_owned(), text });
+    }
+
+    fn stuck(&self, instance: &Instance, entry: &'static str) {
+        self.0.send(&FromMonitor::Stuck { instance: instance.id, entry: entry.to_owned() });
+        end_now();
+    }
+
+    fn process_known(&self, instance: &Instance) {
+        let (state, settled) =
+            instance.with_hosting(|hosting| (hosting.state().shown(), hosting.state().settled()));
+        self.0.send(&FromMonitor::State {
+            instance: instance.id,
+            state,
+            settled,
+            code: Code::SUCCESS,
+            flags: StatusFlags::NONE,
+            cause: stead_monitor_protocol::Cause::Reported,
+            process: process_of(instance),
+        });
+    }
+}
+
+/// Ends this process without running anything of a resource DLL: no exit handler, no destructor.
+pub(crate) fn end_now() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
+struct Monitor {
+    engine: &'static Engine,
+    node: &'static Node,
+    instances: BTreeMap<InstanceId, Arc<Instance>>,
+}
+
+fn board_of(args: &[OsString]) -> Option<Board> {
+    let at = args.iter().position(|arg| arg == "--board-fd")?;
+    let fd = args.get(at + 1)?.to_str()?;
+    Board::open(&Path::new("/proc/self/fd").join(fd)).ok()
+}
+
+/// Runs a Resource Monitor: `stead monitor --name NAME --board-fd N`, with the node's link as standard input.
+#[must_use]
+pub fn monitor_main(args: Vec<OsString>, builtin: &'static [Builtin]) -> ExitCode {
+    match run(&args, builtin) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("stead monitor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<(), Box<dyn std::error::Error>> {
+    let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let node: &'static Node =
+        Box::leak(Box::new(Node { link: Link::new(stdin()), out: Mutex::default(), wake }));
+    let engine = Engine::start(Box::new(Teller(node)), builtin, board_of(args))?;
+    Monitor { engine, node, instances: BTreeMap::new() }.serve()
+}
+
+impl Monitor {
+    fn serve(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        let mut buffer = Buffer::default();
+        let mut progress_at = None;
+        loop {
+            self.flush();
+            let waiting = !lock(&self.node.out).queue.is_empty();
+            let mut flags = PollFlags::IN;
+            if waiting {
+                flags |= PollFlags::OUT;
+            }
+            let timeout = progress_at.map(|at: stead_types::Time| at.since(now()));
+            let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+            let mut fds = [
+                PollFd::from_borrowed_fd(self.node.link.as_fd(), flags),
+                PollFd::new(&self.node.wake, PollFlags::IN),
+            ];
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let _ = rustix::io::read(&self.node.wake, &mut [0; 8]);
+            let fresh = !lock(&self.node.out).fresh.is_empty();
+            match progress_at {
+                None if fresh => progress_at = Some(now().after(PROGRESS_EVERY)),
+                Some(at) if at <= now() => {
+                    progress_at = None;
+                    self.tell_progress();
+                }
+                None | Some(_) => {}
+            }
+            loop {
+                match self.node.link.receive_with(&mut buffer) {
+                    Ok((message, _)) => {
+                        if self.take(message) {
+                            return Ok(());
+                        }
+                    }
+                    Err(LinkError::WouldBlock) => break,
+                    // The guardian holds the other end too, so this is the end of everything.
+                    Err(LinkError::Closed) => end_now(),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+
+    fn flush(&self) {
+        let mut out = lock(&self.node.out);
+        while let Some(bytes) = out.queue.front() {
+            match self.node.link.send_bytes(bytes, &[]) {
+                Err(LinkError::WouldBlock) => break,
+                Ok(()) | Err(_) => drop(out.queue.pop_front()),
+            }
+        }
+    }
+
+    fn tell_progress(&self) {
+        let fresh = std::mem::take(&mut lock(&self.node.out).fresh);
+        for instance in fresh {
+            if !instance.fresh_progress.swap(false, Ordering::AcqRel) {
+                continue;
+            }
+            let (pending, checkpoint) =
+                instance.with_hosting(|hosting| (hosting.state().shown().is_pending(), hosting.checkpoint()));
+            if pending {
+                self.node.send(&FromMonitor::Progress { instance: instance.id, checkpoint });
+            }
+        }
+    }
+
+    fn with(&self, op: OpId, instance: InstanceId, act: impl FnOnce(&Arc<Instance>)) {
+        match self.instances.get(&instance) {
+            Some(instance) => act(instance),
+            None => self.node.done(op, Code::ERROR_RESOURCE_NOT_FOUND, None),
+        }
+    }
+
+    /// Takes one message in. True if it was the last.
+    fn take(&mut self, message: ToMonitor) -> bool {
+        let engine = self.engine;
+        match message {
+            ToMonitor::Hello { .. } => self.node.send(&FromMonitor::Hello { version: VERSION }),
+            ToMonitor::Open { op, instance, resource, type_name, library, properties, timing, flags } => {
+                let dll = match engine.dll(&source(&library), type_name.as_str()) {
+                    Ok(dll) => dll,
+                    Err(LoadError { code, text }) => {
+                        self.node.done(op, code, Some(text));
+                        return false;
+                    }
+                };
+                let formats = control::private_formats(&dll);
+                let tree = Tree::new(control::stored(&properties.0, &formats));
+                let new =
+                    NewInstance { id: instance, name: resource, dll, tree, timing, open_flags: flags.bits() };
+                let opened = engine.add(new);
+                self.instances.insert(instance, Arc::clone(&opened));
+                engine.step(&opened, Event::OpenRequested(op.0));
+            }
+            ToMonitor::Online { op, instance, flags, in_buffer } => {
+                let in_buffer = in_buffer.map(|bytes| bytes.0);
+                self.with(op, instance, |instance| {
+                    engine.online(instance, op.0, OnlineArguments { flags, in_buffer });
+                });
+            }
+            ToMonitor::Offline { op, instance, destination, flags, in_buffer, reason } => {
+                let arguments = OfflineArguments {
+                    destination: destination.map(|node| node.as_str().to_owned()),
+                    flags,
+                    in_buffer: in_buffer.map(|bytes| bytes.0),
+                    reason: reason.bits(),
+                };
+                self.with(op, instance, |instance| engine.offline(instance, op.0, arguments));
+            }
+            ToMonitor::Terminate { op, instance } => self.with(op, instance, |instance| {
+                engine.step(instance, Event::TerminateRequested(op.0));
+            }),
+            ToMonitor::Cancel { op, instance } => self.with(op, instance, |instance| {
+                engine.step(instance, Event::CancelRequested(op.0));
+            }),
+            ToMonitor::Fail { op, instance } => self.with(op, instance, |instance| {
+                engine.step(instance, Event::FailRequested(op.0));
+            }),
+            ToMonitor::Control { op, instance, code, in_buffer, out_size } => {
+                let node = self.node;
+                self.with(op, instance, |instance| {
+                    let answer = move |code, output| {
+                        node.send(&FromMonitor::Done { op, code, output: Hex(output), detail: None });
+                    };
+                    control::send(engine, instance, code, in_buffer.0, out_size.min(65_536), answer);
+                });
+            }
+            ToMonitor::Update { op, instance, properties, timing } => {
+                let node = self.node;
+                self.with(op, instance, |instance| {
+                    engine.set_timing(instance, timing);
+                    let answer = move |code| node.done(op, code, None);
+                    control::set_private(engine, instance, &properties.0, answer);
+                });
+            }
+            ToMonitor::Maintenance { instance, on } => {
+                if let Some(instance) = self.instances.get(&instance) {
+                    engine.set_maintenance(instance, on);
+                }
+            }
+            ToMonitor::Close { op, instance } => {
+                self.with(op, instance, |instance| {
+                    engine.step(instance, Event::CloseRequested(op.0));
+                });
+                self.instances.remove(&instance);
+            }
+            ToMonitor::Check { op, resource, type_name, library, properties } => {
+                let node = self.node;
+                let source = source(&library);
+                engine.aside(move || {
+                    node.send(&check::run(engine, op, resource, &type_name, &source, properties));
+                });
+            }
+            ToMonitor::Sync { op } => {
+                for (id, instance) in &self.instances {
+                    self.node.send(&FromMonitor::Instance(snapshot(*id, instance)));
+                }
+                self.node.done(op, Code::SUCCESS, None);
+            }
+            ToMonitor::Shutdown => {
+                self.shut_down();
+                return true;
+            }
+        }
+        false
+    }
+
+    fn shut_down(&mut self) {
+        for instance in self.instances.values() {
+            instance.wait_for_calls();
+            if instance.with_hosting(|hosting| hosting.state().shown() != ResourceState::Offline) {
+                self.engine.step(instance, Event::TerminateRequested(0));
+                instance.wait_for_calls();
+            }
+            self.engine.step(instance, Event::CloseRequested(0));
+            instance.wait_for_calls();
+        }
+        self.flush();
+        end_now();
+    }
+}
+
+fn source(library: &Library) -> Source {
+    match library {
+        Library::Builtin => Source::Builtin,
+        Library::File(path) => Source::File(PathBuf::from(path)),
+    }
+}
+
+fn snapshot(id: InstanceId, instance: &Instance) -> InstanceReport {
+    instance.with_hosting(|hosting| InstanceReport {
+        instance: id,
+        resource: instance.name.clone(),
+        state: hosting.state().shown(),
+        settled: hosting.state().settled(),
+        code: hosting.code(),
+        checkpoint: hosting.checkpoint(),
+        locked: hosting.locked(),
+        process: process_of(instance),
+        maintenance: hosting.maintenance(),
+    })
+}
