@@ -1,0 +1,431 @@
+//! `stead guardian`: one thread, one loop, no plugin, no database.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
+use rustix::time::{ClockId, clock_gettime};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use stead_monitor_protocol::{
+    Board, Containment, Death, FromGuardian, Link, LinkError, MonitorKey, ToGuardian, VERSION,
+};
+use stead_types::Time;
+
+use crate::contain;
+use crate::node::Node;
+
+/// An orderly shutdown that takes longer is ended by force.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+fn now() -> Time {
+    let now = clock_gettime(ClockId::Boottime);
+    Time::from_nanos(
+        now.tv_sec.unsigned_abs().wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec.unsigned_abs()),
+    )
+}
+
+/// A warden and what is behind it.
+struct Warden {
+    pid: Pid,
+    pidfd: OwnedFd,
+    control: Link<OwnedFd>,
+    /// Kept for a node that comes back.
+    node_end: OwnedFd,
+    board: Board,
+    death: Option<Death>,
+    requested: bool,
+}
+
+struct Args {
+    data: PathBuf,
+    name: Option<String>,
+    lifeline: bool,
+    containment: Option<Containment>,
+}
+
+fn parse(args: &[OsString]) -> Result<Args, String> {
+    let mut parsed =
+        Args { data: PathBuf::from("stead-data"), name: None, lifeline: false, containment: None };
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{} needs a value", word.display()));
+        match word.to_str() {
+            Some("--data") => parsed.data = value()?.into(),
+            Some("--node-name") => parsed.name = Some(value()?.to_string_lossy().into_owned()),
+            Some("--lifeline") => parsed.lifeline = true,
+            Some("--containment") => {
+                parsed.containment = match value()?.to_str() {
+                    Some("auto") => None,
+                    Some("pid") => Some(Containment::PidNamespace),
+                    Some("user") => Some(Containment::UserNamespace),
+                    Some("subreaper") => Some(Containment::Subreaper),
+                    Some(_) | None => {
+                        return Err("--containment: allowed are auto, pid, user, subreaper".to_owned());
+                    }
+                }
+            }
+            Some(_) | None => return Err(format!("unknown argument {}", word.display())),
+        }
+    }
+    Ok(parsed)
+}
+
+/// Runs the guardian: `stead guardian --data DIR [--lifeline] [--node-name NAME] [--containment KIND]`.
+///
+/// With `--lifeline` the end of standard input is the order to take everything offline and end.
+#[must_use]
+pub fn guardian_main(args: Vec<OsString>) -> ExitCode {
+    match parse(&args)
+        .map_err(io::Error::other)
+        .and_then(Guardian::new)
+        .and_then(|mut guardian| guardian.run())
+    {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("stead guardian: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Takes the data directory for this guardian alone.
+fn take(data: &Path) -> io::Result<File> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    let wrong = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", data.display()));
+    builder.create(data).map_err(wrong)?;
+    builder.create(data.join("log")).map_err(wrong)?;
+    let mut lock = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(data.join("lock"))
+        .map_err(wrong)?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut holder = String::new();
+        let _ = lock.read_to_string(&mut holder);
+        let text = format!("another stead runs on {} (guardian {})", data.display(), holder.trim());
+        return Err(io::Error::other(text));
+    }
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{}", std::process::id())?;
+    Ok(lock)
+}
+
+struct Guardian {
+    data: PathBuf,
+    _lock: File,
+    containment: Containment,
+    node: Node,
+    wardens: BTreeMap<MonitorKey, Warden>,
+    /// Deaths nobody could be told of yet.
+    untold: Vec<(MonitorKey, Death)>,
+    signals: UnixStream,
+    lifeline: bool,
+    shutdown: Option<(String, Time)>,
+    exiting: bool,
+}
+
+impl Guardian {
+    fn new(args: Args) -> io::Result<Guardian> {
+        let lock = take(&args.data)?;
+        let data = fs::canonicalize(&args.data)?;
+        let containment = args.containment.unwrap_or_else(crate::probe);
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        let (signals, write) = UnixStream::pair()?;
+        signals.set_nonblocking(true)?;
+        for signal in [SIGTERM, SIGINT, SIGHUP] {
+            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+        }
+        // What holds everything together is the last to go when memory runs out; only root may say so.
+        let _ = fs::write("/proc/self/oom_score_adj", "-1000");
+        eprintln!("stead guardian: {}", containment.describe());
+        Ok(Guardian {
+            node: Node::new(&data, args.name, now()),
+            data,
+            _lock: lock,
+            containment,
+            wardens: BTreeMap::new(),
+            untold: Vec::new(),
+            signals,
+            lifeline: args.lifeline,
+            shutdown: None,
+            exiting: false,
+        })
+    }
+
+    fn run(&mut self) -> io::Result<ExitCode> {
+        loop {
+            if self.exiting {
+                return Ok(self.exit(ExitCode::SUCCESS));
+            }
+            if self.node.start_at.is_some_and(|at| at <= now())
+                && let Err(error) = self.node.start(now())
+            {
+                eprintln!("stead guardian: node could not be started: {error}");
+                self.node.start_at = Some(now().after(Duration::from_secs(1)));
+            }
+            if self.shutdown.as_ref().is_some_and(|(_, until)| *until <= now()) {
+                eprintln!("stead guardian: the shutdown takes too long; everything is killed");
+                return Ok(self.exit(ExitCode::FAILURE));
+            }
+            self.wait()?;
+            if let Some(code) = self.signalled() {
+                return Ok(self.exit(code));
+            }
+            self.node.flush();
+            while let Some(message) = self.node.receive() {
+                self.take(message);
+            }
+            self.bury();
+            self.check_node();
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&mut self) -> io::Result<()> {
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        let stdin = io::stdin();
+        if self.lifeline {
+            fds.push(PollFd::new(&stdin, PollFlags::IN));
+        }
+        if let Some((link, pidfd)) = self.node.fds() {
+            let mut flags = PollFlags::IN;
+            if self.node.waiting() {
+                flags |= PollFlags::OUT;
+            }
+            fds.push(PollFd::from_borrowed_fd(link, flags));
+            fds.push(PollFd::new(pidfd, PollFlags::IN));
+        }
+        fds.extend(self.wardens.values().map(|warden| PollFd::new(&warden.pidfd, PollFlags::IN)));
+        let deadlines = [self.node.start_at, self.shutdown.as_ref().map(|(_, until)| *until)];
+        let timeout = deadlines.into_iter().flatten().min().map(|at| at.since(now()));
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if self.lifeline && fds[1].revents().intersects(PollFlags::IN | PollFlags::HUP) {
+            let mut byte = [0; 64];
+            if matches!(rustix::io::read(&stdin, &mut byte), Ok(0) | Err(_)) {
+                self.lifeline = false;
+                self.begin_shutdown("the program that started stead is gone");
+            }
+        }
+        Ok(())
+    }
+
+    /// Signals: the first asks for a shutdown, the second forces it.
+    fn signalled(&mut self) -> Option<ExitCode> {
+        let mut bytes = [0; 16];
+        let count = self.signals.read(&mut bytes).unwrap_or(0);
+        if count == 0 {
+            return None;
+        }
+        if self.shutdown.is_some() || count > 1 {
+            eprintln!("stead guardian: told twice; everything is killed");
+            return Some(ExitCode::FAILURE);
+        }
+        self.begin_shutdown("the guardian was told to end");
+        None
+    }
+
+    fn begin_shutdown(&mut self, reason: &str) {
+        if self.shutdown.is_none() {
+            self.shutdown = Some((reason.to_owned(), now().after(PATIENCE)));
+            if self.node.greeted() {
+                self.node.send(FromGuardian::Shutdown { reason: reason.to_owned() }, None);
+            }
+        }
+    }
+
+    fn take(&mut self, message: ToGuardian) {
+        match message {
+            ToGuardian::Hello { version } => self.greet(version),
+            ToGuardian::Start { monitor } => {
+                if self.wardens.contains_key(&monitor) {
+                    let error = "it runs already".to_owned();
+                    self.node.send(FromGuardian::NotStarted { monitor, error }, None);
+                    return;
+                }
+                match self.start(&monitor) {
+                    Ok(warden) => {
+                        let process = warden.pid.as_raw_nonzero().get().unsigned_abs();
+                        let fd = warden.node_end.try_clone().ok();
+                        self.wardens.insert(monitor.clone(), warden);
+                        self.node.send(FromGuardian::Started { monitor, process }, fd);
+                    }
+                    Err(error) => {
+                        let error = error.to_string();
+                        self.node.send(FromGuardian::NotStarted { monitor, error }, None);
+                    }
+                }
+            }
+            ToGuardian::Kill { monitor } => match self.wardens.get_mut(&monitor) {
+                Some(warden) => {
+                    warden.requested = true;
+                    let _ = kill_process(warden.pid, Signal::KILL);
+                }
+                None => {
+                    let death = Death {
+                        exit: None,
+                        signal: None,
+                        requested: true,
+                        stuck: None,
+                        suspects: Vec::new(),
+                        output: String::new(),
+                    };
+                    self.node.send(FromGuardian::Died { monitor, death }, None);
+                }
+            },
+            ToGuardian::Exit => self.exiting = true,
+        }
+    }
+
+    fn greet(&mut self, version: u32) {
+        if version != VERSION {
+            eprintln!("stead guardian: node speaks version {version}, not {VERSION}");
+        }
+        self.node.greet();
+        let hello = FromGuardian::Hello {
+            version: VERSION,
+            containment: self.containment,
+            restarts: self.node.restarts,
+        };
+        self.node.send(hello, None);
+        for (monitor, warden) in &self.wardens {
+            let process = warden.pid.as_raw_nonzero().get().unsigned_abs();
+            let message = FromGuardian::Started { monitor: monitor.clone(), process };
+            self.node.send(message, warden.node_end.try_clone().ok());
+        }
+        self.node.send(FromGuardian::Listed, None);
+        if self.lifeline {
+            // Whoever holds the lifeline waits for this; that it went away is heard elsewhere.
+            let _ = writeln!(io::stdout(), "ready");
+        }
+        for (monitor, death) in std::mem::take(&mut self.untold) {
+            self.node.send(FromGuardian::Died { monitor, death }, None);
+        }
+        if let Some((reason, _)) = &self.shutdown {
+            self.node.send(FromGuardian::Shutdown { reason: reason.clone() }, None);
+        }
+    }
+
+    fn start(&self, monitor: &MonitorKey) -> io::Result<Warden> {
+        let (control, control_end) = Link::pair().map_err(io::Error::other)?;
+        let (node_link, monitor_end) = Link::pair().map_err(io::Error::other)?;
+        let node_end = node_link.as_fd().try_clone_to_owned()?;
+        let board = Board::new()?;
+        let board_fd = OwnedFd::from(board.try_clone()?);
+        let host_proc = contain::host_proc()?;
+        let name = monitor.to_string();
+        let plain: String =
+            name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+        let log = self.data.join("log").join(format!("group-{plain}.log"));
+        let mut args: Vec<String> = [
+            ("--name", name),
+            ("--log", log.display().to_string()),
+            ("--control-fd", contain::number(&control_end)),
+            ("--node-fd", contain::number(&monitor_end)),
+            ("--board-fd", contain::number(&board_fd)),
+            ("--host-proc-fd", contain::number(&host_proc)),
+        ]
+        .into_iter()
+        .flat_map(|(name, value)| [name.to_owned(), value])
+        .collect();
+        args.insert(0, "warden".to_owned());
+        if self.containment == Containment::Subreaper {
+            args.push("--subreaper".to_owned());
+        }
+        let kept = [&control_end, &monitor_end, &board_fd, &host_proc];
+        let pid = contain::start(self.containment, &contain::executable()?, &args, &kept)?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        Ok(Warden { pid, pidfd, control, node_end, board, death: None, requested: false })
+    }
+
+    /// Takes in which wardens have ended; with them everything behind them.
+    fn bury(&mut self) {
+        let mut dead = Vec::new();
+        for (monitor, warden) in &mut self.wardens {
+            match warden.control.receive::<Death>() {
+                Ok((death, _)) => warden.death = Some(death),
+                Err(LinkError::WouldBlock | LinkError::Closed) => {}
+                Err(error) => eprintln!("stead guardian: warden of {monitor}: {error}"),
+            }
+            if let Ok(Some((_, status))) = waitpid(Some(warden.pid), WaitOptions::NOHANG) {
+                dead.push((monitor.clone(), status.terminating_signal(), status.exit_status()));
+            }
+        }
+        for (monitor, signal, exit) in dead {
+            let Some(warden) = self.wardens.remove(&monitor) else { continue };
+            if self.containment == Containment::Subreaper {
+                // What a killed warden left behind is ours now.
+                let spared: Vec<Pid> =
+                    self.wardens.values().map(|warden| warden.pid).chain(self.node.pid()).collect();
+                contain::hunt(&spared);
+            }
+            let mut death = match warden.control.receive::<Death>() {
+                Ok((death, _)) => death,
+                Err(_) => warden.death.unwrap_or_else(|| Death {
+                    exit,
+                    signal,
+                    requested: false,
+                    stuck: None,
+                    suspects: warden
+                        .board
+                        .calls()
+                        .unwrap_or_default()
+                        .iter()
+                        .map(|call| call.instance)
+                        .collect(),
+                    output: String::new(),
+                }),
+            };
+            death.requested = warden.requested;
+            if !death.requested {
+                eprintln!("stead guardian: monitor {monitor}: {death}");
+            }
+            if self.node.greeted() {
+                self.node.send(FromGuardian::Died { monitor, death }, None);
+            } else {
+                self.untold.push((monitor, death));
+            }
+        }
+    }
+
+    fn check_node(&mut self) {
+        let Some((_, pidfd)) = self.node.fds() else { return };
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+        let ended = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0);
+        if ended {
+            self.node.ended(now());
+        }
+    }
+
+    /// Kills what is left and ends.
+    fn exit(&mut self, code: ExitCode) -> ExitCode {
+        for warden in self.wardens.values() {
+            let _ = kill_process(warden.pid, Signal::KILL);
+        }
+        for warden in self.wardens.values() {
+            let _ = waitpid(Some(warden.pid), WaitOptions::empty());
+        }
+        self.node.kill();
+        self.node.ended(now());
+        contain::hunt(&[]);
+        let _ = fs::remove_file(self.data.join("node.sock"));
+        code
+    }
+}

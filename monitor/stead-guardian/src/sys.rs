@@ -1,0 +1,83 @@
+//! What needs unsafe code: a child in new namespaces, and descriptors that a parent left open.
+#![allow(unsafe_code, reason = "clone, and descriptors by number")]
+
+use std::ffi::c_long;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal};
+
+unsafe extern "C" {
+    fn syscall(number: c_long, ...) -> c_long;
+    fn _exit(status: i32) -> !;
+}
+
+#[cfg(target_arch = "x86_64")]
+const SYS_CLONE: c_long = 56;
+#[cfg(target_arch = "aarch64")]
+const SYS_CLONE: c_long = 220;
+
+const SIGCHLD: c_long = 17;
+
+/// New namespaces of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Namespaces(c_long);
+
+impl Namespaces {
+    pub(crate) const NONE: Namespaces = Namespaces(0);
+    pub(crate) const MOUNT: Namespaces = Namespaces(0x0002_0000);
+    pub(crate) const PID: Namespaces = Namespaces(0x2000_0000);
+    pub(crate) const USER: Namespaces = Namespaces(0x1000_0000);
+
+    pub(crate) const fn with(self, other: Namespaces) -> Namespaces {
+        Namespaces(self.0 | other.0)
+    }
+}
+
+/// Makes a child in new namespaces that runs `child`, which must not return to the caller's work: its result is the
+/// exit status.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(crate) fn clone(namespaces: Namespaces, child: impl FnOnce() -> u8) -> io::Result<Pid> {
+    // SAFETY: without CLONE_VM the child has a copy of everything, like after fork. This process has one thread
+    // (the guardian makes no other), so no lock can be held by a thread that the child lacks.
+    let made = unsafe {
+        syscall(SYS_CLONE, namespaces.0 | SIGCHLD, 0 as c_long, 0 as c_long, 0 as c_long, 0 as c_long)
+    };
+    if made == 0 {
+        let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(70);
+        // SAFETY: ends the child without running the parent's exit handlers in it.
+        unsafe { _exit(i32::from(status)) }
+    }
+    i32::try_from(made).ok().and_then(Pid::from_raw).ok_or_else(io::Error::last_os_error)
+}
+
+/// A descriptor that the parent left open under this number.
+pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the numbers come from the parent's command line, where each stands for a descriptor of this process
+    // that nothing else owns; a number without one fails at the first use.
+    let fd = unsafe { OwnedFd::from_raw_fd(number) };
+    match rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC) {
+        Ok(()) => Ok(fd),
+        Err(error) => {
+            std::mem::forget(fd);
+            Err(error.into())
+        }
+    }
+}
+
+/// Lets a command's process be killed when this one dies, in a session of its own if `session` says so.
+pub(crate) fn bound_to_us(command: &mut Command, session: bool) -> &mut Command {
+    let prepare = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        if session {
+            rustix::process::setsid()?;
+        }
+        Ok(())
+    };
+    // SAFETY: two system calls, which are allowed between fork and exec.
+    unsafe { command.pre_exec(prepare) }
+}

@@ -1,0 +1,183 @@
+//! `stead warden`: pid 1 of a Resource Monitor's namespace, or a subreaper where there is none.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open};
+use rustix::time::{ClockId, clock_gettime};
+use stead_monitor_protocol::{Board, Death, InstanceId, Link};
+use stead_types::Time;
+
+use crate::contain;
+use crate::output::Output;
+use crate::sys;
+
+/// A call may be this much later than its deadline before the warden steps in: the monitor does so itself first.
+const GRACE: Duration = Duration::from_secs(1);
+
+fn now() -> Time {
+    let now = clock_gettime(ClockId::Boottime);
+    Time::from_nanos(
+        now.tv_sec.unsigned_abs().wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec.unsigned_abs()),
+    )
+}
+
+struct Args {
+    name: String,
+    log: String,
+    control: OwnedFd,
+    node: OwnedFd,
+    board: String,
+    host_proc: String,
+    subreaper: bool,
+}
+
+fn parse(args: &[OsString]) -> Option<Args> {
+    let value = |name: &str| {
+        let at = args.iter().position(|arg| arg == name)?;
+        args.get(at + 1)?.to_str().map(str::to_owned)
+    };
+    let fd = |name: &str| value(name)?.parse().ok().and_then(|number| sys::inherited(number).ok());
+    Some(Args {
+        name: value("--name")?,
+        log: value("--log")?,
+        control: fd("--control-fd")?,
+        node: fd("--node-fd")?,
+        board: value("--board-fd")?,
+        host_proc: value("--host-proc-fd")?,
+        subreaper: args.iter().any(|arg| arg == "--subreaper"),
+    })
+}
+
+/// Runs a warden. Started by the guardian; of no use by hand.
+#[must_use]
+pub fn warden_main(args: Vec<OsString>) -> ExitCode {
+    let Some(args) = parse(&args) else {
+        eprintln!("stead warden: started by the guardian only");
+        return ExitCode::from(2);
+    };
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("stead warden: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: &Args, node: OwnedFd, output: OwnedFd) -> io::Result<Child> {
+    let errors = output.try_clone()?;
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .args(["monitor", "--name", &args.name, "--board-fd", &args.board])
+        .stdin(Stdio::from(node))
+        .stdout(Stdio::from(output))
+        .stderr(Stdio::from(errors));
+    if args.subreaper {
+        command.env_remove("STEAD_HOST_PROC");
+    } else {
+        command.env("STEAD_HOST_PROC", format!("/proc/self/fd/{}", args.host_proc));
+    }
+    sys::bound_to_us(&mut command, true).spawn()
+}
+
+fn run(mut args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    if args.subreaper {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    }
+    let board = Board::open(&Path::new("/proc/self/fd").join(&args.board))?;
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    let null = std::fs::File::open("/dev/null")?;
+    let node = std::mem::replace(&mut args.node, null.into());
+    let child = start(&args, node, write)?;
+    let control = std::mem::replace(&mut args.control, std::fs::File::open("/dev/null")?.into());
+    let link = Link::new(control);
+    let mut output = Output::new(read, args.log.clone().into());
+    // An evil child may have a score of its own; the guardian and the node are worth more than a monitor.
+    let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), "500");
+    let monitor = Pid::from_child(&child);
+    let (status, stuck) = watch(monitor, &link, &board, &mut output)?;
+    let calls = board.calls().unwrap_or_default();
+    let fault = board.fault().ok().flatten();
+    let mut suspects: Vec<InstanceId> = calls
+        .iter()
+        .filter(|call| fault.is_none_or(|fault| fault.thread == call.thread))
+        .map(|call| call.instance)
+        .collect();
+    suspects.dedup();
+    output.drain();
+    if args.subreaper {
+        contain::hunt(&[]);
+    }
+    let death = Death {
+        exit: status.code(),
+        signal: status.signal(),
+        requested: false,
+        stuck,
+        suspects,
+        output: output.tail(),
+    };
+    // The guardian may be gone; then nobody asks.
+    let _ = link.send(&death);
+    Ok(())
+}
+
+/// Watches the monitor until it ends: how, and the entry point it was killed for.
+fn watch(
+    monitor: Pid,
+    link: &Link<OwnedFd>,
+    board: &Board,
+    output: &mut Output,
+) -> Result<(ExitStatus, Option<String>), Box<dyn std::error::Error>> {
+    let pidfd = pidfd_open(monitor, PidfdFlags::empty())?;
+    let mut stuck = None;
+    let mut open = true;
+    let mut rested = now();
+    loop {
+        // Orphans of the namespace become ours; so does the monitor when it ends.
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            if pid == monitor {
+                output.drain();
+                return Ok((ExitStatus::from_raw(status.as_raw()), stuck));
+            }
+        }
+        let mut fds = vec![
+            PollFd::from_borrowed_fd(link.as_fd(), PollFlags::empty()),
+            PollFd::new(&pidfd, PollFlags::IN),
+        ];
+        if open {
+            fds.push(PollFd::new(output.pipe(), PollFlags::IN));
+        }
+        let _ = poll(&mut fds, Some(&Timespec { tv_sec: 1, tv_nsec: 0 }));
+        let guardian_gone = fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR);
+        if guardian_gone {
+            // With the guardian goes everything.
+            let _ = kill_process(monitor, Signal::KILL);
+            contain::hunt(&[]);
+            std::process::exit(1);
+        }
+        if open {
+            open = output.drain();
+        }
+        if now().since(rested) >= Duration::from_secs(1) {
+            rested = now();
+            output.rest();
+            let late = board
+                .calls()
+                .unwrap_or_default()
+                .into_iter()
+                .find(|call| call.deadline.after(GRACE) <= rested);
+            if let Some(call) = late {
+                stuck.get_or_insert_with(|| call.entry.to_owned());
+                let _ = kill_process(monitor, Signal::KILL);
+            }
+        }
+    }
+}
