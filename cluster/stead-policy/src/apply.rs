@@ -1,0 +1,156 @@
+//! Plans: what they delete is taken offline and closed first, then they are stored, then they are in force.
+
+use std::collections::BTreeSet;
+
+use stead_types::{GroupName, OfflineFlags, ResourceName, Time};
+
+use crate::action::{Action, Change};
+use crate::config::PersistentState;
+use crate::event::RequestId;
+use crate::policy::{CallPurpose, Policy, Purpose};
+use crate::request::{Answer, InBuffers, Plan, PlanStep};
+use crate::runtime::{Goal, Opened, Waiter};
+
+impl Policy {
+    /// Takes offline and closes what the plan deletes, then writes it.
+    pub(crate) fn apply(&mut self, id: RequestId, plan: Plan, now: Time) {
+        let mut leaving: Vec<(GroupName, BTreeSet<ResourceName>)> = Vec::new();
+        for step in &plan.steps {
+            match step {
+                PlanStep::DeleteResource(group, name) => {
+                    leaving.push((group.clone(), BTreeSet::from([name.clone()])))
+                }
+                PlanStep::DeleteGroup(group) => {
+                    let names = self.groups.get(group).map(|group| group.order.iter().cloned().collect());
+                    leaving.push((group.clone(), names.unwrap_or_default()));
+                }
+                PlanStep::SetType(_) | PlanStep::SetGroup(_) | PlanStep::DeleteType(_) => {}
+            }
+        }
+        leaving.retain(|(_, names)| {
+            names.iter().any(|name| {
+                self.resource(name)
+                    .is_some_and(|resource| resource.opened != Opened::No || !resource.at_rest())
+            })
+        });
+        let Some((group, names)) = leaving.first().cloned() else {
+            let changes = plan.steps.iter().cloned().map(Change::Step).collect();
+            self.write(changes, Purpose::Plan(id, plan));
+            return;
+        };
+        for name in &names {
+            self.want_offline(name, OfflineFlags::NONE, false, &InBuffers::new());
+        }
+        self.parked.insert(id, plan);
+        let what = "configuration: apply".to_owned();
+        let waiter = Waiter { id, goal: Goal::Gone(names), what, before: Vec::new() };
+        self.wait(&group, waiter);
+        self.reconcile(&group, now);
+    }
+
+    /// Some of what a plan deletes is closed: goes on with the rest.
+    pub(crate) fn gone(&mut self, id: RequestId, now: Time) {
+        if let Some(plan) = self.parked.remove(&id) {
+            self.apply(id, plan, now);
+        }
+    }
+
+    /// Closes what is at rest and leaves the configuration.
+    pub(crate) fn close_leaving(&mut self, group: &GroupName) {
+        let waiters = self.waiters.get(group).map(Vec::as_slice).unwrap_or_default();
+        let mut leaving = BTreeSet::new();
+        for waiter in waiters {
+            if let Goal::Gone(names) = &waiter.goal {
+                leaving.extend(names.iter().cloned());
+            }
+        }
+        for name in leaving {
+            let ready = self
+                .resource(&name)
+                .is_some_and(|resource| resource.opened == Opened::Yes && resource.at_rest());
+            if ready {
+                if let Some(resource) = self.resource_mut(&name) {
+                    resource.opened = Opened::Closing;
+                }
+                let resource = name.clone();
+                self.call(&name, CallPurpose::Close, |op| Action::Close { op, resource });
+            }
+        }
+    }
+
+    /// A plan is durable: it becomes the configuration.
+    pub(crate) fn adopt(&mut self, id: RequestId, plan: Plan, now: Time) {
+        self.act(Action::Accept { id });
+        let mut touched: BTreeSet<GroupName> = BTreeSet::new();
+        let mut updated: Vec<ResourceName> = Vec::new();
+        for step in plan.steps {
+            match step {
+                PlanStep::SetType(config) => {
+                    self.config.types.insert(config.name.clone(), config);
+                }
+                PlanStep::DeleteType(name) => {
+                    self.config.types.remove(&name);
+                }
+                PlanStep::SetGroup(mut wanted) => {
+                    let name = wanted.name.clone();
+                    let new = !self.config.groups.contains_key(&name);
+                    if let Some(old) = self.config.groups.get(&name) {
+                        wanted.persistent_state = wanted.persistent_state.or(old.persistent_state);
+                        for (resource, config) in &old.resources {
+                            match wanted.resources.get_mut(resource) {
+                                Some(fresh) => {
+                                    fresh.persistent_state =
+                                        fresh.persistent_state.or(config.persistent_state);
+                                    if fresh.common != config.common || fresh.revision != config.revision {
+                                        updated.push(resource.clone());
+                                    }
+                                }
+                                None => drop(wanted.resources.insert(resource.clone(), config.clone())),
+                            }
+                        }
+                    }
+                    if new && wanted.persistent_state.is_none() {
+                        wanted.persistent_state = Some(PersistentState::Online);
+                    }
+                    self.config.groups.insert(name.clone(), wanted);
+                    touched.insert(name);
+                }
+                PlanStep::DeleteResource(group, name) => {
+                    if let Some(config) = self.config.groups.get_mut(&group) {
+                        config.resources.remove(&name);
+                    }
+                    touched.insert(group);
+                }
+                PlanStep::DeleteGroup(group) => {
+                    self.config.groups.remove(&group);
+                    self.stop_monitors(&group);
+                    touched.insert(group);
+                }
+            }
+        }
+        for group in &touched {
+            self.rebuild(group, now);
+            self.restore_wishes(group);
+        }
+        for name in updated {
+            if self.resource(&name).is_some_and(|resource| resource.opened == Opened::Yes) {
+                let resource = name.clone();
+                self.call(&name, CallPurpose::Other, |op| Action::Update { op, resource });
+                if let Some(runtime) = self.resource_mut(&name) {
+                    runtime.stale = runtime.active();
+                    // What failed may come up as it is now.
+                    runtime.hold = None;
+                    runtime.failures.clear();
+                }
+            }
+        }
+        let mut by_priority: Vec<GroupName> = touched.into_iter().collect();
+        by_priority.sort_by_key(|group| {
+            std::cmp::Reverse(self.config.groups.get(group).map_or(0, |group| group.priority))
+        });
+        for group in by_priority {
+            self.reconcile(&group, now);
+        }
+        self.finish(id, Ok(Answer::Done));
+    }
+}

@@ -1,0 +1,477 @@
+//! What happens to resources and monitors, and what follows: restarts, and the end of them.
+
+use std::time::Duration;
+
+use stead_types::{
+    Code, GroupName, OfflineFlags, ResourceName, ResourceState, RestartAction, StatusFlags, Time,
+};
+
+use crate::action::{Action, Level};
+use crate::event::{Lost, MonitorId, News, OpId};
+use crate::policy::{CallPurpose, Policy};
+use crate::request::Answer;
+use crate::runtime::{Hold, Monitor, Opened};
+
+/// Pauses between two tries of a delayed offline.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A monitor that dies this often within `RestartPeriod` with nobody to blame is given up.
+const MOST_DEATHS: usize = 10;
+
+/// The default `RestartPeriod`, for monitors.
+const DEATHS_WINDOW: Duration = Duration::from_secs(900);
+
+impl Policy {
+    pub(crate) fn monitor_started(&mut self, monitor: &MonitorId, now: Time) {
+        if let Some(state) = self.monitors.get_mut(monitor)
+            && *state == Monitor::Starting
+        {
+            *state = Monitor::Running;
+        }
+        self.reconcile(&monitor.group.clone(), now);
+    }
+
+    pub(crate) fn monitor_lost(&mut self, monitor: &MonitorId, lost: Lost, now: Time) {
+        self.monitors.remove(monitor);
+        let group = monitor.group.clone();
+        let hosted: Vec<ResourceName> = self
+            .groups
+            .get(&group)
+            .into_iter()
+            .flat_map(|group| group.resources.iter())
+            .filter(|(_, resource)| resource.monitor.as_ref() == Some(monitor))
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.calls.retain(|_, (name, purpose)| !hosted.contains(name) || *purpose == CallPurpose::Orphan);
+        let (culprits, code, text) = match lost {
+            Lost::Stopped => (Vec::new(), Code::SUCCESS, String::new()),
+            Lost::NotStarted { text } => (Vec::new(), Code::ERROR_CLUSTER_RHS_FAILED_INITIALIZATION, text),
+            Lost::Died { culprits, code, text } => (culprits, code, text),
+        };
+        let pause = if code.is_success() {
+            None
+        } else {
+            Some(self.note_death(monitor, &culprits, code, &text, now))
+        };
+        for name in hosted {
+            let culprit = culprits.contains(&name);
+            let Some(resource) = self.resource_mut(&name) else { continue };
+            let was_active = resource.active();
+            resource.opened = Opened::No;
+            resource.monitor = None;
+            resource.busy = None;
+            resource.settled = true;
+            resource.locked = false;
+            resource.checkpoint = 0;
+            if !was_active && !culprit {
+                continue;
+            }
+            let failed = resource.online_wanted && !code.is_success();
+            resource.state = if failed { ResourceState::Failed } else { ResourceState::Offline };
+            resource.since = now;
+            resource.isolated |= culprit;
+            if !failed {
+                continue;
+            }
+            resource.last_error = code;
+            if culprit {
+                self.failed(&name, code, &text, now);
+                continue;
+            }
+            let why = format!("its monitor was lost: {text}");
+            if let Some(resource) = self.resource_mut(&name) {
+                resource.why = Some(why);
+                // An innocent is restarted without counting.
+                resource.hold = match pause {
+                    Some(Some(pause)) => Some(Hold::Until(now.after(pause))),
+                    Some(None) => Some(Hold::GaveUp(None)),
+                    None => None,
+                };
+            }
+            self.plan_hold(&name);
+        }
+        // Those that only waited for a monitor which cannot be started wait a little longer.
+        if let Some(pause) = pause.flatten()
+            && !pause.is_zero()
+            && let Some(runtime) = self.groups.get(&group)
+        {
+            for name in runtime.order.clone() {
+                if let Some(resource) = self.resource_mut(&name)
+                    && resource.opened == Opened::No
+                    && resource.hold.is_none()
+                {
+                    resource.hold = Some(Hold::Until(now.after(pause)));
+                    self.plan_hold(&name);
+                }
+            }
+        }
+        self.reconcile(&group, now);
+        self.finish_shutdown();
+    }
+
+    /// Writes a death down; the pause before its innocents are tried again, none if that is over.
+    fn note_death(
+        &mut self,
+        monitor: &MonitorId,
+        culprits: &[ResourceName],
+        code: Code,
+        text: &str,
+        now: Time,
+    ) -> Option<Duration> {
+        let group = monitor.group.clone();
+        let id = if code == Code::ERROR_RESOURCE_CALL_TIMED_OUT { 1230 } else { 1146 };
+        let blame = match culprits.first() {
+            Some(name) => format!("; resource \"{name}\" gets a monitor of its own"),
+            None => String::new(),
+        };
+        let line = format!("Resource Monitor {monitor} was lost: {text}{blame}");
+        self.record((id, Level::Critical), Some(&group), culprits.first(), code, line);
+        if !culprits.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let deaths = self.deaths.entry(monitor.clone()).or_default();
+        while deaths.front().is_some_and(|first| now.since(*first) > DEATHS_WINDOW) {
+            deaths.pop_front();
+        }
+        deaths.push_back(now);
+        let count = deaths.len();
+        if count > MOST_DEATHS {
+            return None;
+        }
+        let doubled = u32::try_from(count.saturating_sub(2)).unwrap_or(0);
+        Some(if count < 2 { Duration::ZERO } else { FIRST_PAUSE * 2u32.pow(doubled.min(10)) })
+    }
+
+    pub(crate) fn report(&mut self, name: &ResourceName, news: News, now: Time) {
+        let Some(group) = self.index.get(name).cloned() else { return };
+        match news {
+            News::State { state, settled, code, flags, why } => {
+                self.state(&group, name, (state, settled, code, flags), why, now);
+            }
+            News::Checkpoint(checkpoint) => {
+                if let Some(resource) = self.resource_mut(name) {
+                    resource.checkpoint = checkpoint;
+                }
+                return;
+            }
+            News::Delayed(flags) => self.delayed(&group, name, flags, now),
+            News::Locked { locked, keep_queued } => {
+                if let Some(resource) = self.resource_mut(name) {
+                    resource.locked = locked;
+                    if !locked && !keep_queued && resource.offline_again.is_some() {
+                        // An unlock takes a queued operation out of the queue: it is tried at once.
+                        resource.offline_again = Some((now, FIRST_PAUSE));
+                    }
+                }
+            }
+            News::EmbeddedFailure(code) => self.embedded_failure(&group, name, code, now),
+            News::NetworkLoss(code) => {
+                if let Some(resource) = self.resource_mut(name) {
+                    resource.network_failure = true;
+                    resource.why = Some("it reports that the network failed under it".to_owned());
+                }
+                let text = format!("resource \"{name}\" lost its network; there is no other node to move to");
+                self.record((1255, Level::Error), Some(&group), Some(name), Code(code), text);
+            }
+        }
+        if self.started {
+            self.reconcile(&group, now);
+        }
+    }
+
+    fn state(
+        &mut self,
+        group: &GroupName,
+        name: &ResourceName,
+        (state, settled, code, _flags): (ResourceState, bool, Code, StatusFlags),
+        why: &'static str,
+        now: Time,
+    ) {
+        let Some(resource) = self.resource_mut(name) else { return };
+        let before = resource.state;
+        resource.settled = settled;
+        if before != state {
+            resource.state = state;
+            resource.since = now;
+            resource.checkpoint = 0;
+        }
+        match state {
+            ResourceState::Online => {
+                resource.last_error = Code::SUCCESS;
+                resource.embedded_failure = false;
+                resource.network_failure = false;
+                if before != ResourceState::Online {
+                    resource.why = None;
+                    resource.stale = false;
+                    resource.in_buffer = None;
+                }
+            }
+            ResourceState::Offline => {
+                if !code.is_success() {
+                    resource.last_error = code;
+                }
+                if settled {
+                    resource.bounce = false;
+                    resource.offline_again = None;
+                    resource.locked = false;
+                    if before != ResourceState::Offline {
+                        resource.why = None;
+                    }
+                }
+            }
+            ResourceState::Failed => {
+                resource.locked = false;
+                resource.last_error = code;
+            }
+            ResourceState::OnlinePending
+            | ResourceState::OfflinePending
+            | ResourceState::Initializing
+            | ResourceState::Inherited
+            | ResourceState::Unknown => {}
+        }
+        if state == ResourceState::Failed && before != ResourceState::Failed && self.started {
+            self.failed(name, code, why, now);
+        }
+        if before != state && self.started {
+            let level = if state == ResourceState::Failed { Level::Error } else { Level::Information };
+            let text = format!("resource \"{name}\": {before} -> {state}");
+            self.record((10_001, level), Some(group), Some(name), code, text);
+        }
+        if state == ResourceState::Online && before != ResourceState::Online {
+            let all = self.groups.get(group).is_some_and(|group| {
+                group.resources.values().all(|resource| resource.state == ResourceState::Online)
+            });
+            if all {
+                self.clear_why(group);
+            }
+        }
+    }
+
+    /// A failure is counted, and decides between a restart and the end of restarts.
+    ///
+    /// Windows: mscs/resources-restartthreshold, mscs/resources-restartperiod
+    fn failed(&mut self, name: &ResourceName, code: Code, why: &str, now: Time) {
+        let Some(config) = self.configured(name) else { return };
+        let common = config.common;
+        let Some(group) = self.index.get(name).cloned() else { return };
+        let text = format!("resource \"{name}\" failed: {why} ({code})");
+        self.record((1069, Level::Error), Some(&group), Some(name), code, text);
+        let Some(resource) = self.resource_mut(name) else { return };
+        resource.bounce = false;
+        if !resource.online_wanted {
+            return;
+        }
+        while resource.failures.front().is_some_and(|first| now.since(*first) > common.restart_period) {
+            resource.failures.pop_front();
+        }
+        let counted = u32::try_from(resource.failures.len()).unwrap_or(u32::MAX);
+        let here = code != Code::ERROR_CLUSTER_RESOURCE_CONFIGURATION_ERROR
+            && code != Code::ERROR_NODE_CANT_HOST_RESOURCE;
+        if common.restart_action != RestartAction::DontRestart && counted < common.restart_threshold && here {
+            resource.failures.push_back(now);
+            let next = counted + 1;
+            resource.why = Some(format!(
+                "{why} ({code}); restart {next} of {} within {} s",
+                common.restart_threshold,
+                common.restart_period.as_secs()
+            ));
+            resource.hold =
+                (!common.restart_delay.is_zero()).then(|| Hold::Until(now.after(common.restart_delay)));
+            self.plan_hold(name);
+            return;
+        }
+        let retry = common.retry_period_on_failure.map(|period| now.after(period));
+        let spent = if !here {
+            "it cannot come online here".to_owned()
+        } else if common.restart_action == RestartAction::DontRestart {
+            "RestartAction says not to restart it".to_owned()
+        } else {
+            format!(
+                "{} restarts within {} s are used up",
+                common.restart_threshold,
+                common.restart_period.as_secs()
+            )
+        };
+        let next = match common.retry_period_on_failure {
+            Some(period) => format!("tried again in {} s", period.as_secs()),
+            None => "not tried again".to_owned(),
+        };
+        let sentence = format!("{why} ({code}); {spent}; {next}, or by `stead resource online \"{name}\"`");
+        resource.why = Some(sentence.clone());
+        resource.hold = Some(Hold::GaveUp(retry));
+        self.plan_hold(name);
+        if common.restart_action == RestartAction::RestartNotify {
+            // One node: the group has nowhere to fail over to.
+            let text = format!(
+                "group \"{group}\" stays Failed: resource \"{name}\": {sentence}; node \"{}\" is the only one, so its \
+                 failover threshold is 0",
+                self.node
+            );
+            if let Some(group) = self.groups.get_mut(&group) {
+                group.why = Some(text.clone());
+            }
+            self.record((1254, Level::Error), Some(&group), Some(name), code, text);
+        }
+    }
+
+    pub(crate) fn plan_hold(&mut self, name: &ResourceName) {
+        let at = match self.resource(name).and_then(|resource| resource.hold) {
+            Some(Hold::Until(at)) => Some(at),
+            Some(Hold::GaveUp(at)) => at,
+            None => None,
+        };
+        if let Some(at) = at {
+            self.timers.insert((at, name.clone()));
+        }
+    }
+
+    /// A timer of this resource has come.
+    pub(crate) fn due(&mut self, name: &ResourceName, now: Time) {
+        let Some(resource) = self.resource_mut(name) else { return };
+        match resource.hold {
+            Some(Hold::Until(at)) if at <= now => resource.hold = None,
+            Some(Hold::GaveUp(Some(at))) if at <= now => {
+                // A fresh start: the history is forgotten.
+                resource.hold = None;
+                resource.failures.clear();
+                let group = self.index.get(name).cloned();
+                if let Some(group) = &group {
+                    self.clear_why(group);
+                }
+                let text = format!("resource \"{name}\" is tried again after RetryPeriodOnFailure");
+                self.record((10_002, Level::Information), group.as_ref(), Some(name), Code::SUCCESS, text);
+            }
+            Some(Hold::Until(_) | Hold::GaveUp(_)) | None => {}
+        }
+    }
+
+    /// An offline was delayed or refused by the DLL.
+    fn delayed(&mut self, group: &GroupName, name: &ResourceName, flags: StatusFlags, now: Time) {
+        let code = if flags.contains(StatusFlags::OFFLINE_DESTINATION_REJECTED) {
+            Code::ERROR_CLUSTER_RESOURCE_VETOED_MOVE_INCOMPATIBLE_NODES
+        } else if flags.contains(StatusFlags::OFFLINE_DESTINATION_THROTTLED) {
+            Code::ERROR_CLUSTER_RESOURCE_VETOED_MOVE_NOT_ENOUGH_RESOURCES_ON_DESTINATION
+        } else if flags.contains(StatusFlags::OFFLINE_SOURCE_THROTTLED) {
+            Code::ERROR_CLUSTER_RESOURCE_VETOED_MOVE_NOT_ENOUGH_RESOURCES_ON_SOURCE
+        } else {
+            Code::ERROR_CLUSTER_RESOURCE_VETOED_CALL
+        };
+        let shutting_down = self.shutdown.is_some();
+        let rejected = flags.contains(StatusFlags::OFFLINE_DESTINATION_REJECTED);
+        let Some(resource) = self.resource_mut(name) else { return };
+        let queued = resource.offline_flags.contains(OfflineFlags::QUEUE_ENABLED) && !rejected;
+        if queued || shutting_down {
+            let pause = resource.offline_again.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LAST_PAUSE));
+            let at = now.after(pause);
+            resource.offline_again = Some((at, pause));
+            resource.why = Some(format!("its resource DLL delays the offline ({flags:?}); tried again"));
+            self.timers.insert((at, name.clone()));
+            return;
+        }
+        resource.bounce = false;
+        let detail = format!("resource \"{name}\" does not go offline now ({flags:?})");
+        let waiters = self.waiters.remove(group).unwrap_or_default();
+        let concerns = |waiter: &crate::runtime::Waiter| waiter.before.iter().any(|(of, _)| of == name);
+        let (ended, kept): (Vec<_>, Vec<_>) = waiters.into_iter().partition(concerns);
+        if !kept.is_empty() {
+            self.waiters.insert(group.clone(), kept);
+        }
+        for waiter in ended {
+            self.give_back(&waiter);
+            let answer = Answer::Failed { what: waiter.what.clone(), code, detail: detail.clone() };
+            self.finish(waiter.id, Ok(answer));
+        }
+        // Nobody waits for an offline that the policy itself began: it stays online for now.
+        let wish = self.wish(group, name);
+        if let Some(resource) = self.resource_mut(name) {
+            resource.online_wanted |= wish;
+        }
+        self.record((10_003, Level::Warning), Some(group), Some(name), code, detail);
+    }
+
+    fn embedded_failure(&mut self, group: &GroupName, name: &ResourceName, code: u32, now: Time) {
+        use stead_types::EmbeddedFailureAction as Reaction;
+        let Some(common) = self.configured(name).map(|config| config.common) else { return };
+        if common.embedded_failure_action == Reaction::None {
+            return;
+        }
+        let text = format!("resource \"{name}\" reports a failure inside its workload (code {code})");
+        self.record((1250, Level::Error), Some(group), Some(name), Code(code), text.clone());
+        let Some(resource) = self.resource_mut(name) else { return };
+        resource.embedded_failure = true;
+        resource.why = Some(text);
+        if common.embedded_failure_action == Reaction::LogOnly {
+            return;
+        }
+        while resource.failures.front().is_some_and(|first| now.since(*first) > common.restart_period) {
+            resource.failures.pop_front();
+        }
+        let counted = u32::try_from(resource.failures.len()).unwrap_or(u32::MAX);
+        if counted < common.restart_threshold && common.restart_action != RestartAction::DontRestart {
+            resource.failures.push_back(now);
+            resource.bounce = true;
+            resource.offline_flags =
+                OfflineFlags::DUE_TO_EMBEDDED_FAILURE.with(OfflineFlags::DO_NOT_UPDATE_PERSISTENT_STATE);
+        }
+    }
+
+    pub(crate) fn done(&mut self, op: OpId, code: Code, now: Time) {
+        let Some((name, purpose)) = self.calls.remove(&op) else { return };
+        if purpose == CallPurpose::Orphan {
+            let resource = name.clone();
+            self.call(&name, CallPurpose::Other, |op| Action::Close { op, resource });
+            return;
+        }
+        let Some(group) = self.index.get(&name).cloned() else { return };
+        let maintenance = self.resource(&name).is_some_and(|resource| resource.maintenance);
+        let Some(resource) = self.resource_mut(&name) else { return };
+        if resource.busy == Some(op) {
+            resource.busy = None;
+        }
+        match purpose {
+            CallPurpose::Open => {
+                if code.is_success() {
+                    resource.opened = Opened::Yes;
+                    resource.state = ResourceState::Offline;
+                    resource.settled = true;
+                    if maintenance {
+                        self.act(Action::Maintenance { resource: name.clone(), on: true });
+                    }
+                } else {
+                    resource.opened = Opened::No;
+                    resource.monitor = None;
+                    resource.state = ResourceState::Failed;
+                    resource.since = now;
+                    resource.last_error = code;
+                    self.failed(&name, code, "its resource DLL could not open it", now);
+                }
+            }
+            CallPurpose::Close => {
+                resource.opened = Opened::No;
+                resource.monitor = None;
+            }
+            CallPurpose::Online | CallPurpose::Offline => {
+                // The states were reported; a refusal changes none.
+                let refused = !code.is_success() && code != Code::ERROR_BUSY;
+                if refused
+                    && resource.settled
+                    && purpose == CallPurpose::Offline
+                    && resource.state == ResourceState::Online
+                {
+                    let at = now.after(FIRST_PAUSE);
+                    resource.offline_again = Some((at, FIRST_PAUSE));
+                    self.timers.insert((at, name.clone()));
+                }
+            }
+            CallPurpose::Other => {
+                if code == Code::ERROR_RESOURCE_PROPERTIES_STORED {
+                    resource.why =
+                        Some("its properties were changed; they take effect at the next online".to_owned());
+                }
+            }
+            CallPurpose::Orphan => {}
+        }
+        self.reconcile(&group, now);
+    }
+}

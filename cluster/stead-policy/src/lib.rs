@@ -1,0 +1,30 @@
+//! The brain of a node: one pure machine, `(event, now) -> actions`.
+//!
+//! Nothing here reads a clock, draws a random number, or does IO. Whoever drives it feeds it everything that can
+//! happen with [`Policy::handle`], carries out what [`Policy::poll_action`] returns, and calls
+//! [`Policy::handle`] with [`Event::Timer`] when [`Policy::next_timeout`] has come.
+//!
+//! It works from what is to what is wanted: after every event the group concerned is looked at as a whole, and every
+//! call that can be made now is made. Independent branches therefore go in parallel, and nothing has to remember how
+//! far a sequence has come.
+
+mod action;
+mod apply;
+mod config;
+mod event;
+mod explain;
+mod happen;
+mod plan;
+mod policy;
+mod reconcile;
+mod request;
+mod requests;
+mod runtime;
+mod view;
+
+pub use action::{Action, Change, Level, Record};
+pub use config::{ClusterConfig, GroupConfig, PersistentState, ResourceConfig, TypeConfig};
+pub use event::{Event, Lost, MonitorId, News, OpId, Report, RequestId, WriteId};
+pub use policy::Policy;
+pub use request::{Answer, InBuffers, Plan, PlanProblem, PlanStep, Refusal, Request};
+pub use view::{GroupView, NodeView, ResourceView, View};

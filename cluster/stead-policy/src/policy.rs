@@ -1,0 +1,380 @@
+//! The machine: what goes in, what comes out, and what is remembered in between.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use stead_types::{Code, GroupName, GroupState, NodeName, NodeState, ResourceName, ResourceState, Time};
+
+use crate::action::{Action, Change, Level, Record};
+use crate::config::{ClusterConfig, PersistentState, ResourceConfig};
+use crate::event::{Event, MonitorId, OpId, Report, RequestId, WriteId};
+use crate::request::{Answer, Plan, Refusal, Request};
+use crate::runtime::{Group, Monitor, Opened, Resource, Waiter};
+use crate::view::{GroupView, NodeView, ResourceView, View};
+
+/// What a write was for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// The wish of a request; the request goes on when it is durable.
+    Wish(RequestId, Request),
+    /// A plan.
+    Plan(RequestId, Plan),
+}
+
+/// What a call was for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CallPurpose {
+    Open,
+    Close,
+    Online,
+    Offline,
+    Other,
+    /// `Terminate`, then `Close`, of something that is configured no more.
+    Orphan,
+}
+
+/// The brain of one node.
+#[derive(Debug)]
+pub struct Policy {
+    pub(crate) node: NodeName,
+    pub(crate) config: ClusterConfig,
+    pub(crate) groups: BTreeMap<GroupName, Group>,
+    /// Which group each resource is in.
+    pub(crate) index: BTreeMap<ResourceName, GroupName>,
+    pub(crate) monitors: BTreeMap<MonitorId, Monitor>,
+    pub(crate) deaths: BTreeMap<MonitorId, VecDeque<Time>>,
+    pub(crate) waiters: BTreeMap<GroupName, Vec<Waiter>>,
+    pub(crate) writes: BTreeMap<WriteId, Purpose>,
+    pub(crate) calls: BTreeMap<OpId, (ResourceName, CallPurpose)>,
+    pub(crate) timers: BTreeSet<(Time, ResourceName)>,
+    pub(crate) started: bool,
+    pub(crate) shutdown: Option<Vec<RequestId>>,
+    pub(crate) stopped: bool,
+    /// Plans that wait until what they delete is closed.
+    pub(crate) parked: BTreeMap<RequestId, Plan>,
+    maintenance: BTreeSet<ResourceName>,
+    actions: VecDeque<Action>,
+    next: u64,
+}
+
+impl Policy {
+    /// A policy that has not started: the first event must be [`Event::Start`]. `maintenance` names the resources in
+    /// maintenance mode.
+    #[must_use]
+    pub fn new(node: NodeName, config: ClusterConfig, maintenance: BTreeSet<ResourceName>) -> Self {
+        Policy {
+            node,
+            config,
+            groups: BTreeMap::new(),
+            index: BTreeMap::new(),
+            monitors: BTreeMap::new(),
+            deaths: BTreeMap::new(),
+            waiters: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            started: false,
+            shutdown: None,
+            stopped: false,
+            parked: BTreeMap::new(),
+            maintenance,
+            actions: VecDeque::new(),
+            next: 1,
+        }
+    }
+
+    /// Takes an event in.
+    pub fn handle(&mut self, event: Event, now: Time) {
+        match event {
+            Event::Start { running } => self.start(running, now),
+            Event::Request { id, request } => self.request(id, request, now),
+            Event::Written { write, result } => self.written(write, result, now),
+            Event::MonitorStarted { monitor } => self.monitor_started(&monitor, now),
+            Event::MonitorLost { monitor, lost } => self.monitor_lost(&monitor, lost, now),
+            Event::Report(Report { resource, news }) => self.report(&resource, news, now),
+            Event::Done { op, code } => self.done(op, code, now),
+            Event::Timer => self.timer(now),
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Event::Timer`] is due.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub const fn config(&self) -> &ClusterConfig {
+        &self.config
+    }
+
+    pub(crate) fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    pub(crate) fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Makes a call and remembers what for.
+    pub(crate) fn call(
+        &mut self,
+        resource: &ResourceName,
+        purpose: CallPurpose,
+        make: impl FnOnce(OpId) -> Action,
+    ) {
+        let op = OpId(self.number());
+        if purpose != CallPurpose::Other
+            && let Some(runtime) = self.resource_mut(resource)
+        {
+            runtime.busy = Some(op);
+        }
+        self.calls.insert(op, (resource.clone(), purpose));
+        self.act(make(op));
+    }
+
+    pub(crate) fn write(&mut self, changes: Vec<Change>, purpose: Purpose) {
+        let write = WriteId(self.number());
+        self.writes.insert(write, purpose);
+        self.act(Action::Write { write, changes });
+    }
+
+    pub(crate) fn finish(&mut self, id: RequestId, answer: Result<Answer, Refusal>) {
+        self.act(Action::Finish { id, answer });
+    }
+
+    pub(crate) fn record(
+        &mut self,
+        (id, level): (u32, Level),
+        group: Option<&GroupName>,
+        resource: Option<&ResourceName>,
+        code: Code,
+        text: String,
+    ) {
+        let (group, resource) = (group.cloned(), resource.cloned());
+        self.act(Action::Record(Record { id, level, group, resource, code, text }));
+    }
+
+    pub(crate) fn resource(&self, name: &ResourceName) -> Option<&Resource> {
+        self.groups.get(self.index.get(name)?)?.resources.get(name)
+    }
+
+    pub(crate) fn resource_mut(&mut self, name: &ResourceName) -> Option<&mut Resource> {
+        self.groups.get_mut(self.index.get(name)?)?.resources.get_mut(name)
+    }
+
+    pub(crate) fn configured(&self, name: &ResourceName) -> Option<&ResourceConfig> {
+        self.config.groups.get(self.index.get(name)?)?.resources.get(name)
+    }
+
+    /// The stored wish for a resource: its own, else its group's.
+    pub(crate) fn wish(&self, group: &GroupName, name: &ResourceName) -> bool {
+        let Some(config) = self.config.groups.get(group) else { return false };
+        let own = config.resources.get(name).and_then(|resource| resource.persistent_state);
+        own.or(config.persistent_state) == Some(PersistentState::Online)
+    }
+
+    /// Builds what is remembered of a group from its configuration, keeping what is known.
+    pub(crate) fn rebuild(&mut self, group: &GroupName, now: Time) {
+        let Some(config) = self.config.groups.get(group) else {
+            self.groups.remove(group);
+            self.index.retain(|_, of| of != group);
+            return;
+        };
+        let mut runtime = self.groups.remove(group).unwrap_or_default();
+        let names: BTreeSet<ResourceName> = config.resources.keys().cloned().collect();
+        runtime.resources.retain(|name, _| names.contains(name));
+        self.index.retain(|name, of| of != group || names.contains(name));
+        runtime.dependents = BTreeMap::new();
+        for (name, resource) in &config.resources {
+            self.index.insert(name.clone(), group.clone());
+            for provider in resource.dependency.providers() {
+                runtime.dependents.entry(provider.clone()).or_default().push(name.clone());
+            }
+        }
+        runtime.order = crate::plan::order(config);
+        for name in &names {
+            let wanted = self.wish(group, name);
+            let maintenance = self.maintenance.contains(name);
+            runtime.resources.entry(name.clone()).or_insert_with(|| Resource::new(wanted, maintenance, now));
+        }
+        self.groups.insert(group.clone(), runtime);
+    }
+
+    fn start(&mut self, running: Vec<(MonitorId, Vec<Report>)>, now: Time) {
+        self.started = true;
+        let groups: Vec<GroupName> = self.config.groups.keys().cloned().collect();
+        for group in &groups {
+            self.rebuild(group, now);
+        }
+        for (monitor, reports) in running {
+            let wanted = self.config.groups.contains_key(&monitor.group);
+            self.monitors.insert(monitor.clone(), Monitor::Running);
+            if !wanted {
+                self.monitors.insert(monitor.clone(), Monitor::Stopping);
+                self.act(Action::StopMonitor { monitor });
+                continue;
+            }
+            for Report { resource, news } in reports {
+                let here = self.index.get(&resource) == Some(&monitor.group);
+                match self.resource_mut(&resource) {
+                    Some(runtime) if here => {
+                        runtime.opened = Opened::Yes;
+                        runtime.monitor = Some(monitor.clone());
+                        self.report(&resource, news, now);
+                    }
+                    Some(_) | None => self.orphan(&resource),
+                }
+            }
+        }
+        let mut by_priority: Vec<GroupName> = groups;
+        by_priority.sort_by_key(|group| {
+            std::cmp::Reverse(self.config.groups.get(group).map_or(0, |group| group.priority))
+        });
+        for group in by_priority {
+            self.reconcile(&group, now);
+        }
+    }
+
+    /// Ends something that runs and is configured no more.
+    fn orphan(&mut self, resource: &ResourceName) {
+        let known =
+            self.calls.values().any(|(name, purpose)| name == resource && *purpose == CallPurpose::Orphan);
+        if !known {
+            let name = resource.clone();
+            self.call(resource, CallPurpose::Orphan, |op| Action::Terminate { op, resource: name });
+        }
+    }
+
+    fn timer(&mut self, now: Time) {
+        let mut groups = BTreeSet::new();
+        while let Some((at, resource)) = self.timers.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.timers.pop_first();
+            if let Some(group) = self.index.get(&resource).cloned() {
+                self.due(&resource, now);
+                groups.insert(group);
+            }
+        }
+        for group in groups {
+            self.reconcile(&group, now);
+        }
+    }
+
+    /// Everything that can be seen at this instant.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let state = if self.stopped { NodeState::Down } else { NodeState::Up };
+        View {
+            nodes: vec![NodeView { name: self.node.clone(), state }],
+            groups: self.groups.iter().filter_map(|(name, group)| self.view_group(name, group)).collect(),
+        }
+    }
+
+    fn view_group(&self, name: &GroupName, group: &Group) -> Option<GroupView> {
+        const LOCKED: u64 = 0x1;
+        const QUEUED: u64 = 0x4;
+        let config = self.config.groups.get(name)?;
+        let queued = group.resources.values().any(|resource| resource.offline_again.is_some());
+        let waiting = self.waiters.get(name).and_then(|waiters| waiters.first());
+        let operation = waiting.map(|waiter| {
+            let verb = waiter.what.rsplit(": ").next().unwrap_or_default();
+            if queued { format!("{verb} (queued)") } else { verb.to_owned() }
+        });
+        let locked = group.resources.values().any(|resource| resource.locked);
+        Some(GroupView {
+            name: config.name.clone(),
+            state: GroupState::derive(group.resources.values().map(|resource| resource.state)),
+            persistent_state: config.persistent_state.unwrap_or(PersistentState::Online),
+            owner_node: self.node.clone(),
+            status_information: if locked { LOCKED } else { 0 } | if queued { QUEUED } else { 0 },
+            operation,
+            why: group.why.clone(),
+            resources: group
+                .order
+                .iter()
+                .filter_map(|name| view_resource(config.resources.get(name)?, group.resources.get(name)?))
+                .collect(),
+        })
+    }
+
+    /// Checks what must always hold, for tests.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn check(&self) -> Result<(), String> {
+        for (name, group) in &self.groups {
+            for (resource, runtime) in &group.resources {
+                if self.index.get(resource) != Some(name) {
+                    return Err(format!("{resource} is not indexed under {name}"));
+                }
+                if runtime.active() && runtime.opened == Opened::No {
+                    return Err(format!("{resource} is {} but not open", runtime.state));
+                }
+                if runtime.opened != Opened::No && runtime.monitor.is_none() {
+                    return Err(format!("{resource} is open in no monitor"));
+                }
+                if let Some(busy) = runtime.busy
+                    && !self.calls.contains_key(&busy)
+                {
+                    return Err(format!("{resource} waits for a call nobody made"));
+                }
+                let online = |provider: &ResourceName| {
+                    group
+                        .resources
+                        .get(provider)
+                        .is_some_and(|provider| provider.state == ResourceState::Online)
+                };
+                let calling =
+                    self.calls.values().any(|(of, what)| of == resource && *what == CallPurpose::Online);
+                let dependency = self.configured(resource).map(|config| &config.dependency);
+                if calling
+                    && runtime.state == ResourceState::Offline
+                    && dependency.is_some_and(|dependency| !dependency.satisfied(online))
+                {
+                    return Err(format!("{resource} is brought online before its providers"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn view_resource(config: &ResourceConfig, runtime: &Resource) -> Option<ResourceView> {
+    const LOCKED: u64 = 0x1;
+    const EMBEDDED_FAILURE: u64 = 0x2;
+    const NETWORK_FAILURE: u64 = 0x20;
+    use crate::runtime::Hold;
+    let status = [
+        (runtime.locked, LOCKED),
+        (runtime.embedded_failure, EMBEDDED_FAILURE),
+        (runtime.network_failure, NETWORK_FAILURE),
+    ];
+    Some(ResourceView {
+        name: config.name.clone(),
+        type_name: config.type_name.clone(),
+        state: runtime.state,
+        since: runtime.since,
+        persistent_state: config.persistent_state,
+        checkpoint: runtime.checkpoint,
+        last_error: runtime.last_error,
+        status_information: status.iter().filter(|(set, _)| *set).map(|(_, bit)| bit).sum(),
+        maintenance: runtime.maintenance,
+        dependency: config.dependency.clone(),
+        next_attempt: match runtime.hold {
+            Some(Hold::Until(at)) => Some(at),
+            Some(Hold::GaveUp(at)) => at,
+            None => None,
+        },
+        failures: u32::try_from(runtime.failures.len()).unwrap_or(u32::MAX),
+        why: runtime.why.clone(),
+    })
+}

@@ -1,0 +1,686 @@
+//! What clients ask for: refused at once, or made durable and then pursued.
+
+use std::collections::BTreeSet;
+
+use stead_types::{Code, GroupName, OfflineFlags, OnlineFlags, ResourceName, ResourceState, Time};
+
+use crate::action::{Action, Change, Level};
+use crate::config::PersistentState;
+use crate::event::{RequestId, WriteId};
+use crate::policy::{CallPurpose, Policy, Purpose};
+use crate::request::{Answer, InBuffers, Plan, PlanStep, Refusal, Request};
+use crate::runtime::{Goal, Opened, Waiter, buffer_for};
+
+fn refusal(what: &str, code: Code, detail: impl Into<String>) -> Refusal {
+    Refusal { what: what.to_owned(), code, detail: detail.into() }
+}
+
+fn stored(online: bool) -> PersistentState {
+    if online { PersistentState::Online } else { PersistentState::Offline }
+}
+
+impl Policy {
+    pub(crate) fn request(&mut self, id: RequestId, request: Request, now: Time) {
+        let what = describe(&request);
+        if let Request::Shutdown = request {
+            self.shut_down(id, now);
+            return;
+        }
+        if self.shutdown.is_some() || !self.started {
+            let detail = if self.started { "stead is shutting down" } else { "the node is still starting" };
+            self.finish(id, Err(refusal(&what, Code::ERROR_CLUSTER_SHUTTING_DOWN, detail)));
+            return;
+        }
+        if let Err(refused) = self.admit(&what, &request) {
+            self.finish(id, Err(refused));
+            return;
+        }
+        match request {
+            Request::Apply(plan) => self.apply(id, plan, now),
+            Request::DeleteResource { resource } => {
+                let group = self.index.get(&resource).cloned();
+                let steps =
+                    group.map(|group| PlanStep::DeleteResource(group, resource)).into_iter().collect();
+                self.apply(id, Plan { steps }, now);
+            }
+            Request::DeleteGroup { group, force: _ } => {
+                self.apply(id, Plan { steps: vec![PlanStep::DeleteGroup(group)] }, now);
+            }
+            Request::DeleteType { type_name } => {
+                self.apply(id, Plan { steps: vec![PlanStep::DeleteType(type_name)] }, now);
+            }
+            Request::OnlineResource { .. }
+            | Request::OfflineResource { .. }
+            | Request::OnlineGroup { .. }
+            | Request::OfflineGroup { .. } => {
+                let changes = self.wishes(&request);
+                if changes.is_empty() {
+                    self.act(Action::Accept { id });
+                    self.pursue(id, request, now);
+                } else {
+                    // The wish is durable before anything is tried.
+                    self.write(changes, Purpose::Wish(id, request));
+                }
+            }
+            Request::ResourceMaintenance { resource, on } => {
+                let changes = vec![Change::ResourceMaintenance(resource.clone(), on)];
+                self.write(changes, Purpose::Wish(id, Request::ResourceMaintenance { resource, on }));
+            }
+            Request::RestartResource { .. }
+            | Request::FailResource { .. }
+            | Request::SettleGroup { .. }
+            | Request::MoveGroup { .. }
+            | Request::CancelGroup { .. }
+            | Request::CancelResource { .. }
+            | Request::Shutdown => {
+                self.act(Action::Accept { id });
+                self.pursue(id, request, now);
+            }
+        }
+    }
+
+    /// Resources that would go down with this one, itself included.
+    fn with_dependents(&self, group: &GroupName, name: &ResourceName) -> BTreeSet<ResourceName> {
+        let mut all = BTreeSet::from([name.clone()]);
+        let Some(runtime) = self.groups.get(group) else { return all };
+        for candidate in &runtime.order {
+            let kept = |provider: &ResourceName| {
+                !all.contains(provider)
+                    && runtime
+                        .resources
+                        .get(provider)
+                        .is_some_and(|provider| provider.state == ResourceState::Online)
+            };
+            let active = runtime.resources.get(candidate).is_some_and(crate::runtime::Resource::active);
+            if active && self.configured(candidate).is_some_and(|config| !config.dependency.satisfied(kept)) {
+                all.insert(candidate.clone());
+            }
+        }
+        all
+    }
+
+    fn refuse_locked(
+        &self,
+        what: &str,
+        names: impl IntoIterator<Item = ResourceName>,
+    ) -> Result<(), Refusal> {
+        for name in names {
+            let locked = |resource: &crate::runtime::Resource| {
+                resource.locked && resource.state == ResourceState::Online
+            };
+            if self.resource(&name).is_some_and(locked) {
+                let detail = format!(
+                    "resource \"{name}\" is locked by its resource DLL; --force goes on all the same"
+                );
+                return Err(refusal(what, Code::ERROR_CLUSTER_RESOURCE_LOCKED_STATUS, detail));
+            }
+        }
+        Ok(())
+    }
+
+    fn known_resource(&self, what: &str, name: &ResourceName) -> Result<GroupName, Refusal> {
+        self.index.get(name).cloned().ok_or_else(|| {
+            refusal(
+                what,
+                Code::ERROR_RESOURCE_NOT_FOUND,
+                format!("there is no resource \"{name}\"; see `stead status`"),
+            )
+        })
+    }
+
+    fn known_group(&self, what: &str, name: &GroupName) -> Result<(), Refusal> {
+        if self.groups.contains_key(name) {
+            return Ok(());
+        }
+        Err(refusal(
+            what,
+            Code::ERROR_GROUP_NOT_FOUND,
+            format!("there is no group \"{name}\"; see `stead status`"),
+        ))
+    }
+
+    fn pending(&self, what: &str, name: &ResourceName) -> Result<(), Refusal> {
+        if self.resource(name).is_some_and(|resource| resource.state.is_pending() || !resource.settled) {
+            let state = self.resource(name).map_or(ResourceState::Unknown, |resource| resource.state);
+            let detail = format!("resource \"{name}\" is {state}; wait, or cancel first");
+            return Err(refusal(what, Code::ERROR_INVALID_STATE, detail));
+        }
+        Ok(())
+    }
+
+    fn queued(&self, what: &str, group: &GroupName) -> Result<(), Refusal> {
+        let queued = self.groups.get(group).into_iter().flat_map(|group| group.resources.values());
+        if queued.into_iter().any(|resource| resource.offline_again.is_some()) {
+            let detail =
+                format!("an operation of group \"{group}\" is queued; `stead group cancel {group}` ends it");
+            return Err(refusal(what, Code::ERROR_CLUSTER_GROUP_QUEUED, detail));
+        }
+        Ok(())
+    }
+
+    /// Whether a request may be carried out at all.
+    fn admit(&self, what: &str, request: &Request) -> Result<(), Refusal> {
+        match request {
+            Request::OnlineResource { resource, ignore_resource_status, .. } => {
+                let group = self.known_resource(what, resource)?;
+                self.queued(what, &group)?;
+                self.pending(what, resource)?;
+                if *ignore_resource_status { Ok(()) } else { self.refuse_locked(what, [resource.clone()]) }
+            }
+            Request::OfflineResource { resource, ignore_resource_status, force_with_termination, .. } => {
+                let group = self.known_resource(what, resource)?;
+                if !force_with_termination {
+                    self.queued(what, &group)?;
+                    self.pending(what, resource)?;
+                }
+                if *ignore_resource_status {
+                    Ok(())
+                } else {
+                    self.refuse_locked(what, self.with_dependents(&group, resource))
+                }
+            }
+            Request::OnlineGroup { group, .. } => {
+                self.known_group(what, group)?;
+                self.queued(what, group)
+            }
+            Request::OfflineGroup { group, ignore_resource_status, force_with_termination, .. } => {
+                self.known_group(what, group)?;
+                if !force_with_termination {
+                    self.queued(what, group)?;
+                }
+                let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
+                if *ignore_resource_status { Ok(()) } else { self.refuse_locked(what, names) }
+            }
+            Request::RestartResource { resource } => {
+                let group = self.known_resource(what, resource)?;
+                self.queued(what, &group)?;
+                self.pending(what, resource)?;
+                self.refuse_locked(what, self.with_dependents(&group, resource))
+            }
+            Request::FailResource { resource } => {
+                self.known_resource(what, resource)?;
+                if self.resource(resource).is_some_and(|resource| resource.state == ResourceState::Online) {
+                    return Ok(());
+                }
+                let detail = "only an online resource can be failed";
+                Err(refusal(what, Code::ERROR_RESMON_INVALID_STATE, detail))
+            }
+            Request::ResourceMaintenance { resource, .. } | Request::CancelResource { resource } => {
+                self.known_resource(what, resource).map(|_| ())
+            }
+            Request::CancelGroup { group } | Request::SettleGroup { group } => self.known_group(what, group),
+            Request::MoveGroup { group, to } => {
+                self.known_group(what, group)?;
+                match to {
+                    Some(node) if *node != self.node => {
+                        let detail = format!(
+                            "there is no node \"{node}\"; this cluster has one node, \"{}\"",
+                            self.node
+                        );
+                        Err(refusal(what, Code::ERROR_CLUSTER_NODE_NOT_FOUND, detail))
+                    }
+                    Some(_) => Ok(()),
+                    None => {
+                        let detail = "this cluster has one node; there is nowhere to move to";
+                        Err(refusal(what, Code::ERROR_HOST_NODE_NOT_AVAILABLE, detail))
+                    }
+                }
+            }
+            Request::DeleteResource { resource } => {
+                let group = self.known_resource(what, resource)?;
+                if self.resource(resource).is_some_and(|resource| !resource.at_rest()) {
+                    let detail = format!("take it offline first: `stead resource offline \"{resource}\"`");
+                    return Err(refusal(what, Code::ERROR_INVALID_STATE, detail));
+                }
+                let dependents = self.groups.get(&group).and_then(|group| group.dependents.get(resource));
+                match dependents.and_then(|names| names.first()) {
+                    None => Ok(()),
+                    Some(first) => {
+                        let detail = format!("resource \"{first}\" depends on it");
+                        Err(refusal(what, Code::ERROR_DEPENDENT_RESOURCE_EXISTS, detail))
+                    }
+                }
+            }
+            Request::DeleteGroup { group, force } => {
+                self.known_group(what, group)?;
+                let empty = self.groups.get(group).is_some_and(|group| group.resources.is_empty());
+                if empty || *force {
+                    return Ok(());
+                }
+                let detail = "it has resources; --force takes them offline and deletes them too";
+                Err(refusal(what, Code::ERROR_DIR_NOT_EMPTY, detail))
+            }
+            Request::DeleteType { type_name } => {
+                if !self.config.types.contains_key(type_name) {
+                    let detail = format!("there is no registered resource type \"{type_name}\"");
+                    return Err(refusal(what, Code::ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND, detail));
+                }
+                let resources = self.config.groups.values().flat_map(|group| group.resources.values());
+                match resources.into_iter().find(|resource| resource.type_name == *type_name) {
+                    None => Ok(()),
+                    Some(used) => {
+                        let detail = format!("resource \"{}\" is of this type", used.name);
+                        Err(refusal(what, Code::ERROR_DIR_NOT_EMPTY, detail))
+                    }
+                }
+            }
+            Request::Apply(_) | Request::Shutdown => Ok(()),
+        }
+    }
+
+    /// The stored wishes a request changes.
+    fn wishes(&self, request: &Request) -> Vec<Change> {
+        let group_wish = |group: &GroupName, online: bool| {
+            let mut changes = Vec::new();
+            let Some(config) = self.config.groups.get(group) else { return changes };
+            if config.persistent_state != Some(stored(online)) {
+                changes.push(Change::GroupPersistentState(group.clone(), stored(online)));
+            }
+            for (name, resource) in &config.resources {
+                if resource.persistent_state.is_some_and(|own| own != stored(online)) {
+                    changes.push(Change::ResourcePersistentState(name.clone(), stored(online)));
+                }
+            }
+            changes
+        };
+        let resource_wish = |resource: &ResourceName, online: bool| {
+            let own = self.configured(resource).and_then(|config| config.persistent_state);
+            let same = own == Some(stored(online));
+            if same {
+                Vec::new()
+            } else {
+                vec![Change::ResourcePersistentState(resource.clone(), stored(online))]
+            }
+        };
+        match request {
+            Request::OnlineGroup { group, keep_persistent_state: false, .. } => group_wish(group, true),
+            Request::OfflineGroup { group, keep_persistent_state: false, .. } => group_wish(group, false),
+            Request::OnlineResource { resource, keep_persistent_state: false, .. } => {
+                resource_wish(resource, true)
+            }
+            Request::OfflineResource { resource, keep_persistent_state: false, .. } => {
+                resource_wish(resource, false)
+            }
+            Request::OnlineGroup { .. }
+            | Request::OfflineGroup { .. }
+            | Request::OnlineResource { .. }
+            | Request::OfflineResource { .. }
+            | Request::Apply(_)
+            | Request::RestartResource { .. }
+            | Request::FailResource { .. }
+            | Request::ResourceMaintenance { .. }
+            | Request::SettleGroup { .. }
+            | Request::MoveGroup { .. }
+            | Request::CancelGroup { .. }
+            | Request::CancelResource { .. }
+            | Request::DeleteResource { .. }
+            | Request::DeleteGroup { .. }
+            | Request::DeleteType { .. }
+            | Request::Shutdown => Vec::new(),
+        }
+    }
+
+    pub(crate) fn written(&mut self, write: WriteId, result: Result<(), Code>, now: Time) {
+        let Some(purpose) = self.writes.remove(&write) else { return };
+        match (purpose, result) {
+            (Purpose::Wish(id, request), Ok(())) => {
+                for change in self.wishes(&request) {
+                    self.adopt_wish(change);
+                }
+                self.act(Action::Accept { id });
+                self.pursue(id, request, now);
+            }
+            (Purpose::Plan(id, plan), Ok(())) => self.adopt(id, plan, now),
+            (Purpose::Wish(id, request), Err(code)) => {
+                let detail = "the cluster database could not store it; nothing was changed";
+                self.finish(id, Err(refusal(&describe(&request), code, detail)));
+            }
+            (Purpose::Plan(id, _), Err(code)) => {
+                let detail = "the cluster database could not store it; the configuration is as it was";
+                self.finish(id, Err(refusal("configuration: apply", code, detail)));
+                // What was taken offline for a deletion that did not happen comes back.
+                let groups: Vec<GroupName> = self.groups.keys().cloned().collect();
+                for group in groups {
+                    self.restore_wishes(&group);
+                    self.reconcile(&group, now);
+                }
+            }
+        }
+    }
+
+    fn adopt_wish(&mut self, change: Change) {
+        match change {
+            Change::GroupPersistentState(group, wish) => {
+                if let Some(config) = self.config.groups.get_mut(&group) {
+                    config.persistent_state = Some(wish);
+                }
+            }
+            Change::ResourcePersistentState(name, wish) => {
+                let config = self.index.get(&name).and_then(|group| self.config.groups.get_mut(group));
+                if let Some(config) = config.and_then(|group| group.resources.get_mut(&name)) {
+                    config.persistent_state = Some(wish);
+                }
+            }
+            Change::ResourceMaintenance(..) | Change::Step(_) => {}
+        }
+    }
+
+    pub(crate) fn restore_wishes(&mut self, group: &GroupName) {
+        let names: Vec<ResourceName> =
+            self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
+        for name in names {
+            let wish = self.wish(group, &name);
+            if let Some(resource) = self.resource_mut(&name) {
+                resource.online_wanted = wish;
+            }
+        }
+    }
+
+    /// What each of these resources is kept at.
+    fn kept(&self, names: &[ResourceName]) -> Vec<(ResourceName, bool)> {
+        names.iter().filter_map(|name| Some((name.clone(), self.resource(name)?.online_wanted))).collect()
+    }
+
+    pub(crate) fn wait(&mut self, group: &GroupName, waiter: Waiter) {
+        self.waiters.entry(group.clone()).or_default().push(waiter);
+    }
+
+    /// An operator's wish to have it online: earlier failures are forgiven.
+    fn want_online(&mut self, name: &ResourceName, flags: OnlineFlags, buffers: &InBuffers) {
+        let type_name = self.configured(name).map(|config| config.type_name.clone());
+        if let Some(resource) = self.resource_mut(name) {
+            resource.online_wanted = true;
+            resource.hold = None;
+            resource.failures.clear();
+            resource.online_flags = flags;
+            resource.force = false;
+            resource.bounce = false;
+            resource.in_buffer = type_name.and_then(|type_name| buffer_for(buffers, &type_name));
+            resource.isolated = false;
+        }
+    }
+
+    pub(crate) fn want_offline(
+        &mut self,
+        name: &ResourceName,
+        flags: OfflineFlags,
+        force: bool,
+        buffers: &InBuffers,
+    ) {
+        let type_name = self.configured(name).map(|config| config.type_name.clone());
+        if let Some(resource) = self.resource_mut(name) {
+            resource.online_wanted = false;
+            resource.hold = None;
+            resource.bounce = false;
+            resource.force = force;
+            resource.offline_again = None;
+            resource.offline_flags = flags;
+            resource.in_buffer = type_name.and_then(|type_name| buffer_for(buffers, &type_name));
+        }
+    }
+
+    /// Providers of a resource, its providers' providers and so on, itself last.
+    fn with_providers(&self, name: &ResourceName) -> Vec<ResourceName> {
+        let mut all = BTreeSet::new();
+        let mut open = vec![name.clone()];
+        while let Some(next) = open.pop() {
+            if all.insert(next.clone())
+                && let Some(config) = self.configured(&next)
+            {
+                open.extend(config.dependency.providers().cloned());
+            }
+        }
+        all.into_iter().collect()
+    }
+
+    /// Carries out a request whose wish is durable.
+    fn pursue(&mut self, id: RequestId, request: Request, now: Time) {
+        let what = describe(&request);
+        match request {
+            Request::OnlineResource { resource, ignore_resource_status, in_buffers, .. } => {
+                let Some(group) = self.index.get(&resource).cloned() else { return };
+                let flags = if ignore_resource_status {
+                    OnlineFlags::IGNORE_RESOURCE_STATUS
+                } else {
+                    OnlineFlags::NONE
+                };
+                // Providers are brought up with it; their stored wish stays.
+                let names = self.with_providers(&resource);
+                let before = self.kept(&names);
+                for name in &names {
+                    let online =
+                        self.resource(name).is_some_and(|resource| resource.state == ResourceState::Online);
+                    if !online {
+                        self.want_online(name, flags, &in_buffers);
+                    }
+                }
+                self.want_online(&resource, flags, &in_buffers);
+                let goal = Goal::ResourceOnline(resource);
+                self.wait(&group, Waiter { id, goal, what, before });
+                self.clear_why(&group);
+                self.reconcile(&group, now);
+            }
+            Request::OfflineResource {
+                resource,
+                ignore_resource_status,
+                force_with_termination,
+                keep_persistent_state,
+                queue_enabled,
+                in_buffers,
+            } => {
+                let Some(group) = self.index.get(&resource).cloned() else { return };
+                let failed =
+                    self.resource(&resource).is_some_and(|resource| resource.state == ResourceState::Failed);
+                let flags = offline_flags(ignore_resource_status, keep_persistent_state, queue_enabled);
+                let before = self.kept(std::slice::from_ref(&resource));
+                self.want_offline(&resource, flags, force_with_termination, &in_buffers);
+                if failed {
+                    let detail =
+                        "it is Failed, so there was nothing to take offline; it is no longer wanted online";
+                    let detail = detail.to_owned();
+                    let answer = Answer::Failed { what, code: Code::ERROR_RESOURCE_FAILED, detail };
+                    self.finish(id, Ok(answer));
+                } else {
+                    let goal = Goal::ResourceOffline(resource);
+                    self.wait(&group, Waiter { id, goal, what, before });
+                }
+                self.reconcile(&group, now);
+            }
+            Request::OnlineGroup { group, ignore_resource_status, in_buffers, .. } => {
+                let flags = if ignore_resource_status {
+                    OnlineFlags::IGNORE_RESOURCE_STATUS
+                } else {
+                    OnlineFlags::NONE
+                };
+                let names = self.groups.get(&group).map(|group| group.order.clone()).unwrap_or_default();
+                let before = self.kept(&names);
+                for name in &names {
+                    if self.resource(name).is_some_and(|resource| resource.state != ResourceState::Online) {
+                        self.want_online(name, flags, &in_buffers);
+                    } else if let Some(resource) = self.resource_mut(name) {
+                        resource.online_wanted = true;
+                    }
+                }
+                self.clear_why(&group);
+                self.wait(&group, Waiter { id, goal: Goal::GroupOnline, what, before });
+                self.reconcile(&group, now);
+            }
+            Request::OfflineGroup {
+                group,
+                ignore_resource_status,
+                force_with_termination,
+                keep_persistent_state,
+                queue_enabled,
+                in_buffers,
+            } => {
+                let flags = offline_flags(ignore_resource_status, keep_persistent_state, queue_enabled);
+                let names = self.groups.get(&group).map(|group| group.order.clone()).unwrap_or_default();
+                let before = self.kept(&names);
+                for name in &names {
+                    self.want_offline(name, flags, force_with_termination, &in_buffers);
+                }
+                self.clear_why(&group);
+                self.wait(&group, Waiter { id, goal: Goal::GroupOffline, what, before });
+                self.reconcile(&group, now);
+            }
+            Request::RestartResource { resource } => {
+                let Some(group) = self.index.get(&resource).cloned() else { return };
+                let before = self.kept(std::slice::from_ref(&resource));
+                if let Some(runtime) = self.resource_mut(&resource) {
+                    runtime.bounce = runtime.active();
+                    runtime.hold = None;
+                    runtime.failures.clear();
+                    runtime.offline_flags = OfflineFlags::DO_NOT_UPDATE_PERSISTENT_STATE;
+                }
+                let goal = Goal::ResourceRestarted(resource);
+                self.wait(&group, Waiter { id, goal, what, before });
+                self.reconcile(&group, now);
+            }
+            Request::FailResource { resource } => {
+                let name = resource.clone();
+                self.call(&resource, CallPurpose::Other, |op| Action::Fail { op, resource: name });
+                self.finish(id, Ok(Answer::Done));
+            }
+            Request::ResourceMaintenance { resource, on } => {
+                if let Some(runtime) = self.resource_mut(&resource) {
+                    runtime.maintenance = on;
+                }
+                if self.resource(&resource).is_some_and(|resource| resource.opened == Opened::Yes) {
+                    self.act(Action::Maintenance { resource: resource.clone(), on });
+                }
+                let group = self.index.get(&resource).cloned();
+                let verb = if on { "begins" } else { "ends" };
+                let text = format!("maintenance of resource \"{resource}\" {verb}");
+                self.record(
+                    (10_010, Level::Information),
+                    group.as_ref(),
+                    Some(&resource),
+                    Code::SUCCESS,
+                    text,
+                );
+                self.finish(id, Ok(Answer::Done));
+            }
+            Request::SettleGroup { group } => {
+                self.wait(&group, Waiter { id, goal: Goal::GroupSettled, what, before: Vec::new() });
+                self.reconcile(&group, now);
+            }
+            // One node: the group is where it is asked to go.
+            Request::MoveGroup { .. } => self.finish(id, Ok(Answer::Done)),
+            Request::CancelGroup { group } => {
+                self.cancel(&group, None, now);
+                self.finish(id, Ok(Answer::Done));
+            }
+            Request::CancelResource { resource } => {
+                if let Some(group) = self.index.get(&resource).cloned() {
+                    self.cancel(&group, Some(&resource), now);
+                }
+                self.finish(id, Ok(Answer::Done));
+            }
+            Request::Apply(_)
+            | Request::DeleteResource { .. }
+            | Request::DeleteGroup { .. }
+            | Request::DeleteType { .. }
+            | Request::Shutdown => {}
+        }
+    }
+
+    pub(crate) fn clear_why(&mut self, group: &GroupName) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.why = None;
+        }
+    }
+
+    /// Gives up what is queued or pending for a group, or for one of its resources.
+    fn cancel(&mut self, group: &GroupName, only: Option<&ResourceName>, now: Time) {
+        let waiters = self.waiters.remove(group).unwrap_or_default();
+        let (ended, kept): (Vec<Waiter>, Vec<Waiter>) = waiters.into_iter().partition(|waiter| {
+            only.is_none_or(|only| waiter.before.iter().any(|(name, _)| name == only))
+                && !matches!(waiter.goal, Goal::Gone(_))
+        });
+        if !kept.is_empty() {
+            self.waiters.insert(group.clone(), kept);
+        }
+        for waiter in ended {
+            self.give_back(&waiter);
+            self.finish(waiter.id, Ok(Answer::Cancelled));
+        }
+        let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
+        for name in names.iter().filter(|name| only.is_none_or(|only| *name == only)) {
+            let pending = self.resource(name).is_some_and(|resource| resource.state.is_pending());
+            if pending {
+                let resource = name.clone();
+                self.call(name, CallPurpose::Other, |op| Action::Cancel { op, resource });
+            }
+        }
+        self.reconcile(group, now);
+    }
+
+    /// Puts back what an operation changed; what it took offline comes online again.
+    pub(crate) fn give_back(&mut self, waiter: &Waiter) {
+        for (name, online) in &waiter.before {
+            if let Some(resource) = self.resource_mut(name) {
+                resource.online_wanted = *online;
+                resource.offline_again = None;
+                resource.offline_flags = OfflineFlags::NONE;
+                resource.force = false;
+                if *online {
+                    resource.online_flags = OnlineFlags::RESTORE_ONLINE_STATE;
+                }
+            }
+        }
+    }
+
+    fn shut_down(&mut self, id: RequestId, now: Time) {
+        self.act(Action::Accept { id });
+        if self.stopped {
+            self.finish(id, Ok(Answer::Done));
+            return;
+        }
+        self.shutdown.get_or_insert_with(Vec::new).push(id);
+        let all = std::mem::take(&mut self.waiters);
+        for waiter in all.into_values().flatten() {
+            self.finish(waiter.id, Ok(Answer::Cancelled));
+        }
+        let groups: Vec<GroupName> = self.groups.keys().cloned().collect();
+        for group in groups {
+            self.reconcile(&group, now);
+        }
+        self.finish_shutdown();
+    }
+}
+
+fn offline_flags(ignore: bool, keep: bool, queue: bool) -> OfflineFlags {
+    let mut flags = OfflineFlags::NONE;
+    for (set, flag) in [
+        (ignore, OfflineFlags::IGNORE_RESOURCE_STATUS),
+        (keep, OfflineFlags::DO_NOT_UPDATE_PERSISTENT_STATE),
+        (queue, OfflineFlags::QUEUE_ENABLED),
+    ] {
+        if set {
+            flags = flags.with(flag);
+        }
+    }
+    flags
+}
+
+/// A request as people read it.
+fn describe(request: &Request) -> String {
+    match request {
+        Request::Apply(_) => "configuration: apply".to_owned(),
+        Request::OnlineResource { resource, .. } => format!("resource \"{resource}\": online"),
+        Request::OfflineResource { resource, .. } => format!("resource \"{resource}\": offline"),
+        Request::RestartResource { resource } => format!("resource \"{resource}\": restart"),
+        Request::FailResource { resource } => format!("resource \"{resource}\": fail"),
+        Request::ResourceMaintenance { resource, .. } => format!("resource \"{resource}\": maintenance"),
+        Request::CancelResource { resource } => format!("resource \"{resource}\": cancel"),
+        Request::DeleteResource { resource } => format!("resource \"{resource}\": delete"),
+        Request::OnlineGroup { group, .. } => format!("group \"{group}\": online"),
+        Request::OfflineGroup { group, .. } => format!("group \"{group}\": offline"),
+        Request::MoveGroup { group, .. } => format!("group \"{group}\": move"),
+        Request::CancelGroup { group } => format!("group \"{group}\": cancel"),
+        Request::SettleGroup { group } => format!("group \"{group}\": apply"),
+        Request::DeleteGroup { group, .. } => format!("group \"{group}\": delete"),
+        Request::DeleteType { type_name } => format!("resource type \"{type_name}\": delete"),
+        Request::Shutdown => "shutdown".to_owned(),
+    }
+}
