@@ -1,0 +1,355 @@
+//! What clients and the node say to each other: HTTP/1.1 with JSON over the node's Unix socket.
+//!
+//! Requests that change something answer with a stream of JSON lines ([`Line`]): accepted, progress, and one last line.
+//! The OpenAPI document is served at [`routes::OPENAPI`] and checked in as `openapi.json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+/// Where things are.
+pub mod routes {
+    /// `GET`: [`crate::Status`].
+    pub const STATUS: &str = "/v1/status";
+    /// `GET`: [`crate::Config`] as it is stored.
+    pub const CONFIG: &str = "/v1/config";
+    /// `POST` [`crate::Apply`]: lines.
+    pub const APPLY: &str = "/v1/apply";
+    /// `POST` [`crate::Operate`]: lines. The verb is one of [`crate::GROUP_VERBS`].
+    pub const GROUP: &str = "/v1/groups/{name}/{verb}";
+    /// `POST` [`crate::Operate`]: lines. The verb is one of [`crate::RESOURCE_VERBS`].
+    pub const RESOURCE: &str = "/v1/resources/{name}/{verb}";
+    /// `POST` [`crate::Control`]: [`crate::Controlled`].
+    pub const CONTROL: &str = "/v1/control/{name}";
+    /// `DELETE`: lines.
+    pub const TYPE: &str = "/v1/types/{name}";
+    /// `GET`: [`crate::Explanation`]. The kind is `group`, `resource` or `any`.
+    pub const EXPLAIN: &str = "/v1/explain/{kind}/{name}";
+    /// `GET`: a list of [`crate::Event`]; with `follow=true` JSON lines without end.
+    pub const EVENTS: &str = "/v1/events";
+    /// `POST`: lines. Everything offline, then the node and the guardian end.
+    pub const SHUTDOWN: &str = "/v1/shutdown";
+    /// `GET`: the OpenAPI document.
+    pub const OPENAPI: &str = "/v1/openapi.json";
+}
+
+/// The version of this interface.
+pub const VERSION: &str = "1";
+
+/// The resource types of stead itself; there is nothing to register for them.
+pub const BUILTIN_TYPES: &[&str] = &["Generic Application", "Generic Script", "OCF Agent"];
+
+/// What can be asked of a group.
+pub const GROUP_VERBS: &[&str] = &["online", "offline", "move", "cancel", "delete"];
+
+/// What can be asked of a resource.
+pub const RESOURCE_VERBS: &[&str] =
+    &["online", "offline", "restart", "fail", "maintenance-on", "maintenance-off", "cancel", "delete"];
+
+/// A Windows status code with its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorCode {
+    /// The number.
+    pub code: u32,
+    /// The documented name, where it has one.
+    pub name: Option<String>,
+}
+
+/// Everything at one instant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// The nodes of the cluster.
+    pub nodes: Vec<Node>,
+    /// The groups, by name.
+    pub groups: Vec<Group>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// `Up`, `Down`, `Paused`, `Joining`.
+    pub state: String,
+    /// The version of stead it runs.
+    pub version: String,
+    /// How processes are contained, and what that does not cover.
+    pub containment: String,
+    /// What keeps a group from running twice.
+    pub guarantee: String,
+    /// How often the node process was started again under running groups.
+    pub restarts: u32,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// `Online`, `Offline`, `Failed`, `PartialOnline`, `Pending`; derived from its resources.
+    pub state: String,
+    /// The wanted state: `Online` or `Offline`.
+    pub persistent_state: String,
+    /// The node it is on.
+    pub owner_node: String,
+    /// The operation in progress, or queued.
+    pub operation: Option<String>,
+    /// Why it is as it is, where it is not simply as wanted.
+    pub why: Option<String>,
+    /// `CLUSGRP_STATUS_…` bits.
+    pub status_information: u64,
+    /// Its resources, providers first.
+    pub resources: Vec<Resource>,
+}
+
+/// A resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Resource {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// `Offline`, `OnlinePending`, `Online`, `OfflinePending`, `Failed`, `Initializing`.
+    pub state: String,
+    /// The last checkpoint of the pending operation.
+    pub checkpoint: u32,
+    /// The last failure since it was online.
+    pub last_error: Option<ErrorCode>,
+    /// The main process that does its work, where its type says so.
+    pub pid: Option<u32>,
+    /// The wanted state of its own; `null` means the group's.
+    pub persistent_state: Option<String>,
+    /// What it depends on.
+    pub depends_on: String,
+    /// For how long it is in this state, in ms.
+    pub for_ms: u64,
+    /// Failures counted within `RestartPeriod`.
+    pub failures: u32,
+    /// When it is tried again, in ms from now.
+    pub next_attempt_in_ms: Option<u64>,
+    /// Locked by its resource DLL.
+    pub locked: bool,
+    /// In maintenance.
+    pub maintenance: bool,
+    /// `CLUSRES_STATUS_…` bits.
+    pub status_information: u64,
+    /// Why it is as it is, where it is not simply as wanted.
+    pub why: Option<String>,
+}
+
+/// A configuration: resource types and groups.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Resource types from resource DLLs.
+    #[serde(default)]
+    pub types: Vec<TypeDoc>,
+    /// Groups.
+    #[serde(default)]
+    pub groups: Vec<GroupDoc>,
+}
+
+/// A resource type from a resource DLL.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TypeDoc {
+    /// Its name, as the DLL knows it.
+    pub name: String,
+    /// The absolute path of the DLL.
+    pub dll: String,
+    /// Common properties of the type: `LooksAlivePollInterval` and its like, in ms.
+    #[serde(default)]
+    pub common: BTreeMap<String, u64>,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupDoc {
+    /// Its name.
+    pub name: String,
+    /// The wanted state, `Online` or `Offline`; none keeps what is stored, `Online` for a new group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistent_state: Option<String>,
+    /// Failovers allowed within `failover_period` hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover_threshold: Option<u32>,
+    /// In hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover_period: Option<u32>,
+    /// Nodes in the order in which they are preferred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preferred_owners: Vec<String>,
+    /// Higher starts first: 1000 low, 2000 medium, 3000 high.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+    /// Its resources.
+    #[serde(default)]
+    pub resources: Vec<ResourceDoc>,
+}
+
+/// A resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceDoc {
+    /// Its name, unique in the cluster.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// A dependency expression: `[disk] and ([ip1] or [ip2])`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub depends_on: String,
+    /// The wanted state of its own, `Online` or `Offline`; none means the group's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistent_state: Option<String>,
+    /// Common properties by their documented names; intervals in ms.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub common: BTreeMap<String, u64>,
+    /// Private properties: numbers, true and false, texts, lists of texts, `{"hex": "00ff"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Object>)]
+    pub properties: BTreeMap<String, serde_json::Value>,
+}
+
+/// A configuration to apply.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// The wanted configuration.
+    pub config: Config,
+    /// Only say what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Delete groups and resources that are not in it.
+    #[serde(default)]
+    pub prune: bool,
+    /// Answer as soon as it is stored, not when every group is as wanted.
+    #[serde(default)]
+    pub no_wait: bool,
+}
+
+/// How an operation is to be done. Flags without meaning for the verb are ignored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Operate {
+    /// Although locked (`IGNORE_RESOURCE_STATUS`).
+    pub force: bool,
+    /// Leaves the wanted state as it is (`DO_NOT_UPDATE_PERSISTENT_STATE`).
+    pub keep_persistent_state: bool,
+    /// `Terminate` instead of `Offline` (`FORCE_WITH_TERMINATION`).
+    pub terminate: bool,
+    /// Retry a delayed offline until it is done or cancelled (`QUEUE_ENABLED`).
+    pub queue: bool,
+    /// The destination of a move.
+    pub to: Option<String>,
+    /// `InBuffer` in hexadecimal, by the resource type it is meant for.
+    pub in_buffer: BTreeMap<String, String>,
+    /// Answer as soon as the request is accepted.
+    pub no_wait: bool,
+}
+
+/// A control code for a resource.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Control {
+    /// The full 32-bit code.
+    pub code: u32,
+    /// The input, in hexadecimal.
+    #[serde(default)]
+    pub in_buffer: String,
+}
+
+/// The answer to a control code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Controlled {
+    /// How it ended.
+    pub result: ErrorCode,
+    /// The output, in hexadecimal.
+    pub output: String,
+}
+
+/// One line of the answer to a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// The request was accepted and its intent is stored.
+    Accepted,
+    /// A resource changed while the request was carried out.
+    Progress(Event),
+    /// What applying a configuration does, or would do, a step each.
+    Plan(Vec<String>),
+    /// The last line: it was done.
+    Done {
+        /// The state reached, where there is one.
+        state: Option<String>,
+    },
+    /// The last line: it was carried out and failed.
+    Failed(Failure),
+    /// The last line: it will not be carried out; nothing was changed.
+    Refused(Failure),
+    /// The last line: the configuration is wrong; nothing was changed.
+    Problems(Vec<Problem>),
+    /// The last line: somebody cancelled it.
+    Cancelled,
+}
+
+/// Why something failed or was refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// What was asked of what: `resource "db": offline`.
+    pub what: String,
+    /// Windows' code.
+    pub error: ErrorCode,
+    /// What a person should read beside it.
+    pub detail: String,
+}
+
+/// Something wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// Where: `group/web/resource/db/properties/Port`.
+    pub place: String,
+    /// What is wrong, and what would be right.
+    pub text: String,
+    /// Windows' code.
+    pub error: ErrorCode,
+}
+
+/// A line of the event history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Rises with every event.
+    pub sequence: u64,
+    /// Milliseconds since 1970, by the node's wall clock.
+    pub time_ms: u64,
+    /// What kind: Windows' id where it has one, ours from 10000.
+    pub id: u32,
+    /// `information`, `warning`, `error`, `critical`.
+    pub level: String,
+    /// The group, where there is one.
+    pub group: Option<String>,
+    /// The resource, where there is one.
+    pub resource: Option<String>,
+    /// Windows' code, where there is one.
+    pub error: Option<ErrorCode>,
+    /// One sentence.
+    pub text: String,
+}
+
+/// Why something is as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    /// Sentences.
+    pub lines: Vec<String>,
+}
+
+mod openapi;
+
+/// The OpenAPI document of this interface.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    openapi::Document::openapi()
+}

@@ -1,0 +1,16 @@
+//! The checked-in OpenAPI document is the one that is served. `UPDATE=1` rewrites it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
+#[test]
+fn the_document_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    let document = stead_api::openapi().to_pretty_json().unwrap() + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &document).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(checked_in == document, "openapi.json is stale: run UPDATE=1 cargo test -p stead-api");
+    for verb in ["online", "offline", "move"] {
+        assert!(stead_api::GROUP_VERBS.contains(&verb) && document.contains(verb));
+    }
+}
