@@ -1,0 +1,432 @@
+//! What is stored, and how it maps to what the policy knows. Documents keep the fields this version does not know.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use stead_api::{Config, GroupDoc, ResourceDoc, TypeDoc};
+use stead_monitor_protocol::{Library, Properties};
+use stead_policy::{
+    Change, ClusterConfig, GroupConfig, PersistentState, PlanProblem, PlanStep, ResourceConfig, TypeConfig,
+};
+use stead_store::{Entry, Operation};
+use stead_types::{GroupName, PropertyMap, ResourceName, TypeDefaults, TypeName};
+
+use crate::common::{self, Numbers};
+use crate::translate;
+
+/// Of the documents.
+const SCHEMA: u64 = 1;
+
+/// The part of a resource type that the policy does not look at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TypeBody {
+    /// The path of the resource DLL; empty for a type of stead itself.
+    pub(crate) dll: String,
+    pub(crate) common: Numbers,
+}
+
+/// Gives equal values equal numbers, for as long as this process lives.
+#[derive(Debug)]
+struct Interned<T> {
+    numbers: BTreeMap<T, u64>,
+    values: Vec<T>,
+}
+
+impl<T: Ord + Clone> Interned<T> {
+    const fn new() -> Self {
+        Interned { numbers: BTreeMap::new(), values: Vec::new() }
+    }
+
+    fn number(&mut self, value: T) -> u64 {
+        if let Some(number) = self.numbers.get(&value) {
+            return *number;
+        }
+        let number = self.values.len() as u64;
+        self.values.push(value.clone());
+        self.numbers.insert(value, number);
+        number
+    }
+
+    fn value(&self, number: u64) -> Option<&T> {
+        self.values.get(usize::try_from(number).ok()?)
+    }
+}
+
+/// Everything stored, in memory.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    builtin: Vec<TypeName>,
+    documents: BTreeMap<String, Map<String, Value>>,
+    properties: Interned<PropertyMap>,
+    types: Interned<TypeBody>,
+}
+
+/// What a resource is opened with, beside its name.
+#[derive(Clone, Debug)]
+pub(crate) struct Body {
+    pub(crate) library: Library,
+    pub(crate) properties: Properties,
+    pub(crate) timing: stead_monitor_protocol::Timing,
+}
+
+/// What is stored makes no sense.
+#[derive(Debug)]
+pub(crate) struct Unreadable(pub(crate) Vec<PlanProblem>);
+
+fn word(state: PersistentState) -> &'static str {
+    match state {
+        PersistentState::Online => "Online",
+        PersistentState::Offline => "Offline",
+    }
+}
+
+fn group_key(name: &GroupName) -> String {
+    format!("group/{}", name.as_str().to_ascii_lowercase())
+}
+
+fn resource_key(name: &ResourceName) -> String {
+    format!("resource/{}", name.as_str().to_ascii_lowercase())
+}
+
+fn type_key(name: &TypeName) -> String {
+    format!("type/{}", name.as_str().to_ascii_lowercase())
+}
+
+impl Catalog {
+    /// An empty one; `builtin` names the resource types of stead itself.
+    pub(crate) fn new(builtin: impl IntoIterator<Item = TypeName>) -> Self {
+        Catalog {
+            builtin: builtin.into_iter().collect(),
+            documents: BTreeMap::new(),
+            properties: Interned::new(),
+            types: Interned::new(),
+        }
+    }
+
+    pub(crate) fn is_builtin(&self, name: &TypeName) -> bool {
+        self.builtin.contains(name)
+    }
+
+    pub(crate) fn type_revision(&mut self, body: &TypeBody) -> u64 {
+        self.types.number(body.clone())
+    }
+
+    pub(crate) fn property_revision(&mut self, properties: PropertyMap) -> u64 {
+        self.properties.number(properties)
+    }
+
+    /// The private properties with this number.
+    pub(crate) fn properties(&self, revision: u64) -> PropertyMap {
+        self.properties.value(revision).cloned().unwrap_or_default()
+    }
+
+    /// Where a type's entry points come from.
+    pub(crate) fn library(&self, config: &TypeConfig) -> Library {
+        match self.types.value(config.revision) {
+            Some(body) if !body.dll.is_empty() => Library::File(body.dll.clone()),
+            Some(_) | None => Library::Builtin,
+        }
+    }
+
+    /// What a resource is opened with.
+    pub(crate) fn body(&self, config: &ClusterConfig, resource: &ResourceConfig) -> Body {
+        let known = config.types.get(&resource.type_name);
+        let defaults = known.map_or_else(TypeDefaults::default, |known| known.defaults);
+        Body {
+            library: known.map_or(Library::Builtin, |known| self.library(known)),
+            properties: Properties(self.properties(resource.revision)),
+            timing: common::timing(&resource.common, &defaults),
+        }
+    }
+
+    /// Takes in what the store holds.
+    ///
+    /// # Errors
+    /// What of it cannot be read.
+    pub(crate) fn load(&mut self, entries: Vec<Entry>) -> Result<ClusterConfig, Unreadable> {
+        let mut problems = Vec::new();
+        let mut wrong = |place: &str, text: String| {
+            let code = stead_types::Code::ERROR_INVALID_DATA;
+            problems.push(PlanProblem { place: place.to_owned(), text, code });
+        };
+        for Entry { key, value, .. } in entries {
+            let Value::Object(document) = value else {
+                wrong(&key, "it is no JSON object".to_owned());
+                continue;
+            };
+            let schema = document.get("schema").and_then(Value::as_u64);
+            if schema.is_none_or(|schema| schema > SCHEMA) {
+                let schema = schema.map_or("none".to_owned(), |schema| schema.to_string());
+                wrong(&key, format!("its schema is {schema}; this version reads up to {SCHEMA}"));
+                continue;
+            }
+            self.documents.insert(key, document);
+        }
+        if !problems.is_empty() {
+            return Err(Unreadable(problems));
+        }
+        let config = self.documented().map_err(|text| {
+            let code = stead_types::Code::ERROR_INVALID_DATA;
+            Unreadable(vec![PlanProblem { place: "cluster database".to_owned(), text, code }])
+        })?;
+        let mut read = translate::read(&config, self).map_err(Unreadable)?;
+        for name in self.builtin.clone() {
+            let revision = self.type_revision(&TypeBody { dll: String::new(), common: Numbers::new() });
+            read.types.insert(name.clone(), TypeConfig { name, defaults: TypeDefaults::default(), revision });
+        }
+        Ok(read)
+    }
+
+    /// Resources in maintenance mode.
+    pub(crate) fn maintenance(&self) -> impl Iterator<Item = ResourceName> {
+        self.documents
+            .iter()
+            .filter(|(key, document)| {
+                key.starts_with("resource/") && document.get("maintenance") == Some(&json!(true))
+            })
+            .filter_map(|(_, document)| document.get("name")?.as_str()?.parse().ok())
+    }
+
+    /// The configuration as clients see it.
+    ///
+    /// # Errors
+    /// Which document cannot be read, and why.
+    pub(crate) fn documented(&self) -> Result<Config, String> {
+        fn read<T: serde::de::DeserializeOwned>(
+            key: &str,
+            document: &Map<String, Value>,
+            fields: &[&str],
+        ) -> Result<T, String> {
+            let known = document.iter().filter(|(field, _)| fields.contains(&field.as_str()));
+            let known: Map<String, Value> =
+                known.map(|(field, value)| (field.clone(), value.clone())).collect();
+            serde_json::from_value(Value::Object(known)).map_err(|error| format!("{key}: {error}"))
+        }
+        let mut config = Config::default();
+        let mut members: BTreeMap<String, Vec<ResourceDoc>> = BTreeMap::new();
+        for (key, document) in &self.documents {
+            if key.starts_with("resource/") {
+                let doc = read(key, document, RESOURCE_FIELDS)?;
+                let group = document.get("group").and_then(Value::as_str).unwrap_or_default();
+                members.entry(group.to_ascii_lowercase()).or_default().push(doc);
+            } else if key.starts_with("type/") {
+                config.types.push(read::<TypeDoc>(key, document, TYPE_FIELDS)?);
+            } else if key.starts_with("group/") {
+                config.groups.push(read::<GroupDoc>(key, document, GROUP_FIELDS)?);
+            }
+        }
+        for group in &mut config.groups {
+            group.resources = members.remove(&group.name.to_ascii_lowercase()).unwrap_or_default();
+        }
+        match members.into_iter().next() {
+            None => Ok(config),
+            Some((group, _)) => {
+                Err(format!("there are resources of a group \"{group}\" that does not exist"))
+            }
+        }
+    }
+
+    /// The document with the known fields put in, and the operation that stores it.
+    fn put(&self, key: String, known: Value) -> Operation {
+        let mut document = self.documents.get(&key).cloned().unwrap_or_default();
+        if let Value::Object(known) = known {
+            for (field, value) in known {
+                if value.is_null() {
+                    document.remove(&field);
+                } else {
+                    document.insert(field, value);
+                }
+            }
+        }
+        document.insert("schema".to_owned(), SCHEMA.into());
+        Operation::Put(key, Value::Object(document))
+    }
+
+    fn put_resource(&self, group: &GroupName, resource: &ResourceConfig) -> Operation {
+        let properties = self.properties(resource.revision);
+        let properties: Map<String, Value> =
+            properties.iter().map(|(name, value)| (name.clone(), translate::json(value))).collect();
+        let key = resource_key(&resource.name);
+        let stored = self.documents.get(&key).and_then(|document| document.get("persistent_state").cloned());
+        let wish = resource.persistent_state.map(|state| json!(word(state))).or(stored);
+        self.put(
+            key,
+            json!({
+                "name": resource.name.as_str(),
+                "group": group.as_str(),
+                "type": resource.type_name.as_str(),
+                "depends_on": resource.dependency.to_string(),
+                "persistent_state": wish,
+                "common": common::numbers(&resource.common),
+                "properties": properties,
+            }),
+        )
+    }
+
+    fn put_group(&self, group: &GroupConfig) -> Operation {
+        let key = group_key(&group.name);
+        let stored = self.documents.get(&key).and_then(|document| document.get("persistent_state").cloned());
+        let wish = group.persistent_state.map(|state| json!(word(state))).or(stored);
+        let owners: Vec<&str> = group.preferred_owners.iter().map(stead_types::NodeName::as_str).collect();
+        self.put(
+            key,
+            json!({
+                "name": group.name.as_str(),
+                "persistent_state": wish.unwrap_or_else(|| json!("Online")),
+                "failover_threshold": group.failover_threshold,
+                "failover_period": group.failover_period_hours,
+                "preferred_owners": owners,
+                "priority": group.priority,
+            }),
+        )
+    }
+
+    fn members(&self, group: &GroupName) -> Vec<String> {
+        let of = |document: &Map<String, Value>| {
+            document
+                .get("group")
+                .and_then(Value::as_str)
+                .is_some_and(|of| of.eq_ignore_ascii_case(group.as_str()))
+        };
+        let members =
+            self.documents.iter().filter(|(key, document)| key.starts_with("resource/") && of(document));
+        members.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// What to store for these changes, which take effect here by [`Catalog::take`].
+    pub(crate) fn operations(&self, changes: &[Change]) -> Vec<Operation> {
+        let mut operations = Vec::new();
+        for change in changes {
+            match change {
+                Change::Step(PlanStep::SetType(config)) => {
+                    let Some(body) = self.types.value(config.revision) else { continue };
+                    let key = type_key(&config.name);
+                    let known =
+                        json!({ "name": config.name.as_str(), "dll": body.dll, "common": body.common });
+                    operations.push(self.put(key, known));
+                }
+                Change::Step(PlanStep::SetGroup(config)) => {
+                    operations.push(self.put_group(config));
+                    operations.extend(
+                        config.resources.values().map(|resource| self.put_resource(&config.name, resource)),
+                    );
+                }
+                Change::Step(PlanStep::DeleteResource(_, name)) => {
+                    operations.push(Operation::Delete(resource_key(name)))
+                }
+                Change::Step(PlanStep::DeleteGroup(name)) => {
+                    operations.extend(self.members(name).into_iter().map(Operation::Delete));
+                    operations.push(Operation::Delete(group_key(name)));
+                }
+                Change::Step(PlanStep::DeleteType(name)) => {
+                    operations.push(Operation::Delete(type_key(name)))
+                }
+                Change::GroupPersistentState(name, state) => {
+                    operations.push(self.put(group_key(name), json!({ "persistent_state": word(*state) })));
+                }
+                Change::ResourcePersistentState(name, state) => {
+                    operations
+                        .push(self.put(resource_key(name), json!({ "persistent_state": word(*state) })));
+                }
+                Change::ResourceMaintenance(name, on) => {
+                    let on = if *on { json!(true) } else { Value::Null };
+                    operations.push(self.put(resource_key(name), json!({ "maintenance": on })));
+                }
+            }
+        }
+        operations
+    }
+
+    /// What was stored is so.
+    pub(crate) fn take(&mut self, operations: Vec<Operation>) {
+        for operation in operations {
+            match operation {
+                Operation::Put(key, Value::Object(document)) => drop(self.documents.insert(key, document)),
+                Operation::Put(..) => {}
+                Operation::Delete(key) => drop(self.documents.remove(&key)),
+            }
+        }
+    }
+}
+
+const GROUP_FIELDS: &[&str] =
+    &["name", "persistent_state", "failover_threshold", "failover_period", "preferred_owners", "priority"];
+const RESOURCE_FIELDS: &[&str] = &["name", "type", "depends_on", "persistent_state", "common", "properties"];
+const TYPE_FIELDS: &[&str] = &["name", "dll", "common"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: &str, value: Value) -> Entry {
+        Entry { key: key.to_owned(), value, created: 1, modified: 1 }
+    }
+
+    fn catalog() -> (Catalog, ClusterConfig) {
+        let mut catalog = Catalog::new(["Generic Application".parse().unwrap()]);
+        let config = catalog
+            .load(vec![
+                entry("group/web", json!({ "schema": 1, "name": "Web", "colour": "red" })),
+                entry(
+                    "resource/db",
+                    json!({ "schema": 1, "name": "db", "group": "Web", "type": "Generic Application",
+                        "properties": { "CommandLine": "sleep 1" }, "note": "from a later version" }),
+                ),
+            ])
+            .unwrap();
+        (catalog, config)
+    }
+
+    #[test]
+    fn unknown_fields_survive_a_rewrite() {
+        let (mut catalog, config) = catalog();
+        let group = config.groups.values().next().unwrap().clone();
+        let operations = catalog.operations(&[Change::Step(PlanStep::SetGroup(group))]);
+        catalog.take(operations);
+        assert_eq!(catalog.documents["group/web"]["colour"], "red");
+        assert_eq!(catalog.documents["resource/db"]["note"], "from a later version");
+        assert_eq!(catalog.documents["resource/db"]["properties"]["CommandLine"], "sleep 1");
+    }
+
+    #[test]
+    fn a_wish_and_maintenance_change_nothing_else() {
+        let (mut catalog, _) = catalog();
+        let before = catalog.documents["resource/db"].clone();
+        let name: ResourceName = "DB".parse().unwrap();
+        let changes = [
+            Change::ResourcePersistentState(name.clone(), PersistentState::Offline),
+            Change::ResourceMaintenance(name.clone(), true),
+        ];
+        for change in changes {
+            let operations = catalog.operations(&[change]);
+            catalog.take(operations);
+        }
+        assert_eq!(catalog.maintenance().collect::<Vec<_>>(), vec![name.clone()]);
+        let operations = catalog.operations(&[Change::ResourceMaintenance(name, false)]);
+        catalog.take(operations);
+        let mut after = catalog.documents["resource/db"].clone();
+        assert_eq!(after.remove("persistent_state"), Some(json!("Offline")));
+        assert_eq!(after, before);
+    }
+
+    #[test]
+    fn a_newer_schema_and_nonsense_are_refused_by_key() {
+        let mut catalog = Catalog::new([]);
+        let refused = catalog.load(vec![entry("group/a", json!({ "schema": 2 })), entry("type/b", json!(7))]);
+        let Unreadable(problems) = refused.unwrap_err();
+        assert_eq!(problems[0].text, "its schema is 2; this version reads up to 1");
+        assert_eq!(problems[1].place, "type/b");
+        let mut catalog = Catalog::new([]);
+        let orphan = json!({ "schema": 1, "name": "x", "group": "gone", "type": "T" });
+        let Unreadable(problems) = catalog.load(vec![entry("resource/x", orphan)]).unwrap_err();
+        assert!(problems[0].text.contains("does not exist"), "{problems:?}");
+    }
+
+    #[test]
+    fn deleting_a_group_deletes_its_resources() {
+        let (mut catalog, _) = catalog();
+        let operations = catalog.operations(&[Change::Step(PlanStep::DeleteGroup("WEB".parse().unwrap()))]);
+        catalog.take(operations);
+        assert!(catalog.documents.is_empty());
+    }
+}

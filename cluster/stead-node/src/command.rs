@@ -1,0 +1,37 @@
+//! What a client asks of the loop.
+
+use stead_api::{Apply, Config, Control, Controlled, Explanation, Failure, Line, Status};
+use stead_policy::{Request, WriteId};
+use stead_store::{Operation, StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Where the lines of an answer go. A client that went away is not an error.
+pub(crate) type Lines = mpsc::UnboundedSender<Line>;
+
+/// What is to be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Group,
+    Resource,
+    Any,
+}
+
+/// What comes to the loop from other threads.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// Of a client.
+    Command(Command),
+    /// Of the store.
+    Written(WriteId, Result<Vec<Operation>, StoreError>),
+}
+
+/// What a client asks.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Status(oneshot::Sender<Status>),
+    Config(oneshot::Sender<Result<Config, String>>),
+    Explain(Kind, String, oneshot::Sender<Option<Explanation>>),
+    Control(stead_types::ResourceName, Control, oneshot::Sender<Result<Controlled, Failure>>),
+    Apply(Apply, Lines),
+    Request { request: Request, no_wait: bool, lines: Lines },
+}

@@ -1,0 +1,673 @@
+//! Resource Monitors and the guardian that starts them: what they say becomes [`MonitorEvent`]s, what the policy
+//! wants done becomes messages.
+
+mod adopt;
+mod death;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{Stdin, stdin};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{Timespec, epoll};
+use stead_monitor_protocol::{
+    Buffer, Cause, Containment, Death, FromGuardian, FromMonitor, Hex, InstanceId, InstanceReport, Library,
+    Link, LinkError, LogLevel, MonitorKey, OpId, Problem, Properties, Signal, Slot, Timing, ToGuardian,
+    ToMonitor, VERSION,
+};
+use stead_policy::{Lost, MonitorId, News, Report};
+use stead_types::{Code, NodeName, ResourceName, TypeName};
+
+/// What the world of monitors brings.
+#[derive(Debug)]
+pub(crate) enum MonitorEvent {
+    /// The guardian answered: what containment is in force. The monitors that run follow in `Adopted`.
+    Contained { containment: Containment, restarts: u32 },
+    /// Everything that runs is known.
+    Adopted(Vec<(MonitorId, Vec<Report>)>),
+    /// A monitor asked for runs.
+    Started(MonitorId),
+    /// A monitor is gone with all its processes.
+    Lost { monitor: MonitorId, lost: Lost, output: String },
+    /// News of a resource.
+    Report(Report),
+    /// A call ended.
+    Done { op: stead_policy::OpId, code: Code, detail: Option<String> },
+    /// A control code was answered.
+    Controlled { op: OpId, code: Code, output: Hex },
+    /// A check of a type or of properties was answered.
+    Checked(Checked),
+    /// A line for the cluster log.
+    Log { resource: Option<ResourceName>, level: LogLevel, text: String },
+    /// A resource DLL broke a rule.
+    Violation { resource: Option<ResourceName>, rule: String, text: String },
+    /// The guardian wants everything offline.
+    Shutdown { reason: String },
+    /// The guardian is gone: nothing can be contained any more.
+    GuardianGone,
+}
+
+/// The answer to a check.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// Of the request.
+    pub(crate) op: OpId,
+    /// 0, or why the type cannot be used at all.
+    pub(crate) code: Code,
+    /// Beside the code.
+    pub(crate) detail: Option<String>,
+    /// What is wrong with the properties.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// What a resource is opened with.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) type_name: TypeName,
+    pub(crate) library: Library,
+    pub(crate) properties: Properties,
+    pub(crate) timing: Timing,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The guardian was asked to start it.
+    Starting,
+    /// It runs and has been greeted.
+    Greeted,
+    /// It ran before this node did; it is telling what it hosts.
+    Adopting { reports: Vec<Report> },
+    /// It hosts.
+    Running,
+}
+
+#[derive(Debug)]
+struct Monitor {
+    token: u64,
+    link: Option<Link<OwnedFd>>,
+    out: VecDeque<Vec<u8>>,
+    phase: Phase,
+    /// Its own last words about a call past its deadline.
+    stuck: Option<InstanceId>,
+}
+
+#[derive(Debug)]
+struct Instance {
+    resource: ResourceName,
+    monitor: MonitorKey,
+    process: Option<u32>,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Policy(stead_policy::OpId),
+    Open(stead_policy::OpId, InstanceId),
+    Close(stead_policy::OpId, InstanceId),
+    Control,
+    Sync,
+    Check,
+}
+
+const GUARDIAN: u64 = 0;
+/// The token of the descriptor with which other threads wake the loop.
+pub(crate) const WAKE: u64 = 1;
+
+/// Everything the node has to do with the guardian and the monitors.
+#[derive(Debug)]
+pub(crate) struct Monitors {
+    node: NodeName,
+    epoll: OwnedFd,
+    guardian: Link<Stdin>,
+    guardian_out: VecDeque<Vec<u8>>,
+    guardian_gone: bool,
+    listed: bool,
+    adopted: bool,
+    by_key: BTreeMap<MonitorKey, Monitor>,
+    by_token: BTreeMap<u64, MonitorKey>,
+    instances: BTreeMap<InstanceId, Instance>,
+    open: BTreeMap<ResourceName, InstanceId>,
+    pending: BTreeMap<OpId, (MonitorKey, Pending)>,
+    next_token: u64,
+    next_number: u64,
+    buffer: Buffer,
+    events: VecDeque<MonitorEvent>,
+    /// What monitors that ran before this node did have told so far.
+    running: BTreeMap<MonitorId, Vec<Report>>,
+    /// News that came before everything that runs was known; it follows `Adopted`.
+    held: VecDeque<MonitorEvent>,
+}
+
+fn key_of(monitor: &MonitorId) -> MonitorKey {
+    let slot = match &monitor.separate {
+        None => Slot::Shared,
+        Some(resource) => Slot::Separate(resource.clone()),
+    };
+    MonitorKey::Group { group: monitor.group.clone(), slot }
+}
+
+fn id_of(key: &MonitorKey) -> Option<MonitorId> {
+    match key {
+        MonitorKey::Check => None,
+        MonitorKey::Group { group, slot } => Some(MonitorId {
+            group: group.clone(),
+            separate: match slot {
+                Slot::Shared => None,
+                Slot::Separate(resource) => Some(resource.clone()),
+            },
+        }),
+    }
+}
+
+fn why(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Requested => "an operator asked for it",
+        Cause::Returned => "the resource DLL's entry point returned an error",
+        Cause::Reported => "the resource DLL reported it",
+        Cause::PendingTimeout => "no progress within PendingTimeout",
+        Cause::IsAlive => "IsAlive said no",
+        Cause::Signalled => "the resource DLL signalled a failure",
+        Cause::PendingCap => "it stayed pending for ten times PendingTimeout",
+    }
+}
+
+impl Monitors {
+    /// Greets the guardian on standard input and watches it and `wake`.
+    ///
+    /// # Errors
+    /// When standard input is no link to a guardian.
+    pub(crate) fn new(node: NodeName, wake: BorrowedFd<'_>) -> Result<Self, LinkError> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let guardian = Link::new(stdin());
+        epoll::add(&epoll, &guardian, epoll::EventData::new_u64(GUARDIAN), epoll::EventFlags::IN)?;
+        epoll::add(&epoll, wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
+        let mut monitors = Monitors {
+            node,
+            epoll,
+            guardian,
+            guardian_out: VecDeque::new(),
+            guardian_gone: false,
+            listed: false,
+            adopted: false,
+            by_key: BTreeMap::new(),
+            by_token: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            open: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            next_token: WAKE + 1,
+            next_number: 1,
+            buffer: Buffer::default(),
+            events: VecDeque::new(),
+            running: BTreeMap::new(),
+            held: VecDeque::new(),
+        };
+        monitors.tell_guardian(&ToGuardian::Hello { version: VERSION });
+        Ok(monitors)
+    }
+
+    /// Waits until something can be read or `timeout` has passed, and takes it in. True if `wake` was the reason.
+    ///
+    /// # Errors
+    /// When the system refuses to wait.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Result<bool, LinkError> {
+        let mut ready =
+            [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 64];
+        let timeout = timeout.map(|timeout| {
+            Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: i64::MAX / 2, tv_nsec: 0 })
+        });
+        let count = match epoll::wait(&self.epoll, &mut ready[..], timeout.as_ref()) {
+            Ok(count) => count,
+            Err(rustix::io::Errno::INTR) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        let mut woken = false;
+        for event in &ready[..count] {
+            match event.data.u64() {
+                GUARDIAN => {
+                    self.flush_guardian();
+                    self.hear_guardian();
+                }
+                WAKE => woken = true,
+                token => {
+                    if let Some(key) = self.by_token.get(&token).cloned() {
+                        self.flush(&key);
+                        self.hear(&key);
+                    }
+                }
+            }
+        }
+        Ok(woken)
+    }
+
+    /// The next event taken in by [`Monitors::wait`].
+    pub(crate) fn poll_event(&mut self) -> Option<MonitorEvent> {
+        self.events.pop_front()
+    }
+
+    /// The process that does a resource's work, where its resource DLL says so.
+    pub(crate) fn process(&self, resource: &ResourceName) -> Option<u32> {
+        self.instances.get(self.open.get(resource)?)?.process
+    }
+
+    /// Starts a monitor.
+    pub(crate) fn start(&mut self, monitor: &MonitorId) {
+        self.start_key(key_of(monitor));
+    }
+
+    fn start_key(&mut self, key: MonitorKey) {
+        self.next_token += 1;
+        let monitor = Monitor {
+            token: self.next_token,
+            link: None,
+            out: VecDeque::new(),
+            phase: Phase::Starting,
+            stuck: None,
+        };
+        self.by_token.insert(monitor.token, key.clone());
+        self.by_key.insert(key.clone(), monitor);
+        self.tell_guardian(&ToGuardian::Start { monitor: key });
+    }
+
+    /// Ends a monitor with everything in it.
+    pub(crate) fn stop(&mut self, monitor: &MonitorId) {
+        self.tell_guardian(&ToGuardian::Kill { monitor: key_of(monitor) });
+    }
+
+    /// Tells the guardian that everything is done.
+    pub(crate) fn exit(&mut self) {
+        self.tell_guardian(&ToGuardian::Exit);
+    }
+
+    /// Opens a resource.
+    pub(crate) fn open(
+        &mut self,
+        op: stead_policy::OpId,
+        monitor: &MonitorId,
+        resource: &ResourceName,
+        opening: Opening,
+    ) {
+        let key = key_of(monitor);
+        let instance = InstanceId(self.number());
+        self.instances
+            .insert(instance, Instance { resource: resource.clone(), monitor: key.clone(), process: None });
+        self.open.insert(resource.clone(), instance);
+        let op = self.pending(&key, Pending::Open(op, instance));
+        let message = ToMonitor::Open {
+            op,
+            instance,
+            resource: resource.clone(),
+            type_name: opening.type_name,
+            library: opening.library,
+            properties: opening.properties,
+            timing: opening.timing,
+            flags: stead_types::OpenFlags::NONE,
+        };
+        self.tell(&key, &message);
+    }
+
+    /// Sends the message `make` makes for the resource's instance. If the resource is not open the call ends at
+    /// once with `ERROR_RESOURCE_NOT_FOUND`.
+    pub(crate) fn call(
+        &mut self,
+        op: stead_policy::OpId,
+        resource: &ResourceName,
+        make: impl FnOnce(OpId, InstanceId) -> ToMonitor,
+    ) {
+        let Some((instance, key)) = self.instance(resource) else {
+            let code = Code::ERROR_RESOURCE_NOT_FOUND;
+            self.events.push_back(MonitorEvent::Done { op, code, detail: None });
+            return;
+        };
+        let op = self.pending(&key, Pending::Policy(op));
+        self.tell(&key, &make(op, instance));
+    }
+
+    /// Closes a resource.
+    pub(crate) fn close(&mut self, op: stead_policy::OpId, resource: &ResourceName) {
+        let Some((instance, key)) = self.instance(resource) else {
+            self.events.push_back(MonitorEvent::Done { op, code: Code::SUCCESS, detail: None });
+            return;
+        };
+        let op = self.pending(&key, Pending::Close(op, instance));
+        self.tell(&key, &ToMonitor::Close { op, instance });
+    }
+
+    /// Begins or ends maintenance mode.
+    pub(crate) fn maintenance(&mut self, resource: &ResourceName, on: bool) {
+        if let Some((instance, key)) = self.instance(resource) {
+            self.tell(&key, &ToMonitor::Maintenance { instance, on });
+        }
+    }
+
+    /// Sends a control code; `Controlled` carries the number returned here. `None` if the resource is not open.
+    pub(crate) fn control(
+        &mut self,
+        resource: &ResourceName,
+        code: u32,
+        in_buffer: Hex,
+        out_size: u32,
+    ) -> Option<OpId> {
+        let (instance, key) = self.instance(resource)?;
+        let op = self.pending(&key, Pending::Control);
+        self.tell(&key, &ToMonitor::Control { op, instance, code, in_buffer, out_size });
+        Some(op)
+    }
+
+    /// Has a type and, where given, properties checked; `Checked` carries the number returned here.
+    pub(crate) fn check(
+        &mut self,
+        resource: ResourceName,
+        type_name: TypeName,
+        library: Library,
+        properties: Option<Properties>,
+    ) -> OpId {
+        let key = MonitorKey::Check;
+        if !self.by_key.contains_key(&key) {
+            self.start_key(key.clone());
+        }
+        let op = self.pending(&key, Pending::Check);
+        self.tell(&key, &ToMonitor::Check { op, resource, type_name, library, properties });
+        op
+    }
+
+    /// Ends the monitor that checks, if it runs and nobody waits for it.
+    pub(crate) fn end_checks(&mut self) {
+        let waiting = self.pending.values().any(|(key, _)| *key == MonitorKey::Check);
+        if !waiting && self.by_key.contains_key(&MonitorKey::Check) {
+            self.tell_guardian(&ToGuardian::Kill { monitor: MonitorKey::Check });
+        }
+    }
+
+    fn instance(&self, resource: &ResourceName) -> Option<(InstanceId, MonitorKey)> {
+        let instance = *self.open.get(resource)?;
+        Some((instance, self.instances.get(&instance)?.monitor.clone()))
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    fn pending(&mut self, key: &MonitorKey, pending: Pending) -> OpId {
+        let op = OpId(self.number());
+        self.pending.insert(op, (key.clone(), pending));
+        op
+    }
+
+    fn tell(&mut self, key: &MonitorKey, message: &ToMonitor) {
+        match serde_json::to_vec(message) {
+            Ok(bytes) => {
+                if let Some(monitor) = self.by_key.get_mut(key) {
+                    monitor.out.push_back(bytes);
+                }
+            }
+            Err(error) => tracing::error!(monitor = %key, %error, "message could not be written"),
+        }
+        self.flush(key);
+    }
+
+    /// Sends what waits, as far as there is room, and asks to be told when there is more.
+    fn flush(&mut self, key: &MonitorKey) {
+        let Some(monitor) = self.by_key.get_mut(key) else { return };
+        let Some(link) = &monitor.link else { return };
+        if matches!(monitor.phase, Phase::Starting) {
+            return;
+        }
+        let had = !monitor.out.is_empty();
+        while let Some(bytes) = monitor.out.front() {
+            match link.send_bytes(bytes, &[]) {
+                Ok(()) => drop(monitor.out.pop_front()),
+                Err(LinkError::WouldBlock) => break,
+                Err(LinkError::TooLong(size)) => {
+                    tracing::error!(monitor = %key, size, "message is too long and was dropped");
+                    monitor.out.pop_front();
+                }
+                // The guardian will tell that it died.
+                Err(LinkError::Closed | LinkError::Garbage(_) | LinkError::System(_)) => {
+                    monitor.out.clear();
+                    break;
+                }
+            }
+        }
+        if had {
+            let mut flags = epoll::EventFlags::IN;
+            if !monitor.out.is_empty() {
+                flags |= epoll::EventFlags::OUT;
+            }
+            let data = epoll::EventData::new_u64(monitor.token);
+            if let Err(error) = epoll::modify(&self.epoll, link, data, flags) {
+                tracing::warn!(monitor = %key, %error, "link could not be watched");
+            }
+        }
+    }
+
+    fn tell_guardian(&mut self, message: &ToGuardian) {
+        match serde_json::to_vec(message) {
+            Ok(bytes) => self.guardian_out.push_back(bytes),
+            Err(error) => tracing::error!(%error, "message to the guardian could not be written"),
+        }
+        self.flush_guardian();
+    }
+
+    fn flush_guardian(&mut self) {
+        while let Some(bytes) = self.guardian_out.front() {
+            match self.guardian.send_bytes(bytes, &[]) {
+                Ok(()) => drop(self.guardian_out.pop_front()),
+                Err(LinkError::WouldBlock) => break,
+                Err(_) => {
+                    self.lose_guardian();
+                    return;
+                }
+            }
+        }
+        let mut flags = epoll::EventFlags::IN;
+        if !self.guardian_out.is_empty() {
+            flags |= epoll::EventFlags::OUT;
+        }
+        if let Err(error) =
+            epoll::modify(&self.epoll, &self.guardian, epoll::EventData::new_u64(GUARDIAN), flags)
+        {
+            tracing::warn!(%error, "link to the guardian could not be watched");
+        }
+    }
+
+    fn lose_guardian(&mut self) {
+        if !self.guardian_gone {
+            self.guardian_gone = true;
+            self.guardian_out.clear();
+            self.events.push_back(MonitorEvent::GuardianGone);
+        }
+    }
+
+    fn hear_guardian(&mut self) {
+        loop {
+            match self.guardian.receive_with(&mut self.buffer) {
+                Ok((message, fds)) => self.guardian_said(message, fds),
+                Err(LinkError::WouldBlock) => return,
+                Err(error) => {
+                    tracing::error!(%error, "link to the guardian broke");
+                    self.lose_guardian();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn guardian_said(&mut self, message: FromGuardian, mut fds: Vec<OwnedFd>) {
+        match message {
+            FromGuardian::Hello { version, containment, restarts } => {
+                if version == VERSION {
+                    // Numbers of an earlier life of the node must never be met again.
+                    self.next_number = (u64::from(restarts) + 1) << 40;
+                    self.events.push_back(MonitorEvent::Contained { containment, restarts });
+                } else {
+                    tracing::error!(version, mine = VERSION, "guardian speaks another version");
+                    self.lose_guardian();
+                }
+            }
+            FromGuardian::Started { monitor, process } => {
+                tracing::info!(%monitor, process, "monitor runs");
+                match fds.pop() {
+                    Some(socket) => self.attach(monitor, Link::new(socket)),
+                    None => tracing::error!(%monitor, "the guardian sent no socket"),
+                }
+            }
+            FromGuardian::Listed => {
+                self.listed = true;
+                self.finish_adoption();
+            }
+            FromGuardian::NotStarted { monitor, error } => {
+                self.forget(&monitor);
+                self.report_lost(&monitor, Lost::NotStarted { text: error }, String::new());
+            }
+            FromGuardian::Died { monitor, death } => self.died(&monitor, death),
+            FromGuardian::Shutdown { reason } => self.events.push_back(MonitorEvent::Shutdown { reason }),
+        }
+    }
+
+    fn hear(&mut self, key: &MonitorKey) {
+        loop {
+            let Some(link) = self.by_key.get(key).and_then(|monitor| monitor.link.as_ref()) else { return };
+            match link.receive_with(&mut self.buffer) {
+                Ok((message, _)) => self.hear_one(key, message),
+                Err(LinkError::WouldBlock) => return,
+                Err(LinkError::Closed) => {
+                    // Dead, or about to be: the guardian tells how. Until then the link would only wake us.
+                    self.unwatch(key);
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(monitor = %key, %error, "monitor broke the protocol and is killed");
+                    self.unwatch(key);
+                    self.tell_guardian(&ToGuardian::Kill { monitor: key.clone() });
+                    return;
+                }
+            }
+        }
+    }
+
+    fn unwatch(&mut self, key: &MonitorKey) {
+        if let Some(link) = self.by_key.get_mut(key).and_then(|monitor| monitor.link.take()) {
+            // Closing the last handle would do, but the guardian may share ours.
+            let _ = epoll::delete(&self.epoll, &link);
+        }
+    }
+
+    fn hear_one(&mut self, key: &MonitorKey, message: FromMonitor) {
+        match message {
+            FromMonitor::Hello { version } => self.greeted(key, version),
+            FromMonitor::State { instance, state, settled, code, flags, cause, process } => {
+                if let Some(known) = self.instances.get_mut(&instance) {
+                    if process.is_some() || state != stead_types::ResourceState::Online {
+                        known.process = process;
+                    }
+                    let news = News::State { state, settled, code, flags, why: why(cause) };
+                    self.news(instance, news);
+                }
+            }
+            FromMonitor::Progress { instance, checkpoint } => {
+                self.news(instance, News::Checkpoint(checkpoint))
+            }
+            FromMonitor::Delayed { instance, flags } => self.news(instance, News::Delayed(flags)),
+            FromMonitor::Locked { instance, locked, reason: _, flags } => {
+                self.news(instance, News::Locked { locked, keep_queued: flags & 1 != 0 });
+            }
+            FromMonitor::Signalled { instance, signal, code } => self.news(
+                instance,
+                match signal {
+                    Signal::Embedded => News::EmbeddedFailure(code),
+                    Signal::NetworkLoss => News::NetworkLoss(code),
+                },
+            ),
+            FromMonitor::Done { op, code, output, detail } => self.done(op, code, output, detail),
+            FromMonitor::Checked { op, code, detail, formats: _, problems } => {
+                if self.pending.remove(&op).is_some() {
+                    self.events.push_back(MonitorEvent::Checked(Checked { op, code, detail, problems }));
+                }
+            }
+            FromMonitor::Log { instance, level, text } => {
+                let resource = instance.and_then(|instance| self.resource(instance));
+                self.events.push_back(MonitorEvent::Log { resource, level, text });
+            }
+            FromMonitor::Violation { instance, rule, text } => {
+                let resource = instance.and_then(|instance| self.resource(instance));
+                self.events.push_back(MonitorEvent::Violation { resource, rule, text });
+            }
+            FromMonitor::Stuck { instance, entry } => {
+                tracing::error!(monitor = %key, %entry, "call exceeded its deadline");
+                if let Some(monitor) = self.by_key.get_mut(key) {
+                    monitor.stuck = Some(instance);
+                }
+            }
+            FromMonitor::Instance(report) => self.adopt(key, &report),
+        }
+    }
+
+    fn greeted(&mut self, key: &MonitorKey, version: u32) {
+        if version != VERSION {
+            tracing::error!(monitor = %key, version, mine = VERSION, "monitor speaks another version and is killed");
+            self.tell_guardian(&ToGuardian::Kill { monitor: key.clone() });
+            return;
+        }
+        let Some(monitor) = self.by_key.get_mut(key) else { return };
+        match monitor.phase {
+            Phase::Starting | Phase::Greeted => {
+                monitor.phase = Phase::Running;
+                if let Some(id) = id_of(key) {
+                    self.events.push_back(MonitorEvent::Started(id));
+                }
+            }
+            Phase::Adopting { .. } | Phase::Running => {}
+        }
+    }
+
+    fn done(&mut self, op: OpId, code: Code, output: Hex, detail: Option<String>) {
+        // An answer to an earlier life of the node finds nothing here.
+        let Some((key, pending)) = self.pending.remove(&op) else { return };
+        match pending {
+            Pending::Policy(op) => self.events.push_back(MonitorEvent::Done { op, code, detail }),
+            Pending::Open(op, instance) => {
+                if !code.is_success() {
+                    self.forget_instance(instance);
+                }
+                self.events.push_back(MonitorEvent::Done { op, code, detail });
+            }
+            Pending::Close(op, instance) => {
+                self.forget_instance(instance);
+                self.events.push_back(MonitorEvent::Done { op, code, detail });
+            }
+            Pending::Control => self.events.push_back(MonitorEvent::Controlled { op, code, output }),
+            Pending::Check => {}
+            Pending::Sync => {
+                if let Some(monitor) = self.by_key.get_mut(&key) {
+                    let phase = std::mem::replace(&mut monitor.phase, Phase::Running);
+                    if let (Phase::Adopting { reports }, Some(id)) = (phase, id_of(&key)) {
+                        self.running.insert(id, reports);
+                    }
+                }
+                self.finish_adoption();
+            }
+        }
+    }
+
+    /// Where news goes: behind `Adopted` until that has been said.
+    fn queue(&mut self) -> &mut VecDeque<MonitorEvent> {
+        if self.adopted { &mut self.events } else { &mut self.held }
+    }
+
+    fn resource(&self, instance: InstanceId) -> Option<ResourceName> {
+        self.instances.get(&instance).map(|known| known.resource.clone())
+    }
+
+    fn news(&mut self, instance: InstanceId, news: News) {
+        // News during adoption is in the answer to `Sync` too; news of a closed instance is nobody's.
+        if let Some(resource) = self.resource(instance) {
+            self.queue().push_back(MonitorEvent::Report(Report { resource, news }));
+        }
+    }
+}
+
+impl AsFd for Monitors {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}

@@ -1,0 +1,81 @@
+//! What follows when a monitor is gone.
+
+use super::*;
+
+impl Monitors {
+    pub(super) fn forget_instance(&mut self, instance: InstanceId) {
+        if let Some(known) = self.instances.remove(&instance)
+            && self.open.get(&known.resource) == Some(&instance)
+        {
+            self.open.remove(&known.resource);
+        }
+    }
+
+    pub(super) fn forget(&mut self, key: &MonitorKey) {
+        if let Some(monitor) = self.by_key.remove(key) {
+            self.by_token.remove(&monitor.token);
+        }
+        let gone: Vec<InstanceId> = self
+            .instances
+            .iter()
+            .filter(|(_, known)| known.monitor == *key)
+            .map(|(instance, _)| *instance)
+            .collect();
+        for instance in gone {
+            self.forget_instance(instance);
+        }
+        let lost: Vec<OpId> =
+            self.pending.iter().filter(|(_, (of, _))| of == key).map(|(op, _)| *op).collect();
+        for op in lost {
+            let (code, output) = (Code::RPC_S_CALL_FAILED, Hex::default());
+            match self.pending.remove(&op) {
+                Some((_, Pending::Control)) => {
+                    self.events.push_back(MonitorEvent::Controlled { op, code, output });
+                }
+                Some((_, Pending::Check)) => {
+                    let detail = Some("the resource DLL ended the process that checked it".to_owned());
+                    let checked = Checked { op, code, detail, problems: Vec::new() };
+                    self.events.push_back(MonitorEvent::Checked(checked));
+                }
+                // The policy hears of the loss itself.
+                Some((_, Pending::Policy(_) | Pending::Open(..) | Pending::Close(..) | Pending::Sync))
+                | None => {}
+            }
+        }
+    }
+
+    pub(super) fn died(&mut self, key: &MonitorKey, death: Death) {
+        // What it said before it died comes first.
+        self.hear(key);
+        let stuck = self.by_key.get(key).and_then(|monitor| monitor.stuck);
+        let suspects: Vec<InstanceId> =
+            stuck.map_or_else(|| death.suspects.clone(), |instance| vec![instance]);
+        let culprits: Vec<ResourceName> =
+            suspects.iter().filter_map(|instance| self.resource(*instance)).collect();
+        let lost = if death.requested {
+            Lost::Stopped
+        } else {
+            let code = if stuck.is_some() || death.stuck.is_some() {
+                Code::ERROR_RESOURCE_CALL_TIMED_OUT
+            } else if culprits.is_empty() {
+                Code::RPC_S_CALL_FAILED
+            } else {
+                Code::ERROR_EXCEPTION_IN_RESOURCE_CALL
+            };
+            let text = match stuck {
+                Some(_) => "a call exceeded its DeadlockTimeout".to_owned(),
+                None => death.to_string(),
+            };
+            Lost::Died { culprits, code, text }
+        };
+        self.forget(key);
+        self.report_lost(key, lost, death.output);
+        self.finish_adoption();
+    }
+
+    pub(super) fn report_lost(&mut self, key: &MonitorKey, lost: Lost, output: String) {
+        if let Some(monitor) = id_of(key) {
+            self.queue().push_back(MonitorEvent::Lost { monitor, lost, output });
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A node's daemon (Windows: Cluster service): one event loop around policy, monitors, store and interface.
+//!
+//! It is started by the guardian, with the link to it on standard input, and may die and be started again at any time:
+//! groups run on, and the next one adopts them without touching a resource.
+
+mod apply;
+mod catalog;
+mod command;
+mod common;
+mod edge;
+mod node;
+mod report;
+mod translate;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use stead_types::NodeName;
+
+/// Runs a node: `--data DIR [--name NAME]`. The name of the machine is the default.
+///
+/// Ends with 1 if it cannot begin, and 2 on wrong arguments.
+#[must_use]
+pub fn node_main(args: Vec<OsString>) -> ExitCode {
+    // One line an event, into the log the guardian opened.
+    tracing_subscriber::fmt().with_ansi(false).with_target(false).init();
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(%panic, "the node cannot go on");
+        std::process::abort();
+    }));
+    let (data, name) = match arguments(args) {
+        Ok(read) => read,
+        Err(text) => {
+            tracing::error!(text, "wrong arguments");
+            return ExitCode::from(2);
+        }
+    };
+    match node::run(&data, name) {
+        Ok(code) => code,
+        Err(text) => {
+            tracing::error!(text, "the node could not go on");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn arguments(args: Vec<OsString>) -> Result<(PathBuf, NodeName), String> {
+    let (mut data, mut name) = (None, None);
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        match arg.to_str() {
+            Some("--data") => data = args.next(),
+            Some("--name") => name = args.next(),
+            Some(_) | None => {
+                return Err(format!("{} is not known; a node takes --data and --name", arg.display()));
+            }
+        }
+    }
+    let data = data.ok_or("--data DIR is missing")?;
+    let name = match name {
+        Some(name) => name.into_string().map_err(|name| format!("{} is no name", name.display()))?,
+        None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    };
+    Ok((PathBuf::from(data), name.parse().map_err(|error: stead_types::NameError| error.to_string())?))
+}

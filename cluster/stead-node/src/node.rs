@@ -1,0 +1,593 @@
+//! The loop: everything that can happen goes into the policy, everything it wants done goes out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use rustix::event::{EventfdFlags, eventfd};
+use stead_api::{Controlled, Event as HistoryEvent, Explanation, Failure, Line};
+use stead_monitor_protocol::{Hex, OpId, ToMonitor};
+use stead_policy::{
+    Action, Answer, Change, Event, Level, News, Policy, Record, Refusal, Report, Request, RequestId, WriteId,
+};
+use stead_store::Store;
+use stead_store_embedded::EmbeddedStore;
+use stead_types::{Code, GroupName, NodeName, ResourceName};
+use tokio::sync::{oneshot, watch};
+
+use crate::apply::{Applying, Settling, Structural};
+use crate::catalog::{Catalog, Unreadable};
+use crate::command::{Command, Input, Kind, Lines};
+use crate::edge::api::{Api, Way};
+use crate::edge::history::History;
+use crate::edge::monitor::{MonitorEvent, Monitors, Opening};
+use crate::edge::store::{self, Writer};
+use crate::edge::timer;
+use crate::report::{self, Surroundings};
+
+/// The largest answer to a control code.
+const LARGEST_OUTPUT: u32 = 65_536;
+
+/// A request that has not ended.
+#[derive(Debug)]
+enum Asker {
+    /// A client reads the lines.
+    Client { lines: Lines, no_wait: bool, concerns: Concerns },
+    /// Part of the wait after an apply.
+    Settling(u64),
+    /// The node itself.
+    Nobody,
+}
+
+/// Whose events a client is told while it waits.
+#[derive(Debug)]
+enum Concerns {
+    Everything,
+    Group(GroupName),
+}
+
+/// One node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) policy: Policy,
+    pub(crate) catalog: Catalog,
+    pub(crate) monitors: Monitors,
+    writer: Writer,
+    history: Arc<History>,
+    surroundings: Surroundings,
+    started: bool,
+    stopped: bool,
+    requests: BTreeMap<RequestId, Asker>,
+    next_request: u64,
+    writes: VecDeque<(WriteId, Vec<Change>)>,
+    writing: Option<WriteId>,
+    controls: BTreeMap<OpId, oneshot::Sender<Result<Controlled, Failure>>>,
+    /// Changes of the structure wait for their turn.
+    pub(crate) queue: VecDeque<Structural>,
+    pub(crate) applying: Option<Applying>,
+    pub(crate) structural: Option<RequestId>,
+    pub(crate) settle_after: BTreeMap<RequestId, Vec<GroupName>>,
+    pub(crate) settling: BTreeMap<u64, Settling>,
+    pub(crate) next_settling: u64,
+}
+
+/// Runs the node until everything is offline, or it must end.
+///
+/// # Errors
+/// Why it could not begin.
+pub(crate) fn run(data: &Path, name: NodeName) -> Result<ExitCode, String> {
+    let wrong = |what: &str, error: io::Error| format!("{what}: {error}");
+    let store: Arc<dyn Store> =
+        Arc::new(EmbeddedStore::open(&data.join("cluster.redb")).map_err(|error| error.to_string())?);
+    let mut catalog = Catalog::new(stead_api::BUILTIN_TYPES.iter().filter_map(|name| name.parse().ok()));
+    let mut entries = Vec::new();
+    for prefix in ["group/", "resource/", "type/"] {
+        entries.extend(store.list(prefix).map_err(|error| error.to_string())?.1);
+    }
+    let config = catalog.load(entries).map_err(|Unreadable(problems)| {
+        let lines: Vec<String> =
+            problems.iter().map(|problem| format!("{}: {}", problem.place, problem.text)).collect();
+        format!("the cluster database cannot be used: {}", lines.join("; "))
+    })?;
+    let history = Arc::new(History::new(store::events(&*store).map_err(|error| error.to_string())?));
+    let wake = Arc::new(
+        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|error| wrong("eventfd", error.into()))?,
+    );
+    let (inputs, todo) = channel();
+    let (end, ends) = watch::channel(false);
+    let way = Way { inputs, wake: wake.clone(), history: history.clone(), end: ends };
+    let back = way.clone();
+    let writer = Writer::start(store, move |(write, result)| back.send(Input::Written(write, result)))
+        .map_err(|error| wrong("thread of the store", error))?;
+    // Clients may come before the guardian is greeted: it tells them when to.
+    let api = Api::start(data, way, end).map_err(|error| wrong("node.sock", error))?;
+    let monitors = {
+        use std::os::fd::AsFd;
+        Monitors::new(name.clone(), wake.as_fd()).map_err(|error| format!("guardian: {error}"))?
+    };
+    let maintenance = catalog.maintenance().collect();
+    let mut node = Node {
+        policy: Policy::new(name, config, maintenance),
+        catalog,
+        monitors,
+        writer,
+        history,
+        surroundings: Surroundings { containment: "unknown".to_owned(), restarts: 0 },
+        started: false,
+        stopped: false,
+        requests: BTreeMap::new(),
+        next_request: 0,
+        writes: VecDeque::new(),
+        writing: None,
+        controls: BTreeMap::new(),
+        queue: VecDeque::new(),
+        applying: None,
+        structural: None,
+        settle_after: BTreeMap::new(),
+        settling: BTreeMap::new(),
+        next_settling: 0,
+    };
+    node.turn(&todo, &wake, &api)
+}
+
+impl Node {
+    fn turn(
+        &mut self,
+        todo: &Receiver<Input>,
+        wake: &rustix::fd::OwnedFd,
+        api: &Api,
+    ) -> Result<ExitCode, String> {
+        loop {
+            while let Some(event) = self.monitors.poll_event() {
+                if let Some(code) = self.heard(event) {
+                    self.writer.end();
+                    return Ok(code);
+                }
+            }
+            // Nothing is decided before it is known what runs already.
+            if self.started {
+                while let Ok(input) = todo.try_recv() {
+                    self.input(input);
+                }
+                if self.policy.next_timeout().is_some_and(|at| at <= timer::now()) {
+                    self.policy.handle(Event::Timer, timer::now());
+                }
+            }
+            let mut idle = true;
+            while let Some(action) = self.policy.poll_action() {
+                idle = false;
+                self.carry_out(action);
+            }
+            self.next_write();
+            if self.stopped {
+                self.writer.end();
+                api.end();
+                self.monitors.exit();
+                self.stopped = false;
+            }
+            let timeout = if idle {
+                timer::until(self.policy.next_timeout(), timer::now())
+            } else {
+                Some(std::time::Duration::ZERO)
+            };
+            if self.monitors.wait(timeout).map_err(|error| format!("waiting: {error}"))? {
+                let _ = rustix::io::read(wake, &mut [0; 8]);
+            }
+        }
+    }
+
+    // What comes in.
+
+    fn heard(&mut self, event: MonitorEvent) -> Option<ExitCode> {
+        let now = timer::now();
+        match event {
+            MonitorEvent::Contained { containment, restarts } => {
+                self.surroundings = Surroundings { containment: containment.describe().to_owned(), restarts };
+                tracing::info!(containment = containment.describe(), restarts, "guardian greeted");
+            }
+            MonitorEvent::Adopted(running) => {
+                let count = running.len();
+                self.policy.handle(Event::Start { running }, now);
+                self.started = true;
+                let text = match (self.surroundings.restarts, count) {
+                    (0, _) => "the node started".to_owned(),
+                    (_, count) => {
+                        format!("the node started again; {count} Resource Monitors ran on meanwhile")
+                    }
+                };
+                self.record(Record {
+                    id: 10_005,
+                    level: Level::Information,
+                    group: None,
+                    resource: None,
+                    code: Code::SUCCESS,
+                    text,
+                });
+            }
+            MonitorEvent::Started(monitor) => self.policy.handle(Event::MonitorStarted { monitor }, now),
+            MonitorEvent::Lost { monitor, lost, output } => {
+                if !output.is_empty() {
+                    tracing::warn!(%monitor, output, "last output of a lost monitor");
+                }
+                self.policy.handle(Event::MonitorLost { monitor, lost }, now);
+            }
+            MonitorEvent::Report(report) => self.report(report),
+            MonitorEvent::Done { op, code, detail } => {
+                if let Some(detail) = detail {
+                    tracing::info!(code = %code, detail, "call ended");
+                }
+                self.policy.handle(Event::Done { op, code }, now);
+            }
+            MonitorEvent::Controlled { op, code, output } => {
+                if let Some(answer) = self.controls.remove(&op) {
+                    let result = report::code(code);
+                    let _ = answer.send(Ok(Controlled { result, output: output.to_string() }));
+                }
+            }
+            MonitorEvent::Checked(checked) => self.checked(checked),
+            MonitorEvent::Log { resource, level, text } => {
+                let resource = resource.map(|name| name.to_string()).unwrap_or_default();
+                tracing::info!(resource, level = ?level, "{text}");
+            }
+            MonitorEvent::Violation { resource, rule, text } => {
+                let group = resource.as_ref().and_then(|name| self.group_of(name));
+                let text = format!("the resource DLL broke the rule {rule}: {text}");
+                let level = Level::Warning;
+                self.record(Record { id: 10_004, level, group, resource, code: Code::SUCCESS, text });
+            }
+            MonitorEvent::Shutdown { reason } => {
+                tracing::info!(reason, "shutdown");
+                self.ask(Request::Shutdown, false, None);
+            }
+            MonitorEvent::GuardianGone => {
+                tracing::error!("the guardian is gone: the node ends");
+                return Some(ExitCode::FAILURE);
+            }
+        }
+        None
+    }
+
+    fn report(&mut self, report: Report) {
+        if let News::Checkpoint(checkpoint) = &report.news {
+            let text = format!("resource \"{}\": checkpoint {checkpoint}", report.resource);
+            let event = self.event(&Record {
+                id: 10_006,
+                level: Level::Information,
+                group: self.group_of(&report.resource),
+                resource: Some(report.resource.clone()),
+                code: Code::SUCCESS,
+                text,
+            });
+            self.history.mention(event.clone());
+            self.tell(&event);
+        }
+        self.policy.handle(Event::Report(report), timer::now());
+    }
+
+    fn group_of(&self, resource: &ResourceName) -> Option<GroupName> {
+        let groups = &self.policy.config().groups;
+        groups.values().find(|group| group.resources.contains_key(resource)).map(|group| group.name.clone())
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Written(write, result) => self.written(write, result),
+            Input::Command(command) => self.command(command),
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let now = timer::now();
+        match command {
+            Command::Status(answer) => {
+                let status = report::status(self.policy.view(), now, &self.surroundings, |name| {
+                    self.monitors.process(name)
+                });
+                let _ = answer.send(status);
+            }
+            Command::Config(answer) => drop(answer.send(self.catalog.documented())),
+            Command::Explain(kind, name, answer) => drop(answer.send(self.explain(kind, &name))),
+            Command::Control(resource, control, answer) => self.control(&resource, &control, answer),
+            Command::Apply(apply, lines) => {
+                self.queue.push_back(Structural::Apply(apply, lines));
+                self.next_structural();
+            }
+            Command::Request { request, no_wait, lines } => match request {
+                Request::DeleteGroup { .. } | Request::DeleteResource { .. } | Request::DeleteType { .. } => {
+                    self.queue.push_back(Structural::Request { request, no_wait, lines });
+                    self.next_structural();
+                }
+                Request::Apply(_)
+                | Request::OnlineResource { .. }
+                | Request::OfflineResource { .. }
+                | Request::RestartResource { .. }
+                | Request::FailResource { .. }
+                | Request::ResourceMaintenance { .. }
+                | Request::OnlineGroup { .. }
+                | Request::OfflineGroup { .. }
+                | Request::MoveGroup { .. }
+                | Request::CancelGroup { .. }
+                | Request::SettleGroup { .. }
+                | Request::CancelResource { .. }
+                | Request::Shutdown => drop(self.ask(request, no_wait, Some(lines))),
+            },
+        }
+    }
+
+    fn explain(&self, kind: Kind, name: &str) -> Option<Explanation> {
+        let now = timer::now();
+        let group = || self.policy.explain_group(&name.parse().ok()?, now);
+        let resource = || self.policy.explain_resource(&name.parse().ok()?, now);
+        let lines = match kind {
+            Kind::Group => group(),
+            Kind::Resource => resource(),
+            Kind::Any => group().or_else(resource),
+        };
+        lines.map(|lines| Explanation { lines })
+    }
+
+    fn control(
+        &mut self,
+        resource: &ResourceName,
+        control: &stead_api::Control,
+        answer: oneshot::Sender<Result<Controlled, Failure>>,
+    ) {
+        let refuse = |code: Code, detail: &str| Failure {
+            what: format!("resource \"{resource}\": control"),
+            error: report::code(code),
+            detail: detail.to_owned(),
+        };
+        let Ok(in_buffer) = control.in_buffer.parse::<Hex>() else {
+            let _ = answer
+                .send(Err(refuse(Code::ERROR_INVALID_PARAMETER, "in_buffer must be hexadecimal digits")));
+            return;
+        };
+        if self.group_of(resource).is_none() {
+            let _ = answer.send(Err(refuse(
+                Code::ERROR_RESOURCE_NOT_FOUND,
+                "there is no such resource; see `stead status`",
+            )));
+            return;
+        }
+        match self.monitors.control(resource, control.code, in_buffer, LARGEST_OUTPUT) {
+            Some(op) => drop(self.controls.insert(op, answer)),
+            None => {
+                let detail = "it is not open: a resource is opened when it is first brought online";
+                let _ = answer.send(Err(refuse(Code::ERROR_RESOURCE_NOT_AVAILABLE, detail)));
+            }
+        }
+    }
+
+    /// Asks the policy; the answer goes to `lines`.
+    pub(crate) fn ask(&mut self, request: Request, no_wait: bool, lines: Option<Lines>) -> RequestId {
+        let asker = match lines {
+            None => Asker::Nobody,
+            Some(lines) => {
+                let group = match &request {
+                    Request::OnlineGroup { group, .. }
+                    | Request::OfflineGroup { group, .. }
+                    | Request::MoveGroup { group, .. }
+                    | Request::CancelGroup { group }
+                    | Request::SettleGroup { group }
+                    | Request::DeleteGroup { group, .. } => Some(group.clone()),
+                    Request::OnlineResource { resource, .. }
+                    | Request::OfflineResource { resource, .. }
+                    | Request::RestartResource { resource }
+                    | Request::FailResource { resource }
+                    | Request::ResourceMaintenance { resource, .. }
+                    | Request::CancelResource { resource }
+                    | Request::DeleteResource { resource } => self.group_of(resource),
+                    Request::Apply(_) | Request::DeleteType { .. } | Request::Shutdown => None,
+                };
+                let concerns = group.map_or(Concerns::Everything, Concerns::Group);
+                Asker::Client { lines, no_wait, concerns }
+            }
+        };
+        self.enter(request, asker)
+    }
+
+    /// Asks whether a group is as wanted, for an apply.
+    pub(crate) fn ask_settled(&mut self, group: GroupName, settling: u64) {
+        self.enter(Request::SettleGroup { group }, Asker::Settling(settling));
+    }
+
+    fn enter(&mut self, request: Request, asker: Asker) -> RequestId {
+        self.next_request += 1;
+        let id = RequestId(self.next_request);
+        self.requests.insert(id, asker);
+        self.policy.handle(Event::Request { id, request }, timer::now());
+        id
+    }
+
+    // What goes out.
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Accept { id } => {
+                if let Some(Asker::Client { lines, no_wait, .. }) = self.requests.get(&id) {
+                    let _ = lines.send(Line::Accepted);
+                    if *no_wait {
+                        let _ = lines.send(Line::Done { state: None });
+                        self.requests.insert(id, Asker::Nobody);
+                    }
+                }
+            }
+            Action::Finish { id, answer } => self.finished(id, answer),
+            Action::Write { write, changes } => self.writes.push_back((write, changes)),
+            Action::StartMonitor { monitor } => self.monitors.start(&monitor),
+            Action::StopMonitor { monitor } => self.monitors.stop(&monitor),
+            Action::Open { op, monitor, resource } => match self.opening(&resource) {
+                Some(opening) => self.monitors.open(op, &monitor, &resource, opening),
+                None => {
+                    self.policy.handle(Event::Done { op, code: Code::ERROR_RESOURCE_NOT_FOUND }, timer::now())
+                }
+            },
+            Action::Close { op, resource } => self.monitors.close(op, &resource),
+            Action::Online { op, resource, flags, in_buffer } => {
+                self.monitors.call(op, &resource, |op, instance| ToMonitor::Online {
+                    op,
+                    instance,
+                    flags,
+                    in_buffer: in_buffer.map(Hex),
+                })
+            }
+            Action::Offline { op, resource, flags, destination, in_buffer, reason } => {
+                self.monitors.call(op, &resource, |op, instance| ToMonitor::Offline {
+                    op,
+                    instance,
+                    destination,
+                    flags,
+                    in_buffer: in_buffer.map(Hex),
+                    reason,
+                });
+            }
+            Action::Terminate { op, resource } => {
+                self.monitors.call(op, &resource, |op, instance| ToMonitor::Terminate { op, instance });
+            }
+            Action::Cancel { op, resource } => {
+                self.monitors.call(op, &resource, |op, instance| ToMonitor::Cancel { op, instance });
+            }
+            Action::Fail { op, resource } => {
+                self.monitors.call(op, &resource, |op, instance| ToMonitor::Fail { op, instance });
+            }
+            Action::Maintenance { resource, on } => self.monitors.maintenance(&resource, on),
+            Action::Update { op, resource } => {
+                let Some(Opening { properties, timing, .. }) = self.opening(&resource) else { return };
+                self.monitors.call(op, &resource, |op, instance| ToMonitor::Update {
+                    op,
+                    instance,
+                    properties,
+                    timing,
+                });
+            }
+            Action::Record(record) => self.record(record),
+            Action::Stopped => self.stopped = true,
+        }
+    }
+
+    fn opening(&self, name: &ResourceName) -> Option<Opening> {
+        let config = self.policy.config();
+        let resource = config.groups.values().find_map(|group| group.resources.get(name))?;
+        let body = self.catalog.body(config, resource);
+        Some(Opening {
+            type_name: resource.type_name.clone(),
+            library: body.library,
+            properties: body.properties,
+            timing: body.timing,
+        })
+    }
+
+    fn finished(&mut self, id: RequestId, answer: Result<Answer, Refusal>) {
+        let asker = self.requests.remove(&id);
+        let settle = self.settle_after.remove(&id);
+        match (asker, settle) {
+            (Some(Asker::Client { lines, .. }), Some(groups)) if answer == Ok(Answer::Done) => {
+                self.settle(groups, false, lines);
+            }
+            (Some(Asker::Client { lines, .. }), _) => drop(lines.send(report::answer(answer))),
+            (Some(Asker::Settling(number)), _) => {
+                if let Some(settling) = self.settling.get_mut(&number) {
+                    settling.left -= 1;
+                    match report::answer(answer) {
+                        Line::Failed(failure) | Line::Refused(failure) => settling.failures.push(failure),
+                        Line::Accepted
+                        | Line::Progress(_)
+                        | Line::Plan(_)
+                        | Line::Done { .. }
+                        | Line::Problems(_)
+                        | Line::Cancelled => {}
+                    }
+                    if settling.left == 0
+                        && let Some(settling) = self.settling.remove(&number)
+                    {
+                        settling.end();
+                    }
+                }
+            }
+            (Some(Asker::Nobody) | None, _) => {}
+        }
+        if self.structural == Some(id) {
+            self.structural = None;
+            self.next_structural();
+        }
+    }
+
+    /// One write at a time: each is made from what the last one left.
+    fn next_write(&mut self) {
+        if self.writing.is_none()
+            && let Some((write, changes)) = self.writes.pop_front()
+        {
+            self.writing = Some(write);
+            self.writer.write(write, self.catalog.operations(&changes));
+        }
+    }
+
+    fn written(
+        &mut self,
+        write: WriteId,
+        result: Result<Vec<stead_store::Operation>, stead_store::StoreError>,
+    ) {
+        self.writing = None;
+        let result = match result {
+            Ok(operations) => {
+                self.catalog.take(operations);
+                Ok(())
+            }
+            Err(error) => Err(store::code_of(&error)),
+        };
+        self.policy.handle(Event::Written { write, result }, timer::now());
+    }
+
+    fn event(&self, record: &Record) -> HistoryEvent {
+        HistoryEvent {
+            sequence: 0,
+            time_ms: timer::wall_clock_ms(),
+            id: record.id,
+            level: report::level(record.level).to_owned(),
+            group: record.group.as_ref().map(ToString::to_string),
+            resource: record.resource.as_ref().map(ToString::to_string),
+            error: report::error(record.code),
+            text: record.text.clone(),
+        }
+    }
+
+    fn record(&mut self, record: Record) {
+        let event = self.history.add(self.event(&record));
+        let group = record.group.as_ref().map(ToString::to_string).unwrap_or_default();
+        let resource = record.resource.as_ref().map(ToString::to_string).unwrap_or_default();
+        let error = record.code.0;
+        match record.level {
+            Level::Information => tracing::info!(id = record.id, group, resource, error, "{}", record.text),
+            Level::Warning => tracing::warn!(id = record.id, group, resource, error, "{}", record.text),
+            Level::Error | Level::Critical => {
+                tracing::error!(id = record.id, group, resource, error, "{}", record.text)
+            }
+        }
+        self.tell(&event);
+        self.writer.event(event);
+    }
+
+    /// Tells clients that wait for something about it.
+    fn tell(&self, event: &HistoryEvent) {
+        for asker in self.requests.values() {
+            if let Asker::Client { lines, concerns, .. } = asker {
+                let told = match concerns {
+                    Concerns::Everything => true,
+                    Concerns::Group(group) => {
+                        event.group.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(group.as_str()))
+                    }
+                };
+                if told {
+                    let _ = lines.send(Line::Progress(event.clone()));
+                }
+            }
+        }
+        for settling in self.settling.values() {
+            let _ = settling.lines.send(Line::Progress(event.clone()));
+        }
+    }
+}

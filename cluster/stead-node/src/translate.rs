@@ -1,0 +1,259 @@
+//! From what a client sends to what the policy understands. Everything wrong is named with its place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use stead_api::{Config, GroupDoc, ResourceDoc, TypeDoc};
+use stead_monitor_protocol::Hex;
+use stead_policy::{ClusterConfig, GroupConfig, PersistentState, PlanProblem, ResourceConfig, TypeConfig};
+use stead_types::{Code, Dependency, PropertyMap, PropertyValue};
+
+use crate::catalog::{Catalog, TypeBody};
+use crate::common;
+
+/// Windows' default: nodes minus one.
+const ANY_FAILOVERS: u32 = u32::MAX;
+
+struct Translator<'a> {
+    catalog: &'a mut Catalog,
+    problems: Vec<PlanProblem>,
+}
+
+/// Reads a configuration.
+///
+/// # Errors
+/// Everything that is wrong with it by itself.
+pub(crate) fn read(config: &Config, catalog: &mut Catalog) -> Result<ClusterConfig, Vec<PlanProblem>> {
+    let mut translator = Translator { catalog, problems: Vec::new() };
+    let mut wanted = ClusterConfig::default();
+    for doc in &config.types {
+        let place = format!("type/{}", doc.name);
+        if let Some(read) = translator.resource_type(doc, &place)
+            && wanted.types.insert(read.name.clone(), read).is_some()
+        {
+            translator.wrong(&place, format!("resource type \"{}\" is there twice", doc.name));
+        }
+    }
+    let mut homes: BTreeMap<String, String> = BTreeMap::new();
+    for doc in &config.groups {
+        let place = format!("group/{}", doc.name);
+        if let Some(read) = translator.group(doc, &place, &mut homes)
+            && wanted.groups.insert(read.name.clone(), read).is_some()
+        {
+            translator.wrong(&place, format!("group \"{}\" is there twice", doc.name));
+        }
+    }
+    if translator.problems.is_empty() { Ok(wanted) } else { Err(translator.problems) }
+}
+
+impl Translator<'_> {
+    fn wrong(&mut self, place: &str, text: String) {
+        self.problems.push(PlanProblem {
+            place: place.to_owned(),
+            text,
+            code: Code::ERROR_INVALID_PARAMETER,
+        });
+    }
+
+    fn name<N: std::str::FromStr<Err: ToString>>(&mut self, given: &str, place: &str) -> Option<N> {
+        given.parse().map_err(|error: N::Err| self.wrong(place, error.to_string())).ok()
+    }
+
+    fn wish(&mut self, given: Option<&str>, place: &str) -> Option<PersistentState> {
+        match given? {
+            "Online" => Some(PersistentState::Online),
+            "Offline" => Some(PersistentState::Offline),
+            other => {
+                let place = format!("{place}/persistent_state");
+                self.wrong(
+                    &place,
+                    format!("persistent_state is {other:?}; it must be \"Online\" or \"Offline\""),
+                );
+                None
+            }
+        }
+    }
+
+    fn resource_type(&mut self, doc: &TypeDoc, place: &str) -> Option<TypeConfig> {
+        let (defaults, problems) = common::of_type(&doc.common);
+        for (name, text) in problems {
+            self.wrong(&format!("{place}/common/{name}"), text);
+        }
+        if !doc.dll.starts_with('/') {
+            self.wrong(&format!("{place}/dll"), format!("dll is {:?}; it must be an absolute path", doc.dll));
+        }
+        let name: stead_types::TypeName = self.name(&doc.name, place)?;
+        if self.catalog.is_builtin(&name) {
+            self.wrong(place, format!("\"{name}\" is a resource type of stead itself; choose another name"));
+        }
+        let body = TypeBody { dll: doc.dll.clone(), common: doc.common.clone() };
+        Some(TypeConfig { name, defaults, revision: self.catalog.type_revision(&body) })
+    }
+
+    fn group(
+        &mut self,
+        doc: &GroupDoc,
+        place: &str,
+        homes: &mut BTreeMap<String, String>,
+    ) -> Option<GroupConfig> {
+        let name: Option<stead_types::GroupName> = self.name(&doc.name, place);
+        let persistent_state = self.wish(doc.persistent_state.as_deref(), place);
+        let mut resources = BTreeMap::new();
+        for resource in &doc.resources {
+            let place = format!("{place}/resource/{}", resource.name);
+            if let Some(other) = homes.insert(resource.name.to_ascii_lowercase(), doc.name.clone()) {
+                let text = format!(
+                    "resource \"{}\" is in group \"{other}\" already; names are unique in the cluster",
+                    resource.name
+                );
+                self.wrong(&place, text);
+            }
+            if let Some(read) = self.resource(resource, &place) {
+                resources.insert(read.name.clone(), read);
+            }
+        }
+        let mut preferred_owners = Vec::new();
+        for owner in &doc.preferred_owners {
+            preferred_owners
+                .extend(self.name::<stead_types::NodeName>(owner, &format!("{place}/preferred_owners")));
+        }
+        Some(GroupConfig {
+            name: name?,
+            persistent_state,
+            failover_threshold: doc.failover_threshold.unwrap_or(ANY_FAILOVERS),
+            failover_period_hours: doc.failover_period.unwrap_or(6),
+            preferred_owners,
+            priority: doc.priority.unwrap_or(2_000),
+            resources,
+            revision: 0,
+        })
+    }
+
+    fn resource(&mut self, doc: &ResourceDoc, place: &str) -> Option<ResourceConfig> {
+        let name = self.name(&doc.name, place);
+        let type_name = self.name(&doc.type_name, &format!("{place}/type"));
+        let persistent_state = self.wish(doc.persistent_state.as_deref(), place);
+        let dependency = Dependency::parse(&doc.depends_on)
+            .map_err(|error| self.wrong(&format!("{place}/depends_on"), format!("depends_on: {error}")))
+            .unwrap_or_default();
+        let (common, problems) = common::of_resource(&doc.common);
+        for (name, text) in problems {
+            self.wrong(&format!("{place}/common/{name}"), text);
+        }
+        let mut seen = BTreeSet::new();
+        let mut properties = PropertyMap::new();
+        for (name, value) in &doc.properties {
+            let place = format!("{place}/properties/{name}");
+            if !seen.insert(name.to_ascii_lowercase()) {
+                self.wrong(&place, format!("property {name} is there twice; case makes no difference"));
+            }
+            match property(value) {
+                Ok(value) => drop(properties.insert(name.clone(), value)),
+                Err(text) => self.wrong(&place, format!("property {name}: {text}")),
+            }
+        }
+        let revision = self.catalog.property_revision(properties);
+        Some(ResourceConfig {
+            name: name?,
+            type_name: type_name?,
+            persistent_state,
+            dependency,
+            common,
+            revision,
+        })
+    }
+}
+
+/// The value of a private property.
+fn property(value: &Value) -> Result<PropertyValue, String> {
+    match value {
+        Value::Bool(yes) => Ok(PropertyValue::Number(i128::from(*yes))),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Ok(PropertyValue::Number(number.into())),
+            (None, Some(number)) => Ok(PropertyValue::Number(number.into())),
+            (None, None) => Err(format!("{number} is no whole number")),
+        },
+        Value::String(text) => Ok(PropertyValue::Text(text.clone())),
+        Value::Array(list) => list
+            .iter()
+            .map(|item| {
+                item.as_str()
+                    .map(str::to_owned)
+                    .ok_or_else(|| format!("{item} is no text; a list holds texts"))
+            })
+            .collect::<Result<_, _>>()
+            .map(PropertyValue::List),
+        Value::Object(object) => match (object.len(), object.get("hex").and_then(Value::as_str)) {
+            (1, Some(hex)) => {
+                hex.parse::<Hex>().map(|bytes| PropertyValue::Bytes(bytes.0)).map_err(str::to_owned)
+            }
+            (_, _) => Err("a table is written { hex = \"00ff\" }".to_owned()),
+        },
+        Value::Null => Err("there is no value".to_owned()),
+    }
+}
+
+/// A private property as JSON.
+pub(crate) fn json(value: &PropertyValue) -> Value {
+    match value {
+        PropertyValue::Number(number) => match (i64::try_from(*number), u64::try_from(*number)) {
+            (Ok(number), _) => number.into(),
+            (Err(_), Ok(number)) => number.into(),
+            (Err(_), Err(_)) => number.to_string().into(),
+        },
+        PropertyValue::Text(text) => text.as_str().into(),
+        PropertyValue::List(list) => list.as_slice().into(),
+        PropertyValue::Bytes(bytes) => serde_json::json!({ "hex": Hex(bytes.clone()).to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_wrong_is_named_at_once_with_its_place() {
+        let config: Config = serde_json::from_value(serde_json::json!({
+            "types": [{ "name": "Generic Script", "dll": "x.so" }],
+            "groups": [
+                { "name": "a/b" },
+                { "name": "web", "persistent_state": "online", "resources": [
+                    { "name": "x", "type": "Generic Application", "depends_on": "[a] and [b] or [c]" },
+                    { "name": "X", "type": "", "common": { "RestartAction": 9 }, "properties": { "P": 1.5, "Q": [1], "q": null } },
+                ] },
+                { "name": "WEB" },
+            ],
+        }))
+        .unwrap();
+        let mut catalog = Catalog::new(["Generic Script"].map(|name| name.parse().unwrap()));
+        let problems = read(&config, &mut catalog).unwrap_err();
+        let shown: Vec<String> =
+            problems.iter().map(|problem| format!("{}: {}", problem.place, problem.text)).collect();
+        let shown = shown.join("\n");
+        for expected in [
+            "type/Generic Script/dll: dll is \"x.so\"; it must be an absolute path",
+            "type/Generic Script: \"Generic Script\" is a resource type of stead itself",
+            "group/a/b: \"a/b\" is no group name",
+            "group/web/persistent_state: persistent_state is \"online\"; it must be \"Online\" or \"Offline\"",
+            "group/web/resource/x/depends_on: depends_on: ",
+            "group/web/resource/X: resource \"X\" is in group \"web\" already",
+            "group/web/resource/X/type: ",
+            "group/web/resource/X/common/RestartAction: RestartAction is 9; it must be from 0 to 2",
+            "group/web/resource/X/properties/P: property P: 1.5 is no whole number",
+            "group/web/resource/X/properties/Q: property Q: 1 is no text",
+            "group/web/resource/X/properties/q: property q is there twice",
+            "group/WEB: group \"WEB\" is there twice",
+        ] {
+            assert!(shown.contains(expected), "{expected:?} is missing in:\n{shown}");
+        }
+    }
+
+    #[test]
+    fn properties_survive_the_way_to_json_and_back() {
+        for text in [r#"1"#, r#"-5"#, "18446744073709551615", r#""x""#, r#"["a","b"]"#, r#"{"hex":"00ff"}"#] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(json(&property(&value).unwrap()), value);
+        }
+        assert_eq!(property(&Value::Bool(true)).unwrap(), PropertyValue::Number(1));
+    }
+}
