@@ -1,0 +1,422 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A failover cluster for Linux, on one machine: groups of resources are kept online in the order they depend on each
+/// other.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stead",
+    version,
+    about = "A failover cluster whose plugins are resource DLLs",
+    after_help = crate::exit::HELP,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) everywhere: Everywhere,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Everywhere {
+    /// The folder of the node: its database, logs and socket
+    #[arg(long, value_name = "DIR", default_value = "stead-data", env = "STEAD_DATA", global = true)]
+    pub(crate) data: PathBuf,
+    /// JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Start everything on this machine, apply a file, and stay until Ctrl-C
+    Up(Up),
+    /// Nodes, groups and resources
+    Status(Status),
+    /// The status, refreshed; q ends it
+    Top,
+    /// Make the configuration what a file says
+    Apply(ApplyFile),
+    /// Groups: create, set, online, offline, move, cancel, delete, list
+    Group(Group),
+    /// Resources: create, set, online, offline, restart, fail, maintenance, cancel, control, delete, list
+    Resource(Resource),
+    /// Resource types: register, unregister, list
+    Type(Type),
+    /// Why something is as it is
+    Explain(Explain),
+    /// What happened
+    Events(Events),
+    /// What protects you on this machine, and what does not
+    Doctor,
+    /// Take everything offline in order, and end the node
+    Shutdown(Waiting),
+    /// The node by itself, for a service manager
+    Node(Node),
+    /// The configuration as it is stored
+    Config,
+    /// The OpenAPI document of the node's interface
+    Openapi,
+    /// Completions for a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+    /// Man pages: to standard output, or a page a command into a folder
+    Man {
+        /// The folder
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// The configuration
+    pub(crate) file: PathBuf,
+    /// Delete groups and resources that the file does not name
+    #[arg(long)]
+    pub(crate) prune: bool,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Machine {
+    /// The name of this node; the machine's by default
+    #[arg(long = "node-name", value_name = "NAME")]
+    pub(crate) node_name: Option<String>,
+    /// How processes are kept together
+    #[arg(long, value_name = "KIND", default_value = "auto", value_parser = ["auto", "pid", "user", "subreaper"])]
+    pub(crate) containment: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Only this group, or the group of this resource
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyFile {
+    /// The configuration
+    #[arg(required_unless_present = "file_option", conflicts_with = "file_option")]
+    pub(crate) file: Option<PathBuf>,
+    /// The configuration
+    #[arg(short = 'f', long = "file", value_name = "FILE", id = "file_option")]
+    pub(crate) file_option: Option<PathBuf>,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Delete groups and resources that the file does not name
+    #[arg(long)]
+    pub(crate) prune: bool,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Waiting {
+    /// Do not wait for the end
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Wait so long at most, such as 30s or 5min; the operation goes on
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<std::time::Duration>,
+}
+
+/// Flags of the Resource API, by the words of this command line.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Flags {
+    /// Although locked (IGNORE_RESOURCE_STATUS)
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Leave the wanted state as it is (DO_NOT_UPDATE_PERSISTENT_STATE)
+    #[arg(long)]
+    pub(crate) keep_persistent_state: bool,
+    /// InBuffer for resources of a type, in hexadecimal; may be given again
+    #[arg(long, value_name = "TYPE=HEX")]
+    pub(crate) in_buffer: Vec<String>,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OfflineFlags {
+    /// Terminate instead of Offline (FORCE_WITH_TERMINATION)
+    #[arg(long)]
+    pub(crate) terminate: bool,
+    /// Retry a delayed offline until it is done or cancelled (QUEUE_ENABLED)
+    #[arg(long)]
+    pub(crate) queue: bool,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Group {
+    #[command(subcommand)]
+    pub(crate) verb: GroupVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupVerb {
+    /// All groups
+    List,
+    /// Create an empty group
+    Create {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        settings: GroupSettings,
+    },
+    /// Change a group
+    Set {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        settings: GroupSettings,
+    },
+    /// Bring all resources online, providers first
+    Online {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Take all resources offline, dependents first
+    Offline {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        flags: OfflineFlags,
+    },
+    /// Move to another node
+    Move {
+        /// Its name
+        name: String,
+        /// The node
+        #[arg(long, value_name = "NODE")]
+        to: Option<String>,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Give up what is queued or pending
+    Cancel {
+        /// Its name
+        name: String,
+    },
+    /// Delete the group
+    Delete {
+        /// Its name
+        name: String,
+        /// With its resources, which are taken offline first
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GroupSettings {
+    /// The wanted state: Online or Offline
+    #[arg(long, value_name = "STATE")]
+    pub(crate) persistent_state: Option<String>,
+    /// Higher starts first: 1000 low, 2000 medium, 3000 high
+    #[arg(long)]
+    pub(crate) priority: Option<u32>,
+    /// Failovers allowed within the failover period
+    #[arg(long)]
+    pub(crate) failover_threshold: Option<u32>,
+    /// In hours
+    #[arg(long)]
+    pub(crate) failover_period: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resource {
+    #[command(subcommand)]
+    pub(crate) verb: ResourceVerb,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResourceSettings {
+    /// A private property; may be given again. VALUE is a number, true, false, a list ["a", "b"], else text
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) property: Vec<String>,
+    /// A common property such as RestartDelay=0, times in ms; may be given again
+    #[arg(long, value_name = "NAME=NUMBER")]
+    pub(crate) common: Vec<String>,
+    /// A dependency expression: [a] and ([b] or [c])
+    #[arg(long, value_name = "EXPRESSION")]
+    pub(crate) depends_on: Option<String>,
+    /// The wanted state: Online or Offline
+    #[arg(long, value_name = "STATE")]
+    pub(crate) persistent_state: Option<String>,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ResourceVerb {
+    /// All resources
+    List,
+    /// Create a resource in a group
+    Create {
+        /// Its name, unique in the cluster
+        name: String,
+        /// The group
+        #[arg(long, value_name = "GROUP")]
+        group: String,
+        /// The resource type
+        #[arg(long = "type", value_name = "TYPE")]
+        type_name: String,
+        #[command(flatten)]
+        settings: ResourceSettings,
+    },
+    /// Change a resource
+    Set {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        settings: ResourceSettings,
+    },
+    /// Bring online, providers first
+    Online {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Take offline, dependents first
+    Offline {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        flags: OfflineFlags,
+    },
+    /// Offline, and back to the wanted state
+    Restart {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// As if a health check had failed
+    Fail {
+        /// Its name
+        name: String,
+    },
+    /// Begin or end maintenance mode: no polls, no failures
+    Maintenance {
+        /// Its name
+        name: String,
+        /// Begin or end
+        #[arg(value_parser = ["on", "off"])]
+        mode: String,
+    },
+    /// Give up what is queued or pending
+    Cancel {
+        /// Its name
+        name: String,
+    },
+    /// Send a control code, and print the output in hexadecimal
+    Control {
+        /// Its name
+        name: String,
+        /// The full code: decimal, or hexadecimal with 0x
+        #[arg(value_parser = code)]
+        code: u32,
+        /// The input, in hexadecimal
+        #[arg(default_value = "")]
+        in_buffer: String,
+    },
+    /// Delete the resource; it must be offline
+    Delete {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+}
+
+fn code(text: &str) -> Result<u32, String> {
+    let read = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    read.map_err(|_| "a code is a number of 32 bits, such as 16777433 or 0x010000d9".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Type {
+    #[command(subcommand)]
+    pub(crate) verb: TypeVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TypeVerb {
+    /// Resource types there are
+    List,
+    /// Register a type of a resource DLL
+    Register {
+        /// The name, as the DLL knows it
+        name: String,
+        /// The DLL
+        dll: PathBuf,
+        /// What its resources get where they say nothing, such as PendingTimeout=60000; may be given again
+        #[arg(long, value_name = "NAME=NUMBER")]
+        common: Vec<String>,
+    },
+    /// Forget a type that no resource has
+    Unregister {
+        /// The name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A group or a resource
+    pub(crate) name: String,
+    /// What it is, where a group and a resource have one name
+    #[arg(long, default_value = "any", value_parser = ["any", "group", "resource"])]
+    pub(crate) kind: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Go on with what comes
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// The last so many
+    #[arg(long, short = 'n', default_value_t = 100)]
+    pub(crate) last: usize,
+    /// Only of this group
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// Only of this resource
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Node {
+    #[command(subcommand)]
+    pub(crate) verb: NodeVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeVerb {
+    /// Run guardian and node in the foreground until SIGTERM
+    Run {
+        #[command(flatten)]
+        machine: Machine,
+    },
+}

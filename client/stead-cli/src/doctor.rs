@@ -1,0 +1,120 @@
+//! `stead doctor`: what protects you on this machine, and what does not.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+use stead_api::{Status, routes};
+
+use crate::client::Client;
+use crate::show;
+
+/// One thing looked at.
+#[derive(Debug, Serialize)]
+pub(crate) struct Finding {
+    /// True if there is nothing to do about it.
+    good: bool,
+    what: &'static str,
+    text: String,
+}
+
+fn finding(good: bool, what: &'static str, text: impl Into<String>) -> Finding {
+    Finding { good, what, text: text.into() }
+}
+
+/// Looks. `containment` is what works here, and whether it is the best there is.
+pub(crate) async fn examine(data: &Path, containment: (bool, &str)) -> Vec<Finding> {
+    let mut findings = vec![finding(containment.0, "containment", containment.1)];
+    let root = rustix::process::geteuid().is_root();
+    findings.push(finding(
+        root,
+        "user",
+        if root {
+            "root: groups may use every user, mount and namespace"
+        } else {
+            "an ordinary user: resources run as this user; types that mount or own addresses need root"
+        },
+    ));
+    findings.push(database(data));
+    findings.push(node(data).await);
+    let watchdog = Path::new("/dev/watchdog").exists();
+    findings.push(finding(
+        false,
+        "watchdog",
+        if watchdog { "there is one, which a single machine does not use" } else { "there is none" },
+    ));
+    findings.push(finding(
+        false,
+        "machines",
+        "one: what runs here does not fail over; a power cut stops it until this machine is back",
+    ));
+    let memory = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let text = "groups share the machine's memory: one that takes it all harms the others";
+    let there =
+        if memory { "cgroups are here and not used yet" } else { "there is no unified cgroup hierarchy" };
+    findings.push(finding(false, "memory", format!("{text}; {there}")));
+    findings
+}
+
+fn database(data: &Path) -> Finding {
+    let existing = data.ancestors().find(|folder| folder.exists() && !folder.as_os_str().is_empty());
+    let folder = existing.unwrap_or(Path::new("."));
+    let writable = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok();
+    let space = rustix::fs::statvfs(folder).map(|space| space.f_bavail.saturating_mul(space.f_frsize));
+    let volatile = fs::read_to_string("/proc/self/mountinfo").is_ok_and(|mounts| {
+        let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        let of = |line: &str| {
+            let mut fields = line.split(' ');
+            let point = fields.nth(4)?.to_owned();
+            let kind = line.split(" - ").nth(1)?.split(' ').next()?.to_owned();
+            real.starts_with(&point).then_some((point.len(), kind))
+        };
+        mounts.lines().filter_map(of).max().is_some_and(|(_, kind)| kind == "tmpfs" || kind == "ramfs")
+    });
+    let shown = folder.display();
+    match (writable, space) {
+        (false, _) => {
+            finding(false, "database", format!("{shown} cannot be written to; choose another --data"))
+        }
+        (true, Err(error)) => finding(false, "database", format!("{shown}: {error}")),
+        (true, Ok(_)) if volatile => {
+            finding(false, "database", format!("{shown} is in memory: a reboot loses the configuration"))
+        }
+        (true, Ok(bytes)) => {
+            let mib = bytes >> 20;
+            finding(
+                mib >= 64,
+                "database",
+                format!("{shown}: {mib} MiB free; what is acknowledged survives power loss"),
+            )
+        }
+    }
+}
+
+async fn node(data: &Path) -> Finding {
+    let client = Client::new(data);
+    match client.get::<Status>(routes::STATUS).await {
+        Ok(status) => {
+            let online = status.groups.iter().filter(|group| group.state == "Online").count();
+            let restarts = status.nodes.first().map_or(0, |node| node.restarts);
+            let text = format!(
+                "it answers; {online} of {} groups are Online; its process was restarted {restarts} times",
+                status.groups.len()
+            );
+            finding(restarts == 0, "node", text)
+        }
+        Err(trouble) => finding(false, "node", trouble.text),
+    }
+}
+
+/// Prints what was found.
+pub(crate) fn print(findings: &[Finding], json: bool) {
+    if json {
+        show::json(&findings);
+        return;
+    }
+    for Finding { good, what, text } in findings {
+        let (style, word) = if *good { (show::GOOD, "good") } else { (show::ODD, "note") };
+        show::out(&format!("{style}{word}{style:#}  {what}: {text}"));
+    }
+}

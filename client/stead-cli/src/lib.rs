@@ -1,0 +1,391 @@
+//! The command line: arguments -> request -> table or JSON. It speaks the node's HTTP interface over its Unix socket.
+
+mod args;
+mod client;
+mod config;
+mod doctor;
+mod edit;
+mod exit;
+mod operate;
+mod show;
+mod top;
+mod up;
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use hyper::Method;
+use stead_api::{Apply, Config, Control, Controlled, Event, Explanation, Operate, Status, routes};
+
+use args::{
+    Cli, Everywhere, Flags, GroupVerb, NodeVerb, OfflineFlags, ResourceVerb, TypeVerb, Verb, Waiting,
+};
+use client::{Client, Trouble, encode};
+use exit::Exit;
+use operate::Manner;
+
+/// The whole command line; `others` are the commands that other programs of the executable carry out.
+#[must_use]
+pub fn command(others: Vec<Command>) -> Command {
+    Cli::command().subcommands(others)
+}
+
+/// Carries out a command. `command` is the whole command line, for completions and man pages; `containment` tells
+/// which containment works on this machine, and whether it is the best there is. It is called before any thread is
+/// started.
+#[must_use]
+pub fn run(matches: &ArgMatches, command: Command, containment: fn() -> (bool, &'static str)) -> ExitCode {
+    let cli = match Cli::from_arg_matches(matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match carry_out(cli, command, containment) {
+        Ok(exit) => exit.into(),
+        Err(trouble) => {
+            show::problem(&trouble.text);
+            trouble.exit.into()
+        }
+    }
+}
+
+fn failed(error: &impl ToString) -> Trouble {
+    Trouble { exit: Exit::Failed, text: error.to_string() }
+}
+
+fn carry_out(
+    cli: Cli,
+    mut command: Command,
+    containment: fn() -> (bool, &'static str),
+) -> Result<Exit, Trouble> {
+    let Cli { everywhere: Everywhere { data, json }, verb } = cli;
+    // Before the first thread.
+    let contained = if matches!(verb, Verb::Doctor) { containment() } else { (false, "") };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
+    let client = Client::new(&data);
+    match verb {
+        Verb::Up(up) => runtime.block_on(up::run(&data, &up, json)),
+        Verb::Status(args::Status { name }) => runtime.block_on(status(&client, name.as_deref(), json)),
+        Verb::Top => top::run(&runtime, &client),
+        Verb::Apply(apply) => runtime.block_on(apply_file(&client, &apply, json)),
+        Verb::Group(args::Group { verb }) => runtime.block_on(group(&client, verb, json)),
+        Verb::Resource(args::Resource { verb }) => runtime.block_on(resource(&client, verb, json)),
+        Verb::Type(args::Type { verb }) => runtime.block_on(resource_type(&client, verb, json)),
+        Verb::Explain(args::Explain { name, kind }) => runtime.block_on(explain(&client, &kind, &name, json)),
+        Verb::Events(which) => runtime.block_on(events(&client, &which, json)),
+        Verb::Doctor => {
+            let findings = runtime.block_on(doctor::examine(&data, contained));
+            doctor::print(&findings, json);
+            Ok(Exit::Done)
+        }
+        Verb::Shutdown(waiting) => runtime.block_on(shutdown(&client, &waiting, json)),
+        Verb::Node(args::Node { verb: NodeVerb::Run { machine } }) => node_run(&data, &machine),
+        Verb::Config => runtime.block_on(async {
+            show::json(&client.get::<Config>(routes::CONFIG).await?);
+            Ok(Exit::Done)
+        }),
+        Verb::Openapi => {
+            show::json(&stead_api::openapi());
+            Ok(Exit::Done)
+        }
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut command, "stead", &mut io::stdout());
+            Ok(Exit::Done)
+        }
+        Verb::Man { dir } => man(command, dir.as_deref()),
+    }
+}
+
+fn man(command: Command, folder: Option<&Path>) -> Result<Exit, Trouble> {
+    match folder {
+        Some(folder) => {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| failed(&format!("{}: {error}", folder.display())))?;
+            clap_mangen::generate_to(command, folder)
+                .map_err(|error| failed(&format!("{}: {error}", folder.display())))?;
+        }
+        None => clap_mangen::Man::new(command).render(&mut io::stdout()).map_err(|error| failed(&error))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Becomes the guardian.
+fn node_run(data: &Path, machine: &args::Machine) -> Result<Exit, Trouble> {
+    let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    let mut guardian = std::process::Command::new(program);
+    guardian.arg("guardian").arg("--data").arg(data).args(["--containment", &machine.containment]);
+    if let Some(name) = &machine.node_name {
+        guardian.args(["--node-name", name]);
+    }
+    Err(failed(&guardian.exec()))
+}
+
+async fn status(client: &Client, name: Option<&str>, json: bool) -> Result<Exit, Trouble> {
+    let mut status: Status = client.get(routes::STATUS).await?;
+    if let Some(name) = name {
+        status.groups.retain(|group| {
+            let same = |other: &str| other.eq_ignore_ascii_case(name);
+            same(&group.name) || group.resources.iter().any(|resource| same(&resource.name))
+        });
+        if status.groups.is_empty() {
+            let text = format!("status of \"{name}\" refused: there is no group or resource of this name");
+            return Err(Trouble { exit: Exit::Refused, text });
+        }
+    }
+    if json {
+        show::json(&status);
+    } else {
+        show::out(&show::status(&status, None));
+    }
+    Ok(Exit::Done)
+}
+
+async fn apply_file(client: &Client, given: &args::ApplyFile, json: bool) -> Result<Exit, Trouble> {
+    let Some(path) = given.file.as_ref().or(given.file_option.as_ref()) else { return Ok(Exit::BadConfig) };
+    let file = match operate::read(path) {
+        Ok(file) => file,
+        Err(exit) => return Ok(exit),
+    };
+    let apply = Apply {
+        config: file.config.clone(),
+        dry_run: given.dry_run,
+        prune: given.prune,
+        no_wait: given.waiting.no_wait,
+    };
+    operate::apply(client, &file, apply, manner(json, &given.waiting)).await
+}
+
+fn manner(json: bool, waiting: &Waiting) -> Manner {
+    Manner { json, timeout: waiting.timeout }
+}
+
+fn operation(flags: &Flags) -> Result<Operate, Trouble> {
+    let mut in_buffer = std::collections::BTreeMap::new();
+    for given in &flags.in_buffer {
+        let Some((name, hex)) = given.split_once('=') else {
+            let text = format!("--in-buffer {given:?}: write TYPE=HEX");
+            return Err(Trouble { exit: Exit::Refused, text });
+        };
+        in_buffer.insert(name.to_owned(), hex.to_owned());
+    }
+    Ok(Operate {
+        force: flags.force,
+        keep_persistent_state: flags.keep_persistent_state,
+        in_buffer,
+        no_wait: flags.waiting.no_wait,
+        ..Operate::default()
+    })
+}
+
+fn offline(given: &OfflineFlags) -> Result<Operate, Trouble> {
+    Ok(Operate { terminate: given.terminate, queue: given.queue, ..operation(&given.flags)? })
+}
+
+async fn operate_on(
+    client: &Client,
+    (kind, name, verb): (&str, &str, &str),
+    body: &Operate,
+    manner: Manner,
+) -> Result<Exit, Trouble> {
+    let path = format!("/v1/{kind}/{}/{verb}", encode(name));
+    operate::run(client, (Method::POST, &path), body, manner, operate::plainly).await
+}
+
+async fn group(client: &Client, verb: GroupVerb, json: bool) -> Result<Exit, Trouble> {
+    let plain = Manner { json, timeout: None };
+    match verb {
+        GroupVerb::List => {
+            let status: Status = client.get(routes::STATUS).await?;
+            if json {
+                show::json(&status.groups);
+            } else {
+                let row = |group: stead_api::Group| {
+                    vec![group.name, group.state, group.owner_node, group.resources.len().to_string()]
+                };
+                let rows = status.groups.into_iter().map(row).collect();
+                show::out(&show::list(&["GROUP", "STATE", "OWNER NODE", "RESOURCES"], rows));
+            }
+            Ok(Exit::Done)
+        }
+        GroupVerb::Create { name, settings } => edit::group(client, &name, settings, true, plain).await,
+        GroupVerb::Set { name, settings } => edit::group(client, &name, settings, false, plain).await,
+        GroupVerb::Online { name, flags } => {
+            let body = operation(&flags)?;
+            operate_on(client, ("groups", &name, "online"), &body, manner(json, &flags.waiting)).await
+        }
+        GroupVerb::Offline { name, flags } => {
+            let body = offline(&flags)?;
+            operate_on(client, ("groups", &name, "offline"), &body, manner(json, &flags.flags.waiting)).await
+        }
+        GroupVerb::Move { name, to, flags } => {
+            let body = Operate { to, ..operation(&flags)? };
+            operate_on(client, ("groups", &name, "move"), &body, manner(json, &flags.waiting)).await
+        }
+        GroupVerb::Cancel { name } => {
+            operate_on(client, ("groups", &name, "cancel"), &Operate::default(), plain).await
+        }
+        GroupVerb::Delete { name, force, waiting } => {
+            let body = Operate { force, no_wait: waiting.no_wait, ..Operate::default() };
+            operate_on(client, ("groups", &name, "delete"), &body, manner(json, &waiting)).await
+        }
+    }
+}
+
+async fn resource(client: &Client, verb: ResourceVerb, json: bool) -> Result<Exit, Trouble> {
+    let plain = Manner { json, timeout: None };
+    let on = |name: String, verb: &'static str, body: Operate, manner: Manner| async move {
+        operate_on(client, ("resources", &name, verb), &body, manner).await
+    };
+    match verb {
+        ResourceVerb::List => {
+            let status: Status = client.get(routes::STATUS).await?;
+            let resources = status.groups.into_iter().flat_map(|group| {
+                let name = group.name;
+                group.resources.into_iter().map(move |resource| (name.clone(), resource))
+            });
+            if json {
+                show::json(&resources.map(|(_, resource)| resource).collect::<Vec<_>>());
+            } else {
+                let row = |(group, resource): (String, stead_api::Resource)| {
+                    vec![resource.name, resource.state, group, resource.type_name, resource.depends_on]
+                };
+                let rows = resources.map(row).collect();
+                show::out(&show::list(&["RESOURCE", "STATE", "GROUP", "TYPE", "DEPENDS ON"], rows));
+            }
+            Ok(Exit::Done)
+        }
+        ResourceVerb::Create { name, group, type_name, settings } => {
+            let manner = manner(json, &settings.waiting);
+            edit::create_resource(client, &name, (&group, &type_name), &settings, manner).await
+        }
+        ResourceVerb::Set { name, settings } => {
+            let manner = manner(json, &settings.waiting);
+            edit::set_existing(client, &name, &settings, manner).await
+        }
+        ResourceVerb::Online { name, flags } => {
+            on(name, "online", operation(&flags)?, manner(json, &flags.waiting)).await
+        }
+        ResourceVerb::Offline { name, flags } => {
+            on(name, "offline", offline(&flags)?, manner(json, &flags.flags.waiting)).await
+        }
+        ResourceVerb::Restart { name, waiting } => {
+            let body = Operate { no_wait: waiting.no_wait, ..Operate::default() };
+            on(name, "restart", body, manner(json, &waiting)).await
+        }
+        ResourceVerb::Fail { name } => on(name, "fail", Operate::default(), plain).await,
+        ResourceVerb::Maintenance { name, mode } => {
+            let verb = if mode == "on" { "maintenance-on" } else { "maintenance-off" };
+            on(name, verb, Operate::default(), plain).await
+        }
+        ResourceVerb::Cancel { name } => on(name, "cancel", Operate::default(), plain).await,
+        ResourceVerb::Control { name, code, in_buffer } => {
+            control(client, &name, code, in_buffer, json).await
+        }
+        ResourceVerb::Delete { name, waiting } => {
+            let body = Operate { no_wait: waiting.no_wait, ..Operate::default() };
+            on(name, "delete", body, manner(json, &waiting)).await
+        }
+    }
+}
+
+async fn control(
+    client: &Client,
+    name: &str,
+    code: u32,
+    in_buffer: String,
+    json: bool,
+) -> Result<Exit, Trouble> {
+    let path = format!("/v1/control/{}", encode(name));
+    let controlled: Controlled = client.exchange(&path, &Control { code, in_buffer }).await?;
+    if json {
+        show::json(&controlled);
+    } else {
+        show::out(&controlled.output);
+    }
+    if controlled.result.code == 0 {
+        return Ok(Exit::Done);
+    }
+    if !json {
+        show::problem(&format!(
+            "resource \"{name}\": control {code:#010x} failed: {}",
+            show::code(&controlled.result)
+        ));
+    }
+    Ok(Exit::Failed)
+}
+
+async fn resource_type(client: &Client, verb: TypeVerb, json: bool) -> Result<Exit, Trouble> {
+    let plain = Manner { json, timeout: None };
+    match verb {
+        TypeVerb::List => {
+            let config: Config = client.get(routes::CONFIG).await?;
+            if json {
+                show::json(
+                    &serde_json::json!({ "builtin": stead_api::BUILTIN_TYPES, "registered": config.types }),
+                );
+            } else {
+                let own = stead_api::BUILTIN_TYPES
+                    .iter()
+                    .map(|name| vec![(*name).to_owned(), "of stead itself".to_owned()]);
+                let rows = own.chain(config.types.into_iter().map(|doc| vec![doc.name, doc.dll])).collect();
+                show::out(&show::list(&["TYPE", "RESOURCE DLL"], rows));
+            }
+            Ok(Exit::Done)
+        }
+        TypeVerb::Register { name, dll, common } => edit::register(client, &name, &dll, &common, plain).await,
+        TypeVerb::Unregister { name } => {
+            let path = format!("/v1/types/{}", encode(&name));
+            operate::run(client, (Method::DELETE, &path), &Operate::default(), plain, operate::plainly).await
+        }
+    }
+}
+
+async fn explain(client: &Client, kind: &str, name: &str, json: bool) -> Result<Exit, Trouble> {
+    let explanation: Explanation = client.get(&format!("/v1/explain/{kind}/{}", encode(name))).await?;
+    if json {
+        show::json(&explanation);
+    } else {
+        explanation.lines.iter().for_each(|line| show::out(line));
+    }
+    Ok(Exit::Done)
+}
+
+async fn events(client: &Client, which: &args::Events, json: bool) -> Result<Exit, Trouble> {
+    let tell = |event: &Event| {
+        if json {
+            show::json_line(event);
+        } else {
+            show::out(&format!("{}  {:>5}  {}", show::date(event.time_ms), event.id, show::event(event)));
+        }
+    };
+    let mut path = format!("{}?last={}&follow={}", routes::EVENTS, which.last, which.follow);
+    for (name, value) in [("group", &which.group), ("resource", &which.resource)] {
+        if let Some(value) = value {
+            path.push_str(&format!("&{name}={}", encode(value)));
+        }
+    }
+    if !which.follow {
+        let events: Vec<Event> = client.get(&path).await?;
+        events.iter().for_each(tell);
+        return Ok(Exit::Done);
+    }
+    let mut lines = client.lines(Method::GET, &path, &()).await?;
+    loop {
+        tokio::select! {
+            event = lines.next::<Event>() => match event? {
+                Some(event) => tell(&event),
+                None => return Ok(Exit::Done),
+            },
+            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+        }
+    }
+}
+
+async fn shutdown(client: &Client, waiting: &Waiting, json: bool) -> Result<Exit, Trouble> {
+    let body = Operate { no_wait: waiting.no_wait, ..Operate::default() };
+    operate::run(client, (Method::POST, routes::SHUTDOWN), &body, manner(json, waiting), operate::plainly)
+        .await
+}

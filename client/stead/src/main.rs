@@ -1,0 +1,42 @@
+//! The one installed file. It picks the program by its first word, and does nothing else.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use stead_monitor::Builtin;
+
+/// The resource types shipped with stead, reached through the same function tables as any resource DLL's.
+fn builtin() -> &'static [Builtin] {
+    static BUILTIN: std::sync::OnceLock<Vec<Builtin>> = std::sync::OnceLock::new();
+    BUILTIN.get_or_init(|| {
+        stead_clusres::builtin()
+            .iter()
+            .map(|(type_name, startup_ex)| Builtin { type_name, startup_ex: *startup_ex })
+            .collect()
+    })
+}
+
+/// Which containment works here, and whether it covers everything.
+fn containment() -> (bool, &'static str) {
+    let found = stead_guardian::probe();
+    (found == stead_guardian::Containment::PidNamespace, found.describe())
+}
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let rest = || args.iter().skip(2).cloned().collect::<Vec<_>>();
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("guardian") => stead_guardian::guardian_main(rest()),
+        Some("warden") => stead_guardian::warden_main(rest()),
+        Some("monitor") => stead_monitor::monitor_main(rest(), builtin()),
+        Some("node") if args.get(2).is_none_or(|word| word != "run") => stead_node::node_main(rest()),
+        Some(_) | None => {
+            let command = stead_cli::command(vec![stead_monitor::host_command()]);
+            let matches = command.clone().get_matches_from(args);
+            match matches.subcommand() {
+                Some(("host", matches)) => stead_monitor::host_main(matches, builtin()),
+                Some(_) | None => stead_cli::run(&matches, command, containment),
+            }
+        }
+    }
+}

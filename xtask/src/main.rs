@@ -1,0 +1,47 @@
+//! Tasks of the project: `cargo xtask test`, `tidy`, `bench`, `openapi`.
+
+mod bench;
+mod coverage;
+mod packages;
+mod run;
+mod tests;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  test             install what the tests need where that is allowed, then every check and every test
+  tidy [--fix]     dependency edges, source pages, file sizes; --fix rewrites book/coverage.md
+  bench [NAME…]    measure, and print a table; release build
+";
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test"] => tests::all(),
+        ["tidy"] => tidy::run(false),
+        ["tidy", "--fix"] => tidy::run(true),
+        ["bench", names @ ..] => bench::run(names),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
