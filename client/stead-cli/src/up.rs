@@ -17,8 +17,11 @@ use crate::config::File;
 use crate::exit::Exit;
 use crate::show;
 
-/// A guardian that lives shorter than this will not live longer the next time.
+/// A guardian that lives shorter than this may not live longer the next time.
 const SHORT_LIFE: Duration = Duration::from_secs(5);
+
+/// So many short lives in a row are enough.
+const SHORT_LIVES: u32 = 5;
 
 /// The processes behind `stead up`. When this goes, its end of the lifeline closes, and everything ends.
 struct Stead {
@@ -165,6 +168,7 @@ impl Session {
         let mut seen = past.last().map_or(0, |event| event.sequence);
         let mut events = Some(follow(&self.client, seen).await?);
         let mut asked = 0;
+        let mut short_lives = 0;
         let mut bad = None;
         let listen = |kind| signal(kind).map_err(|error| failed(format!("signals: {error}")));
         let (mut int, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
@@ -177,8 +181,13 @@ impl Session {
                     if asked > 0 {
                         return Ok(bad.unwrap_or(Exit::Done));
                     }
+                    if ended.as_ref().is_ok_and(std::process::ExitStatus::success) {
+                        show::say("everything was taken offline by another command");
+                        return Ok(Exit::Done);
+                    }
                     let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-                    if stead.born.elapsed() < SHORT_LIFE {
+                    short_lives = if stead.born.elapsed() < SHORT_LIFE { short_lives + 1 } else { 0 };
+                    if short_lives >= SHORT_LIVES {
                         let text = format!("the guardian ended ({how}): {}", last_words(&self.data));
                         return Err(failed(text));
                     }
@@ -200,7 +209,7 @@ impl Session {
                 applied = finished(&mut applying), if applying.is_some() => {
                     applying = None;
                     match applied {
-                        Some(Applied::Settled(last)) => bad = self.applied(&last, file, stead, &mut asked).await,
+                        Some(Applied::Settled(last)) => bad = self.applied(&last, file, &mut asked).await,
                         Some(Applied::Lost) | None => {
                             if asked == 0 {
                                 show::problem("the node went away while the configuration was applied; `stead apply` it again");
@@ -239,21 +248,25 @@ impl Session {
 
     /// The first Ctrl-C asks, the second forces, the third kills.
     async fn end(&self, stead: &mut Stead, asked: &mut u32) {
-        *asked += 1;
         match *asked {
-            1 => show::say("taking everything offline; Ctrl-C again terminates what is slow"),
-            2 => show::say("terminating; Ctrl-C again kills everything at once"),
+            0 => show::say("taking everything offline; Ctrl-C again terminates what is slow"),
+            1 => show::say("terminating; Ctrl-C again kills everything at once"),
             _ => {
                 stead.kill().await;
                 return;
             }
         }
+        self.ask_to_end(asked);
+    }
+
+    fn ask_to_end(&self, asked: &mut u32) {
+        *asked += 1;
         let client = self.client.clone();
         tokio::spawn(async move { client.lines(Method::POST, routes::SHUTDOWN, &()).await.map(drop) });
     }
 
     /// The configuration is in force, or was refused: then nothing is left to stay for.
-    async fn applied(&self, last: &Line, file: &File, stead: &mut Stead, asked: &mut u32) -> Option<Exit> {
+    async fn applied(&self, last: &Line, file: &File, asked: &mut u32) -> Option<Exit> {
         let describe = crate::operate::in_file(file);
         let exit = match last {
             Line::Problems(problems) => {
@@ -275,7 +288,7 @@ impl Session {
         };
         match exit {
             Some(exit) => {
-                self.end(stead, asked).await;
+                self.ask_to_end(asked);
                 Some(exit)
             }
             None => {

@@ -73,14 +73,16 @@ impl Node {
     }
 
     fn begin_apply(&mut self, apply: Apply, lines: Lines) {
-        let wanted = match translate::read(&apply.config, &mut self.catalog) {
-            Ok(wanted) => wanted,
-            Err(problems) => {
-                let _ = lines.send(report::problems(problems));
-                return;
-            }
-        };
-        if let Err(problems) = self.policy.plan(&wanted, apply.prune) {
+        let translate::Read { wanted, mut problems, complete } =
+            translate::read(&apply.config, &mut self.catalog);
+        if complete && let Err(more) = self.policy.plan(&wanted, apply.prune) {
+            let told: std::collections::BTreeSet<String> =
+                problems.iter().map(|problem| problem.place.to_ascii_lowercase()).collect();
+            problems.extend(
+                more.into_iter().filter(|problem| !told.contains(&problem.place.to_ascii_lowercase())),
+            );
+        }
+        if !problems.is_empty() {
             let _ = lines.send(report::problems(problems));
             return;
         }

@@ -169,7 +169,10 @@ impl Catalog {
             let code = stead_types::Code::ERROR_INVALID_DATA;
             Unreadable(vec![PlanProblem { place: "cluster database".to_owned(), text, code }])
         })?;
-        let mut read = translate::read(&config, self).map_err(Unreadable)?;
+        let translate::Read { wanted: mut read, problems, complete: _ } = translate::read(&config, self);
+        if !problems.is_empty() {
+            return Err(Unreadable(problems));
+        }
         for name in self.builtin.clone() {
             let revision = self.type_revision(&TypeBody { dll: String::new(), common: Numbers::new() });
             read.types.insert(name.clone(), TypeConfig { name, defaults: TypeDefaults::default(), revision });

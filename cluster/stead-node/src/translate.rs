@@ -17,14 +17,23 @@ const ANY_FAILOVERS: u32 = u32::MAX;
 struct Translator<'a> {
     catalog: &'a mut Catalog,
     problems: Vec<PlanProblem>,
+    /// Something could not be named and was left out.
+    incomplete: bool,
+}
+
+/// A configuration as far as it could be read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) wanted: ClusterConfig,
+    /// Everything that is wrong with it by itself.
+    pub(crate) problems: Vec<PlanProblem>,
+    /// Nothing was left out: what else is wrong can be told as well.
+    pub(crate) complete: bool,
 }
 
 /// Reads a configuration.
-///
-/// # Errors
-/// Everything that is wrong with it by itself.
-pub(crate) fn read(config: &Config, catalog: &mut Catalog) -> Result<ClusterConfig, Vec<PlanProblem>> {
-    let mut translator = Translator { catalog, problems: Vec::new() };
+pub(crate) fn read(config: &Config, catalog: &mut Catalog) -> Read {
+    let mut translator = Translator { catalog, problems: Vec::new(), incomplete: false };
     let mut wanted = ClusterConfig::default();
     for doc in &config.types {
         let place = format!("type/{}", doc.name);
@@ -43,7 +52,7 @@ pub(crate) fn read(config: &Config, catalog: &mut Catalog) -> Result<ClusterConf
             translator.wrong(&place, format!("group \"{}\" is there twice", doc.name));
         }
     }
-    if translator.problems.is_empty() { Ok(wanted) } else { Err(translator.problems) }
+    Read { wanted, problems: translator.problems, complete: !translator.incomplete }
 }
 
 impl Translator<'_> {
@@ -56,7 +65,9 @@ impl Translator<'_> {
     }
 
     fn name<N: std::str::FromStr<Err: ToString>>(&mut self, given: &str, place: &str) -> Option<N> {
-        given.parse().map_err(|error: N::Err| self.wrong(place, error.to_string())).ok()
+        let name = given.parse().map_err(|error: N::Err| self.wrong(place, error.to_string())).ok();
+        self.incomplete |= name.is_none();
+        name
     }
 
     fn wish(&mut self, given: Option<&str>, place: &str) -> Option<PersistentState> {
@@ -226,7 +237,7 @@ mod tests {
         }))
         .unwrap();
         let mut catalog = Catalog::new(["Generic Script"].map(|name| name.parse().unwrap()));
-        let problems = read(&config, &mut catalog).unwrap_err();
+        let problems = read(&config, &mut catalog).problems;
         let shown: Vec<String> =
             problems.iter().map(|problem| format!("{}: {}", problem.place, problem.text)).collect();
         let shown = shown.join("\n");

@@ -208,7 +208,6 @@ impl Policy {
     }
 
     fn start(&mut self, running: Vec<(MonitorId, Vec<Report>)>, now: Time) {
-        self.started = true;
         let groups: Vec<GroupName> = self.config.groups.keys().cloned().collect();
         for group in &groups {
             self.rebuild(group, now);
@@ -233,6 +232,8 @@ impl Policy {
                 }
             }
         }
+        // Only now: what is known of half a group must not be acted on.
+        self.started = true;
         let mut by_priority: Vec<GroupName> = groups;
         by_priority.sort_by_key(|group| {
             std::cmp::Reverse(self.config.groups.get(group).map_or(0, |group| group.priority))

@@ -64,16 +64,17 @@ pub(crate) fn host_proc() -> io::Result<OwnedFd> {
     Ok(open("/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Starts a program in containment. The descriptors in `kept` stay open in it under their numbers.
-pub(crate) fn start(
-    containment: Containment,
-    program: &Path,
-    args: &[String],
-    kept: &[&OwnedFd],
-) -> io::Result<Pid> {
+/// Starts this program anew in containment. The descriptors in `kept` stay open in it under their numbers.
+pub(crate) fn start(containment: Containment, args: &[String], kept: &[&OwnedFd]) -> io::Result<Pid> {
     let (user, group) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     sys::clone(namespaces(containment), || {
-        let prepared = rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        // A namespace dies with its first process, at once. A subreaper must live to hunt what it has adopted: it
+        // hears of the guardian's end by its link.
+        let bound = match containment {
+            Containment::PidNamespace | Containment::UserNamespace => Some(Signal::KILL),
+            Containment::Subreaper => None,
+        };
+        let prepared = rustix::process::set_parent_process_death_signal(bound)
             .map_err(io::Error::from)
             .and_then(|()| settle_in(containment, user, group));
         if let Err(error) = prepared {
@@ -83,21 +84,21 @@ pub(crate) fn start(
         for fd in kept {
             let _ = rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty());
         }
-        let error = Command::new(program).args(args).exec();
-        eprintln!("stead warden: {}: {error}", program.display());
+        // Our own file, also after an upgrade has put another in its place.
+        let error = Command::new("/proc/self/exe").arg0("stead").args(args).exec();
+        eprintln!("stead warden: {error}");
         72
     })
 }
 
-/// Children of this process, zombies left out.
+/// Children of this process. Zombies too: one whose other threads are still dying keeps its children until the last.
 pub(crate) fn children() -> Vec<Pid> {
     let me = rustix::process::getpid().as_raw_nonzero().get();
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let child = |process: i32| {
         let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         let mut fields = text[text.rfind(')')? + 1..].split_whitespace();
-        let state = fields.next()?;
-        (state != "Z" && fields.next()?.parse() == Ok(me)).then(|| Pid::from_raw(process))?
+        (fields.nth(1)?.parse() == Ok(me)).then(|| Pid::from_raw(process))?
     };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(child).collect()
 }
@@ -135,11 +136,6 @@ fn reap(spared: &[Pid]) -> Option<bool> {
 /// The number of an open file, for a command line.
 pub(crate) fn number(fd: &impl AsRawFd) -> String {
     fd.as_raw_fd().to_string()
-}
-
-/// The executable of this process, by a path that children in other mount namespaces can open too.
-pub(crate) fn executable() -> io::Result<std::path::PathBuf> {
-    std::env::current_exe()
 }
 
 /// Opens a log file for appending, after moving one that has grown too long aside.

@@ -98,6 +98,13 @@ pub fn guardian_main(args: Vec<OsString>) -> ExitCode {
     }
 }
 
+/// True if there is such a process, and not only what is left of one.
+fn alive(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let state = stat.rfind(')').and_then(|end| stat[end + 1..].split_whitespace().next());
+    state.is_some_and(|state| state != "Z" && state != "X")
+}
+
 /// Takes the data directory for this guardian alone.
 fn take(data: &Path) -> io::Result<File> {
     let mut builder = fs::DirBuilder::new();
@@ -115,8 +122,14 @@ fn take(data: &Path) -> io::Result<File> {
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         let mut holder = String::new();
         let _ = lock.read_to_string(&mut holder);
-        let text = format!("another stead runs on {} (guardian {})", data.display(), holder.trim());
-        return Err(io::Error::other(text));
+        let holder = holder.trim();
+        if holder.is_empty() || alive(holder) {
+            let text = format!("another stead runs on {} (guardian {holder})", data.display());
+            return Err(io::Error::other(text));
+        }
+        // The guardian that had it is dead; what it left behind holds the lock until the last of it is gone.
+        eprintln!("stead guardian: waiting for the end of what guardian {holder} left behind");
+        flock(&lock, FlockOperation::LockExclusive)?;
     }
     lock.set_len(0)?;
     lock.rewind()?;
@@ -126,7 +139,7 @@ fn take(data: &Path) -> io::Result<File> {
 
 struct Guardian {
     data: PathBuf,
-    _lock: File,
+    lock: File,
     containment: Containment,
     node: Node,
     wardens: BTreeMap<MonitorKey, Warden>,
@@ -155,7 +168,7 @@ impl Guardian {
         Ok(Guardian {
             node: Node::new(&data, args.name, now()),
             data,
-            _lock: lock,
+            lock,
             containment,
             wardens: BTreeMap::new(),
             untold: Vec::new(),
@@ -172,7 +185,7 @@ impl Guardian {
                 return Ok(self.exit(ExitCode::SUCCESS));
             }
             if self.node.start_at.is_some_and(|at| at <= now())
-                && let Err(error) = self.node.start(now())
+                && let Err(error) = self.node.start(now(), &self.lock)
             {
                 eprintln!("stead guardian: node could not be started: {error}");
                 self.node.start_at = Some(now().after(Duration::from_secs(1)));
@@ -330,6 +343,7 @@ impl Guardian {
         let board = Board::new()?;
         let board_fd = OwnedFd::from(board.try_clone()?);
         let host_proc = contain::host_proc()?;
+        let lock: OwnedFd = self.lock.try_clone()?.into();
         let name = monitor.to_string();
         let plain: String =
             name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
@@ -341,6 +355,7 @@ impl Guardian {
             ("--node-fd", contain::number(&monitor_end)),
             ("--board-fd", contain::number(&board_fd)),
             ("--host-proc-fd", contain::number(&host_proc)),
+            ("--lock-fd", contain::number(&lock)),
         ]
         .into_iter()
         .flat_map(|(name, value)| [name.to_owned(), value])
@@ -349,8 +364,8 @@ impl Guardian {
         if self.containment == Containment::Subreaper {
             args.push("--subreaper".to_owned());
         }
-        let kept = [&control_end, &monitor_end, &board_fd, &host_proc];
-        let pid = contain::start(self.containment, &contain::executable()?, &args, &kept)?;
+        let kept = [&control_end, &monitor_end, &board_fd, &host_proc, &lock];
+        let pid = contain::start(self.containment, &args, &kept)?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
         Ok(Warden { pid, pidfd, control, node_end, board, death: None, requested: false })
     }

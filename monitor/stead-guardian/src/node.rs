@@ -1,8 +1,10 @@
 //! The node as the guardian sees it: a child that is started again whenever it ends.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -52,17 +54,19 @@ impl Node {
         }
     }
 
-    /// Starts the node.
-    pub(crate) fn start(&mut self, now: Time) -> io::Result<()> {
+    /// Starts the node. It holds `lock` for as long as it lives.
+    pub(crate) fn start(&mut self, now: Time, lock: &File) -> io::Result<()> {
         self.start_at = None;
         let (mine, theirs) = Link::pair().map_err(io::Error::other)?;
         let log = contain::log_file(&self.data.join("log/node.log"))?;
         let mut command = Command::new("/proc/self/exe");
-        command.arg("node").arg("--data").arg(&self.data);
+        command.arg0("stead").arg("node").arg("--data").arg(&self.data);
         if let Some(name) = &self.name {
             command.args(["--name", name]);
         }
         command.stdin(Stdio::from(theirs)).stdout(log.try_clone()?).stderr(log);
+        let shared = lock.try_clone()?;
+        rustix::io::fcntl_setfd(&shared, rustix::io::FdFlags::empty())?;
         let child = sys::bound_to_us(&mut command, true).spawn()?;
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
         self.out.clear();

@@ -52,7 +52,10 @@ pub(crate) fn clone(namespaces: Namespaces, child: impl FnOnce() -> u8) -> io::R
         // SAFETY: ends the child without running the parent's exit handlers in it.
         unsafe { _exit(i32::from(status)) }
     }
-    i32::try_from(made).ok().and_then(Pid::from_raw).ok_or_else(io::Error::last_os_error)
+    if made < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    i32::try_from(made).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("clone gave no process"))
 }
 
 /// A descriptor that the parent left open under this number.

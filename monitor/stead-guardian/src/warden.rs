@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
@@ -36,6 +36,8 @@ struct Args {
     board: String,
     host_proc: String,
     subreaper: bool,
+    /// Held while anything of this monitor may live: the next guardian waits for it.
+    _lock: OwnedFd,
 }
 
 fn parse(args: &[OsString]) -> Option<Args> {
@@ -51,6 +53,7 @@ fn parse(args: &[OsString]) -> Option<Args> {
         node: fd("--node-fd")?,
         board: value("--board-fd")?,
         host_proc: value("--host-proc-fd")?,
+        _lock: fd("--lock-fd")?,
         subreaper: args.iter().any(|arg| arg == "--subreaper"),
     })
 }
@@ -75,6 +78,7 @@ fn start(args: &Args, node: OwnedFd, output: OwnedFd) -> io::Result<Child> {
     let errors = output.try_clone()?;
     let mut command = Command::new("/proc/self/exe");
     command
+        .arg0("stead")
         .args(["monitor", "--name", &args.name, "--board-fd", &args.board])
         .stdin(Stdio::from(node))
         .stdout(Stdio::from(output))

@@ -288,6 +288,12 @@ impl Monitor {
         match message {
             ToMonitor::Hello { .. } => self.node.send(&FromMonitor::Hello { version: VERSION }),
             ToMonitor::Open { op, instance, resource, type_name, library, properties, timing, flags } => {
+                // The last fence against running anything twice.
+                if self.instances.values().any(|open| open.name == resource) {
+                    let text = format!("resource \"{resource}\" is open in this monitor already");
+                    self.node.done(op, Code::ERROR_OBJECT_ALREADY_EXISTS, Some(text));
+                    return false;
+                }
                 let dll = match engine.dll(&source(&library), type_name.as_str()) {
                     Ok(dll) => dll,
                     Err(LoadError { code, text }) => {
