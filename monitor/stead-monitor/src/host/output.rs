@@ -130,10 +130,10 @@ impl Line {
 
     fn json(&self, start: Time) -> String {
         let mut object = Map::new();
-        object.insert("event".to_owned(), json!(self.event));
-        object.extend(self.fields.clone());
         let micros = u64::try_from(self.at.since(start).as_micros()).unwrap_or(u64::MAX);
         object.insert("at_us".to_owned(), json!(micros));
+        object.insert("event".to_owned(), json!(self.event));
+        object.extend(self.fields.clone());
         Value::Object(object).to_string()
     }
 
