@@ -10,9 +10,9 @@ use crate::hosting::{Event, State, Status};
 impl Callbacks for Engine {
     fn status(&'static self, handle: u64, status: Option<Status>, ex: bool) -> u32 {
         let engine = self;
-        let at = now();
         let instance = engine.find(handle);
         let observer = engine.observer();
+        let at = observer.begins();
         let (exit, accepted) = match (&instance, status) {
             (Some(instance), Some(status)) => {
                 let answer = report(engine, instance, status);

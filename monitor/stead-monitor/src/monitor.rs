@@ -80,7 +80,9 @@ fn process_of(instance: &Instance) -> Option<u32> {
 }
 
 impl Observer for Teller {
-    fn call_begins(&self, _: &Instance, _: stead_types::Time) {}
+    fn begins(&self) -> stead_types::Time {
+        now()
+    }
 
     fn called(&self, _: Option<&Instance>, _: Called) {}
 

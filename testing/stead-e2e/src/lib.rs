@@ -1,1 +1,125 @@
-//! Placeholder.
+//! Drives the built `stead` as users do: `stead host` with resource DLLs compiled from C, and whole nodes.
+//!
+//! The program is the one in the target folder of this build, or what `STEAD_BIN` names.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+mod host;
+mod node;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+pub use host::{Host, Trace};
+pub use node::Node;
+
+/// Longer waits mean that something hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The root of the workspace.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().parent().unwrap()
+}
+
+/// The built program.
+///
+/// # Panics
+/// When it is not there and cannot be built.
+pub fn stead() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        if let Some(given) = std::env::var_os("STEAD_BIN") {
+            return PathBuf::from(given);
+        }
+        // .../target/debug/deps/test-name
+        let test = std::env::current_exe().unwrap();
+        let program = test.parent().unwrap().parent().unwrap().join("stead");
+        if !program.exists() {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--package", "stead"]).current_dir(root());
+            cargo.env("CARGO_TARGET_DIR", program.parent().unwrap().parent().unwrap());
+            assert!(cargo.status().unwrap().success(), "stead could not be built");
+        }
+        program
+    })
+}
+
+/// Compiles a C file into a resource DLL in `folder`, as the documentation tells authors to.
+///
+/// # Panics
+/// When the compiler refuses, or warns.
+pub fn compile(source: &Path, folder: &Path, name: &str, extra: &[&str]) -> PathBuf {
+    let library = folder.join(name);
+    let output = Command::new("cc")
+        .args(["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fshort-wchar", "-pthread", "-g"])
+        .arg("-I")
+        .arg(root().join("resource/stead-resapi/include"))
+        .args(extra)
+        .arg(source)
+        .arg("-o")
+        .arg(&library)
+        .output()
+        .expect("a C compiler is needed: install gcc");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    library
+}
+
+/// The scripted resource DLL of `dll/probe.c`, compiled once a process.
+pub fn probe() -> &'static Path {
+    static PROBE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    &PROBE
+        .get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let source = root().join("testing/stead-e2e/dll/probe.c");
+            let library = compile(&source, folder.path(), "probe.so", &[]);
+            (folder, library)
+        })
+        .1
+}
+
+/// Looks again and again until `look` finds something.
+///
+/// # Panics
+/// After [`PATIENCE`].
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// True if there is such a process and it is not only what is left of one.
+#[must_use]
+pub fn alive(process: u64) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let state = stat.rfind(')').and_then(|end| stat[end + 1..].split_whitespace().next());
+    state.is_some_and(|state| state != "Z" && state != "X")
+}
+
+/// Kills a process at once.
+pub fn kill(process: u64) {
+    let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+}
+
+/// Processes whose command line or environment holds `mark`, but this one.
+#[must_use]
+pub fn marked(mark: &str) -> Vec<u64> {
+    let me = u64::from(std::process::id());
+    let holds = |process: u64, file: &str| {
+        std::fs::read(format!("/proc/{process}/{file}"))
+            .is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(mark))
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|process| *process != me && alive(*process))
+        .filter(|process| holds(*process, "cmdline") || holds(*process, "environ"))
+        .collect()
+}

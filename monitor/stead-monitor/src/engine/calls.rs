@@ -34,7 +34,7 @@ impl Engine {
 
     /// Notes that a call begins: on the board for the warden, and for our own timer.
     pub(super) fn begin(&'static self, instance: &Arc<Instance>, entry: &'static str, worker: u32) -> Time {
-        let at = now();
+        let at = self.observer.begins();
         let deadline = at.after(instance.with_hosting(Hosting::call_limit));
         let running = Running { entry, deadline };
         {
@@ -52,7 +52,6 @@ impl Engine {
                 .begin(worker, &CallRecord { instance: instance.id, since: at, deadline, entry, thread });
         }
         self.plan(instance, deadline);
-        self.observer.call_begins(instance, at);
         at
     }
 
@@ -290,8 +289,7 @@ impl Engine {
     pub(super) fn call_cancel(&'static self, instance: &Arc<Instance>) {
         let resid = *lock(&instance.resid);
         if let Some(resid) = resid {
-            let at = now();
-            self.observer.call_begins(instance, at);
+            let at = self.observer.begins();
             let returned = instance.dll.cancel(resid);
             self.told(instance, "Cancel", at, Some(Field::Number(returned.into())), || {
                 vec![("CancelFlags_RESERVED", Field::Number(0))]

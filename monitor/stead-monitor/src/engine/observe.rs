@@ -50,7 +50,8 @@ pub(crate) struct Changed {
 
 /// Who is told what happens. Called with locks held: it must be quick and must not call back.
 pub(crate) trait Observer: Send + Sync {
-    fn call_begins(&self, instance: &Instance, at: Time);
+    /// A call or a status callback begins: its instant, which the record that follows carries.
+    fn begins(&self) -> Time;
     fn called(&self, instance: Option<&Instance>, call: Called);
     fn called_back(&self, instance: Option<&Instance>, call: CalledBack);
     fn wants_calls(&self) -> bool;

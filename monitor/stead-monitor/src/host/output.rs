@@ -19,6 +19,9 @@ use crate::engine::{Called, CalledBack, Changed, Field, lock, now};
 
 const HELD_AT_MOST: Duration = Duration::from_secs(1);
 
+/// What is later than this behind the last line is no race but a call that hung.
+const RACE: Duration = Duration::from_millis(5);
+
 /// One line: when, and what.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -128,17 +131,17 @@ impl Line {
         Line::new(at, "violation", value)
     }
 
-    fn json(&self, start: Time) -> String {
+    fn json(&self, at: Time, start: Time) -> String {
         let mut object = Map::new();
-        let micros = u64::try_from(self.at.since(start).as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(at.since(start).as_micros()).unwrap_or(u64::MAX);
         object.insert("at_us".to_owned(), json!(micros));
         object.insert("event".to_owned(), json!(self.event));
         object.extend(self.fields.clone());
         Value::Object(object).to_string()
     }
 
-    fn text(&self, start: Time) -> String {
-        let seconds = self.at.since(start).as_secs_f64();
+    fn text(&self, at: Time, start: Time) -> String {
+        let seconds = at.since(start).as_secs_f64();
         let get = |name: &str| match self.fields.get(name) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Null) | None => "NULL".to_owned(),
@@ -190,6 +193,7 @@ struct Held {
     lines: BinaryHeap<Reverse<(Time, u64, String)>>,
     calls: Vec<Time>,
     count: u64,
+    printed: Time,
     finished: bool,
 }
 
@@ -209,18 +213,22 @@ impl Printer {
         Printer { json, start, held }
     }
 
-    /// A call began: what happens later is held back until it has returned.
-    pub(super) fn begins(&self, at: Time) {
-        lock(&self.held.0).calls.push(at);
+    /// A call or callback began: what happens later is held back until it has returned.
+    pub(super) fn begins(&self) -> Time {
+        let mut held = lock(&self.held.0);
+        // Taken under the lock: nothing later has been printed yet.
+        let at = now();
+        held.calls.push(at);
+        at
     }
 
-    /// Prints the line of a call that has returned.
-    pub(super) fn returned(&self, call: Called) {
+    /// Prints the line of a call or callback that has returned.
+    pub(super) fn ended(&self, began: Time, line: &Line) {
         let mut held = lock(&self.held.0);
-        if let Some(at) = held.calls.iter().position(|at| *at == call.at) {
+        if let Some(at) = held.calls.iter().position(|at| *at == began) {
             held.calls.swap_remove(at);
         }
-        self.push(&mut held, &Line::call(call));
+        self.push(&mut held, line);
     }
 
     /// Prints a line, in its turn.
@@ -229,10 +237,13 @@ impl Printer {
     }
 
     fn push(&self, held: &mut Held, line: &Line) {
-        let text = if self.json { line.json(self.start) } else { line.text(self.start) };
+        // Two threads may print in another order than they looked at the clock.
+        let behind = held.printed.since(line.at);
+        let at = if behind < RACE { line.at.max(held.printed) } else { line.at };
+        let text = if self.json { line.json(at, self.start) } else { line.text(at, self.start) };
         held.count += 1;
         let count = held.count;
-        held.lines.push(Reverse((line.at, count, text)));
+        held.lines.push(Reverse((at, count, text)));
         release(held, Time::ZERO);
         if !held.lines.is_empty() {
             self.held.1.notify_one();
@@ -256,7 +267,8 @@ fn release(held: &mut Held, late: Time) {
     while let Some(Reverse((at, _, _))) = held.lines.peek()
         && (*at <= first || *at <= late)
     {
-        if let Some(Reverse((_, _, text))) = held.lines.pop() {
+        if let Some(Reverse((at, _, text))) = held.lines.pop() {
+            held.printed = held.printed.max(at);
             // Nobody reads any more: nobody misses it.
             let _ = writeln!(out, "{text}");
         }

@@ -83,16 +83,16 @@ fn code_of_delay(flags: StatusFlags) -> Code {
 }
 
 impl Observer for &'static Witness {
-    fn call_begins(&self, _: &Instance, at: Time) {
-        self.printer.begins(at);
+    fn begins(&self) -> Time {
+        self.printer.begins()
     }
 
     fn called(&self, _: Option<&Instance>, call: Called) {
-        self.printer.returned(call);
+        self.printer.ended(call.at, &Line::call(call));
     }
 
     fn called_back(&self, _: Option<&Instance>, call: CalledBack) {
-        self.printer.print(Line::callback(call));
+        self.printer.ended(call.at, &Line::callback(call));
     }
 
     fn wants_calls(&self) -> bool {

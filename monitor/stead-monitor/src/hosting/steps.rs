@@ -37,7 +37,11 @@ impl Hosting {
 
     /// A report that came before the entry point returned waits for what it returns. One is kept: a final one, else
     /// the latest.
-    pub(super) fn hold(&mut self, status: Status) -> Answer {
+    pub(super) fn hold(&mut self, status: Status, out: &mut Vec<Effect>) -> Answer {
+        // Held, it would keep out the final report that may follow.
+        if let Meaning::Nonsense = meaning(status.state) {
+            return self.blame("status with a state that is not for reports", out);
+        }
         let pending = |status: &Status| {
             matches!(meaning(status.state), Meaning::OnlinePending | Meaning::OfflinePending)
         };

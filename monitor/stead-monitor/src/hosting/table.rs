@@ -180,7 +180,7 @@ impl Hosting {
                 self.fail(code, StatusFlags::NONE, Cause::Returned, out);
                 Answer::TAKEN
             }
-            Event::Reported(status) => self.hold(status),
+            Event::Reported(status) => self.hold(status, out),
             Event::TerminateRequested(op) => self.terminate_on_request(op, out),
             Event::OfflineRequested(op, _) => self.offline_while_coming_online(op, out),
             Event::CancelRequested(op) => self.cancel(op, out),
@@ -351,7 +351,7 @@ impl Hosting {
                 self.give_up_offline(code, StatusFlags::NONE, Cause::Returned, out);
                 Answer::TAKEN
             }
-            Event::Reported(status) => self.hold(status),
+            Event::Reported(status) => self.hold(status, out),
             Event::TerminateRequested(op) => self.terminate_on_request(op, out),
             Event::CancelRequested(op) => self.cancel(op, out),
             Event::OpenRequested(op)
