@@ -80,8 +80,9 @@ pub(crate) struct Node {
 /// Why it could not begin.
 pub(crate) fn run(data: &Path, name: NodeName) -> Result<ExitCode, String> {
     let wrong = |what: &str, error: io::Error| format!("{what}: {error}");
-    let store: Arc<dyn Store> =
-        Arc::new(EmbeddedStore::open(&data.join("cluster.redb")).map_err(|error| error.to_string())?);
+    let path = data.join("cluster.redb");
+    let open: store::Open = Box::new(move || Ok(Box::new(EmbeddedStore::open(&path)?)));
+    let store: Box<dyn Store> = open().map_err(|error| error.to_string())?;
     let mut catalog = Catalog::new(stead_api::BUILTIN_TYPES.iter().filter_map(|name| name.parse().ok()));
     let mut entries = Vec::new();
     for prefix in ["group/", "resource/", "type/"] {
@@ -101,7 +102,7 @@ pub(crate) fn run(data: &Path, name: NodeName) -> Result<ExitCode, String> {
     let (end, ends) = watch::channel(false);
     let way = Way { inputs, wake: wake.clone(), history: history.clone(), end: ends };
     let back = way.clone();
-    let writer = Writer::start(store, move |(write, result)| back.send(Input::Written(write, result)))
+    let writer = Writer::start(store, open, move |(write, result)| back.send(Input::Written(write, result)))
         .map_err(|error| wrong("thread of the store", error))?;
     // Clients may come before the guardian is greeted: it tells them when to.
     let api = Api::start(data, way, end).map_err(|error| wrong("node.sock", error))?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use stead_monitor_protocol::{FromMonitor, InstanceId, OpId, Problem, Properties, Timing};
 use stead_resapi as abi;
-use stead_types::{Code, PropertyFormat, PropertyMap, ResourceName, TypeName};
+use stead_types::{Code, PropertyFormat, PropertyMap, PropertyValue, ResourceName, TypeName};
 
 use crate::control::{self, Formats};
 use crate::engine::{Engine, NewInstance, Source, lock};
@@ -50,6 +50,20 @@ fn nearest<'a>(name: &str, known: &'a Formats) -> Option<&'a str> {
     (best.0 <= name.len() / 2).then_some(best.1)
 }
 
+/// What a command line may write for short, and a configuration may not: a number for text, a text for a list.
+fn lenient(value: &PropertyValue, format: PropertyFormat) -> bool {
+    match format {
+        PropertyFormat::Sz | PropertyFormat::ExpandSz => matches!(value, PropertyValue::Number(_)),
+        PropertyFormat::MultiSz => matches!(value, PropertyValue::Text(_)),
+        PropertyFormat::Binary
+        | PropertyFormat::Dword
+        | PropertyFormat::ULargeInteger
+        | PropertyFormat::Long
+        | PropertyFormat::LargeInteger
+        | PropertyFormat::Word => false,
+    }
+}
+
 fn against_formats(properties: &PropertyMap, formats: &Formats) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, value) in properties {
@@ -61,7 +75,7 @@ fn against_formats(properties: &PropertyMap, formats: &Formats) -> Vec<Problem> 
                 let guess = guess.unwrap_or_default();
                 format!("unknown property {name:?}{guess}; allowed here: {}", names.join(", "))
             }
-            Some((_, format)) if control::fit(value, *format).is_none() => {
+            Some((_, format)) if lenient(value, *format) || control::fit(value, *format).is_none() => {
                 let format: PropertyFormat = *format;
                 format!("property {name:?} must be {}, not {value:?}", format.describe())
             }

@@ -318,7 +318,10 @@ impl Dll {
         // SAFETY: loading runs the file's constructors: that is what a resource DLL is for, and why this process is
         // not the node's.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(|error| {
-            LoadError::new(Code::ERROR_MOD_NOT_FOUND, format!("{}: {error}", path.display()))
+            // The loader's own words are the source; they name the file already.
+            let text = std::error::Error::source(&error)
+                .map_or_else(|| format!("{}: {error}", path.display()), ToString::to_string);
+            LoadError::new(Code::ERROR_MOD_NOT_FOUND, text)
         })?;
         // SAFETY: the symbol is called with the documented signature, as an exporter of that name promises.
         let startup_ex = unsafe { library.get::<abi::STARTUP_EX>(b"StartupEx\0") }.ok().map(|symbol| *symbol);

@@ -124,18 +124,14 @@ impl Node {
         serde_json::from_str(&self.ok(&["status", "--json"])).unwrap()
     }
 
-    /// A resource in the status.
-    ///
-    /// # Panics
-    /// When there is none of this name.
+    /// A resource in the status; null if there is none of this name, or no node.
     #[must_use]
     pub fn resource(&self, name: &str) -> Value {
-        let status = self.status();
-        let groups = status["groups"].as_array().unwrap();
-        let mut all = groups.iter().flat_map(|group| group["resources"].as_array().unwrap());
-        all.find(|resource| resource["name"] == name)
-            .unwrap_or_else(|| panic!("no {name} in {status}"))
-            .clone()
+        let output = self.run(&["status", "--json"]);
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let groups = status["groups"].as_array().cloned().unwrap_or_default();
+        let mut all = groups.iter().filter_map(|group| group["resources"].as_array()).flatten();
+        all.find(|resource| resource["name"] == name).cloned().unwrap_or_default()
     }
 
     /// The state of a resource.
@@ -146,7 +142,7 @@ impl Node {
 
     /// Waits until a resource is in a state.
     pub fn wait(&self, name: &str, state: &str) -> Value {
-        until(&format!("{name} is {state}: {}", self.said()), || {
+        until(&format!("{name} is {state}"), || {
             let resource = self.resource(name);
             (resource["state"] == state).then_some(resource)
         })

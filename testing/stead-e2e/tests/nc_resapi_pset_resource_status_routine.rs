@@ -93,8 +93,10 @@ fn terminate_1_says_that_it_has_been_terminated() {
 
 #[test]
 fn the_report_of_a_failure_is_answered_1_since_terminate_follows() {
-    let trace = Dll::new()
-        .run(&[("Online", "return 997; status 4 1")], &["open", "online", "wait Failed 20", "close"]);
+    let trace = Dll::new().run(
+        &[("Online", "return 997; sleep 50; status 4 1")],
+        &["open", "online", "wait Failed 20", "close"],
+    );
     assert_eq!(trace.reports(), vec![(4, 1, true)], "{trace}");
     let (failed, terminate) =
         (trace.find("state", |line| line["to"] == "Failed"), trace.calls("Terminate")[0]);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::extract::{Path as InPath, Query, Request as HttpRequest, State};
+use axum::extract::{DefaultBodyLimit, Path as InPath, Query, Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -59,6 +59,9 @@ pub(crate) struct Api {
     end: watch::Sender<bool>,
     ended: std::sync::mpsc::Receiver<()>,
 }
+
+/// The largest request, in bytes.
+const LARGEST_BODY: usize = 64 << 20;
 
 /// Longest time for answers to get out when the node ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -158,6 +161,7 @@ fn router(way: Way) -> Router {
             let text = format!("there is no such route; see {}", routes::OPENAPI);
             refused(StatusCode::NOT_FOUND, &what, Code::ERROR_INVALID_FUNCTION, text)
         })
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn(only_us))
         .with_state(way)
 }

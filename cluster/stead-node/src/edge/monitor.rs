@@ -133,6 +133,10 @@ pub(crate) struct Monitors {
     events: VecDeque<MonitorEvent>,
     /// What monitors that ran before this node did have told so far.
     running: BTreeMap<MonitorId, Vec<Report>>,
+    /// The monitor that checks is being ended.
+    checks_end: bool,
+    /// Checks for the next one.
+    checks: Vec<(OpId, ToMonitor)>,
     /// News that came before everything that runs was known; it follows `Adopted`.
     held: VecDeque<MonitorEvent>,
 }
@@ -198,6 +202,8 @@ impl Monitors {
             buffer: Buffer::default(),
             events: VecDeque::new(),
             running: BTreeMap::new(),
+            checks_end: false,
+            checks: Vec::new(),
             held: VecDeque::new(),
         };
         monitors.tell_guardian(&ToGuardian::Hello { version: VERSION });
@@ -360,19 +366,31 @@ impl Monitors {
         library: Library,
         properties: Option<Properties>,
     ) -> OpId {
+        let op = OpId(self.number());
+        let message = ToMonitor::Check { op, resource, type_name, library, properties };
+        if self.checks_end {
+            // The one that runs is on its way out; the next one gets it.
+            self.checks.push((op, message));
+        } else {
+            self.send_check(op, &message);
+        }
+        op
+    }
+
+    fn send_check(&mut self, op: OpId, message: &ToMonitor) {
         let key = MonitorKey::Check;
         if !self.by_key.contains_key(&key) {
             self.start_key(key.clone());
         }
-        let op = self.pending(&key, Pending::Check);
-        self.tell(&key, &ToMonitor::Check { op, resource, type_name, library, properties });
-        op
+        self.pending.insert(op, (key.clone(), Pending::Check));
+        self.tell(&key, message);
     }
 
     /// Ends the monitor that checks, if it runs and nobody waits for it.
     pub(crate) fn end_checks(&mut self) {
         let waiting = self.pending.values().any(|(key, _)| *key == MonitorKey::Check);
-        if !waiting && self.by_key.contains_key(&MonitorKey::Check) {
+        if !waiting && !self.checks_end && self.by_key.contains_key(&MonitorKey::Check) {
+            self.checks_end = true;
             self.tell_guardian(&ToGuardian::Kill { monitor: MonitorKey::Check });
         }
     }

@@ -1,13 +1,17 @@
 //! The store: writes the policy wants durable, and the event history, on a thread of its own.
 
-use std::sync::Arc;
+mod reopen;
+
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use stead_api::Event;
 use stead_policy::WriteId;
-use stead_store::{Guard, Operation, Outcome, Store, StoreError, Transaction};
+use stead_store::{Operation, Store, StoreError};
 use stead_types::Code;
+
+pub(crate) use reopen::Open;
+use reopen::Reopening;
 
 /// So many events are kept.
 pub(crate) const KEPT_EVENTS: u64 = 10_000;
@@ -57,18 +61,20 @@ pub(crate) fn events(store: &dyn Store) -> Result<Vec<Event>, StoreError> {
 }
 
 impl Writer {
-    /// Starts the thread. `done` is called on it after each write.
+    /// Starts the thread, which takes `store` and opens it again with `open` when it fails. `done` is called on it
+    /// after each write.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(
-        store: Arc<dyn Store>,
+        store: Box<dyn Store>,
+        open: Open,
         done: impl Fn(Written) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (jobs, todo) = channel();
-        let thread = std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || work(&*store, &todo, &done))?;
+        let store = Reopening::new(store, open);
+        let thread =
+            std::thread::Builder::new().name("store".to_owned()).spawn(move || work(store, &todo, &done))?;
         Ok(Writer { jobs, thread: Some(thread) })
     }
 
@@ -91,23 +97,13 @@ impl Writer {
     }
 }
 
-fn commit(store: &dyn Store, operations: Vec<Operation>) -> Result<(), StoreError> {
-    // The store is locked by this process, which is the only writer: there is nothing to guard against.
-    match store.commit(Transaction { guards: Vec::<Guard>::new(), operations })? {
-        Outcome::Committed(_) => Ok(()),
-        Outcome::Conflict(key) => {
-            Err(StoreError::Corrupt(format!("a write without guards met a conflict at {key}")))
-        }
-    }
-}
-
-fn work(store: &dyn Store, todo: &Receiver<Job>, done: &dyn Fn(Written)) {
+fn work(mut store: Reopening, todo: &Receiver<Job>, done: &dyn Fn(Written)) {
     let mut complained = false;
-    let mut save = |events: &mut Vec<Operation>| {
+    let mut save = |store: &mut Reopening, events: &mut Vec<Operation>| {
         if events.is_empty() {
             return;
         }
-        match commit(store, std::mem::take(events)) {
+        match store.commit(std::mem::take(events)) {
             Ok(()) => complained = false,
             Err(error) if !complained => {
                 complained = true;
@@ -122,8 +118,8 @@ fn work(store: &dyn Store, todo: &Receiver<Job>, done: &dyn Fn(Written)) {
         while let Some(job) = next {
             match job {
                 Job::Write(id, operations) => {
-                    save(&mut events);
-                    let result = commit(store, operations.clone()).map(|()| operations);
+                    save(&mut store, &mut events);
+                    let result = store.commit(operations.clone()).map(|()| operations);
                     if let Err(error) = &result {
                         tracing::error!(%error, "write failed; nothing was changed");
                     }
@@ -138,24 +134,24 @@ fn work(store: &dyn Store, todo: &Receiver<Job>, done: &dyn Fn(Written)) {
                         events.push(Operation::Delete(event_key(old)));
                     }
                     if events.len() >= BATCH {
-                        save(&mut events);
+                        save(&mut store, &mut events);
                     }
                 }
                 Job::End => {
-                    save(&mut events);
+                    save(&mut store, &mut events);
                     return;
                 }
             }
             next = todo.try_recv().ok();
         }
-        save(&mut events);
+        save(&mut store, &mut events);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stead_store::MemoryStore;
+    use stead_store_embedded::EmbeddedStore;
 
     fn event(sequence: u64) -> Event {
         Event {
@@ -172,13 +168,16 @@ mod tests {
 
     #[test]
     fn the_history_is_kept_in_order_and_bounded() {
-        let store = Arc::new(MemoryStore::default());
-        let mut writer = Writer::start(store.clone(), |_| {}).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let open: Open = Box::new(move || Ok(Box::new(EmbeddedStore::open(&path)?)));
+        let store = open().unwrap();
+        let mut writer = Writer::start(store, open, |_| {}).unwrap();
         for sequence in 1..=KEPT_EVENTS + 5 {
             writer.event(event(sequence));
         }
         writer.end();
-        let kept = events(&*store).unwrap();
+        let kept = events(&EmbeddedStore::open(&folder.path().join("store")).unwrap()).unwrap();
         assert_eq!(kept.len() as u64, KEPT_EVENTS);
         assert_eq!(kept.first().unwrap().sequence, 6);
         assert!(kept.windows(2).all(|pair| pair[0].sequence + 1 == pair[1].sequence));

@@ -69,6 +69,7 @@ impl Monitors {
         self.events.push_back(MonitorEvent::Adopted(running.into_iter().collect()));
         self.events.append(&mut self.held);
         if self.by_key.contains_key(&MonitorKey::Check) {
+            self.checks_end = true;
             self.tell_guardian(&ToGuardian::Kill { monitor: MonitorKey::Check });
         }
     }

@@ -69,6 +69,12 @@ impl Monitors {
             Lost::Died { culprits, code, text }
         };
         self.forget(key);
+        if *key == MonitorKey::Check {
+            self.checks_end = false;
+            for (op, message) in std::mem::take(&mut self.checks) {
+                self.send_check(op, &message);
+            }
+        }
         self.report_lost(key, lost, death.output);
         self.finish_adoption();
     }
