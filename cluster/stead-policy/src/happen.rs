@@ -361,9 +361,9 @@ impl Policy {
         let rejected = flags.contains(StatusFlags::OFFLINE_DESTINATION_REJECTED);
         let Some(resource) = self.resource_mut(name) else { return };
         let queued = resource.offline_flags.contains(OfflineFlags::QUEUE_ENABLED) && !rejected;
+        let pause = resource.offline_again.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LAST_PAUSE));
+        let at = now.after(pause);
         if queued || shutting_down {
-            let pause = resource.offline_again.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LAST_PAUSE));
-            let at = now.after(pause);
             resource.offline_again = Some((at, pause));
             resource.why = Some(format!("its resource DLL delays the offline ({flags:?}); tried again"));
             self.timers.insert((at, name.clone()));
@@ -382,10 +382,13 @@ impl Policy {
             let answer = Answer::Failed { what: waiter.what.clone(), code, detail: detail.clone() };
             self.finish(waiter.id, Ok(answer));
         }
-        // Nobody waits for an offline that the policy itself began: it stays online for now.
+        // Nobody waits for an offline that the policy itself began: it stays online for now, and is tried again if it
+        // must still go then.
         let wish = self.wish(group, name);
         if let Some(resource) = self.resource_mut(name) {
             resource.online_wanted |= wish;
+            resource.offline_again = Some((at, pause));
+            self.timers.insert((at, name.clone()));
         }
         self.record((10_003, Level::Warning), Some(group), Some(name), code, detail);
     }

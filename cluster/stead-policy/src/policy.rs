@@ -284,7 +284,7 @@ impl Policy {
         const LOCKED: u64 = 0x1;
         const QUEUED: u64 = 0x4;
         let config = self.config.groups.get(name)?;
-        let queued = group.resources.values().any(|resource| resource.offline_again.is_some());
+        let queued = group.resources.values().any(Resource::queued);
         let waiting = self.waiters.get(name).and_then(|waiters| waiters.first());
         let operation = waiting.map(|waiter| {
             let verb = waiter.what.rsplit(": ").next().unwrap_or_default();
@@ -327,21 +327,6 @@ impl Policy {
                     && !self.calls.contains_key(&busy)
                 {
                     return Err(format!("{resource} waits for a call nobody made"));
-                }
-                let online = |provider: &ResourceName| {
-                    group
-                        .resources
-                        .get(provider)
-                        .is_some_and(|provider| provider.state == ResourceState::Online)
-                };
-                let calling =
-                    self.calls.values().any(|(of, what)| of == resource && *what == CallPurpose::Online);
-                let dependency = self.configured(resource).map(|config| &config.dependency);
-                if calling
-                    && runtime.state == ResourceState::Offline
-                    && dependency.is_some_and(|dependency| !dependency.satisfied(online))
-                {
-                    return Err(format!("{resource} is brought online before its providers"));
                 }
             }
         }

@@ -25,7 +25,7 @@ impl Policy {
             self.take_offline(group, name, &stopping, now);
         }
         for name in &order {
-            self.bring_online(group, name, now);
+            self.bring_online(group, name, &stopping, now);
         }
         self.close_leaving(group);
         if self.shutdown.is_some() {
@@ -158,7 +158,13 @@ impl Policy {
         MonitorId { group: group.clone(), separate: own.then(|| name.clone()) }
     }
 
-    fn bring_online(&mut self, group: &GroupName, name: &ResourceName, now: Time) {
+    fn bring_online(
+        &mut self,
+        group: &GroupName,
+        name: &ResourceName,
+        stopping: &BTreeSet<ResourceName>,
+        now: Time,
+    ) {
         if !self.wanted(name) {
             return;
         }
@@ -173,11 +179,13 @@ impl Policy {
             Some(Hold::GaveUp(_)) => return,
             Some(Hold::Until(_)) | None => {}
         }
+        // A provider that is on its way out is as good as gone: it waits for its dependents.
         let online = |provider: &ResourceName| {
-            runtime
-                .resources
-                .get(provider)
-                .is_some_and(|provider| provider.state == ResourceState::Online && provider.settled)
+            !stopping.contains(provider)
+                && runtime
+                    .resources
+                    .get(provider)
+                    .is_some_and(|provider| provider.state == ResourceState::Online && provider.settled)
         };
         if self.configured(name).is_none_or(|config| !config.dependency.satisfied(online)) {
             return;
@@ -368,6 +376,10 @@ impl Policy {
                     && resource.at_rest()
                 {
                     return Some(Answer::Resource(resource.state));
+                }
+                // Another request had it the other way since.
+                if !resource.online_wanted && resource.at_rest() {
+                    return Some(Answer::Cancelled);
                 }
                 self.hopeless(runtime, name, 0).then(|| failed(self.obstacle(runtime, name)))
             }

@@ -150,7 +150,7 @@ impl Policy {
 
     fn queued(&self, what: &str, group: &GroupName) -> Result<(), Refusal> {
         let queued = self.groups.get(group).into_iter().flat_map(|group| group.resources.values());
-        if queued.into_iter().any(|resource| resource.offline_again.is_some()) {
+        if queued.into_iter().any(crate::runtime::Resource::queued) {
             let detail =
                 format!("an operation of group \"{group}\" is queued; `stead group cancel {group}` ends it");
             return Err(refusal(what, Code::ERROR_CLUSTER_GROUP_QUEUED, detail));
@@ -446,6 +446,7 @@ impl Policy {
                 };
                 // Providers are brought up with it; their stored wish stays.
                 let names = self.with_providers(&resource);
+                self.supersede(&group, &names);
                 let before = self.kept(&names);
                 for name in &names {
                     let online =
@@ -493,6 +494,7 @@ impl Policy {
                     OnlineFlags::NONE
                 };
                 let names = self.groups.get(&group).map(|group| group.order.clone()).unwrap_or_default();
+                self.supersede(&group, &names);
                 let before = self.kept(&names);
                 for name in &names {
                     if self.resource(name).is_some_and(|resource| resource.state != ResourceState::Online) {
@@ -584,6 +586,27 @@ impl Policy {
         }
     }
 
+    /// Ends requests that wait for these to be offline, which nobody wants any more.
+    fn supersede(&mut self, group: &GroupName, names: &[ResourceName]) {
+        let waiters = self.waiters.remove(group).unwrap_or_default();
+        let (over, kept): (Vec<Waiter>, Vec<Waiter>) =
+            waiters.into_iter().partition(|waiter| match &waiter.goal {
+                Goal::GroupOffline => true,
+                Goal::ResourceOffline(name) => names.contains(name),
+                Goal::ResourceOnline(_)
+                | Goal::ResourceRestarted(_)
+                | Goal::GroupOnline
+                | Goal::GroupSettled
+                | Goal::Gone(_) => false,
+            });
+        if !kept.is_empty() {
+            self.waiters.insert(group.clone(), kept);
+        }
+        for waiter in over {
+            self.finish(waiter.id, Ok(Answer::Cancelled));
+        }
+    }
+
     pub(crate) fn clear_why(&mut self, group: &GroupName) {
         if let Some(group) = self.groups.get_mut(group) {
             group.why = None;
@@ -620,7 +643,9 @@ impl Policy {
         for (name, online) in &waiter.before {
             if let Some(resource) = self.resource_mut(name) {
                 resource.online_wanted = *online;
-                resource.offline_again = None;
+                if resource.offline_again.take().is_some() {
+                    resource.why = None;
+                }
                 resource.offline_flags = OfflineFlags::NONE;
                 resource.force = false;
                 if *online {

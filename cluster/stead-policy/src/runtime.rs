@@ -106,6 +106,11 @@ impl Resource {
         self.settled && self.busy.is_none() && !self.active()
     }
 
+    /// An operator's offline that the DLL delays, and that is tried until it is done or cancelled.
+    pub(crate) fn queued(&self) -> bool {
+        self.offline_again.is_some() && self.offline_flags.contains(OfflineFlags::QUEUE_ENABLED)
+    }
+
     /// Restarts are used up or forbidden.
     pub(crate) const fn given_up(&self) -> bool {
         matches!(self.hold, Some(Hold::GaveUp(_)))

@@ -798,10 +798,8 @@ fn the_table_is_the_snapshot() {
             }
             let answer = rig.on(event);
             let effects: Vec<String> = rig.effects.iter().map(|effect| shown(*effect)).collect();
-            let exit = match event {
-                Event::Reported(_) => format!(" [exit {}]", answer.exit),
-                _ => String::new(),
-            };
+            let report = matches!(event, Event::Reported(_));
+            let exit = if report { format!(" [exit {}]", answer.exit) } else { String::new() };
             let next = if rig.state() == state { "-".to_owned() } else { format!("{:?}", rig.state()) };
             writeln!(table, "  {name:<22}{next:<22}{}{exit}", effects.join("; ")).unwrap();
         }

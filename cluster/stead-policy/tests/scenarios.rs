@@ -1,0 +1,240 @@
+//! Transcripts: what goes in, and what the policy does about it. `UPDATE=1` rewrites the answers.
+//!
+//! A line that begins with `> ` goes in; the lines under it come out.
+//!
+//! ```text
+//! > resource NAME [on EXPRESSION] [with PROPERTY=VALUE …]     before the start
+//! > start
+//! > manner NAME good|slow|delays|fails CODE|open-fails CODE   how its DLL behaves from now on
+//! > online|offline|restart|fail|maintenance|cancel NAME       requests; `group:NAME` for a group; flags after it
+//! > fails NAME CODE          a health check said no
+//! > comes NAME               the pending online of a slow resource ends well
+//! > locked NAME | unlocked NAME | embedded NAME CODE
+//! > lost NAME [culprit]      the monitor that hosts it dies
+//! > disk full | disk good
+//! > pass MS                  time passes
+//! > delete NAME | shutdown | state
+//! ```
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use stead_policy::{Event, News, Report, Request, ResourceConfig};
+use stead_types::{Code, CommonProperties, ResourceName, RestartAction};
+use world::{Manner, World, group, name, resource};
+
+fn common(words: &[&str]) -> CommonProperties {
+    let mut common = CommonProperties::default();
+    for word in words {
+        let (property, value) = word.split_once('=').expect("NAME=VALUE");
+        let number: u32 = value.parse().expect("a number");
+        match property {
+            "RestartThreshold" => common.restart_threshold = number,
+            "RestartDelay" => common.restart_delay = Duration::from_millis(number.into()),
+            "RestartAction" => common.restart_action = RestartAction::from_number(number).expect("0 to 2"),
+            "SeparateMonitor" => common.separate_monitor = number != 0,
+            other => panic!("unknown property {other}"),
+        }
+    }
+    common
+}
+
+struct Stage {
+    resources: Vec<ResourceConfig>,
+    world: Option<World>,
+    said: usize,
+}
+
+fn online(target: &str, flags: &[&str]) -> Request {
+    let (ignore_resource_status, keep_persistent_state) = (flags.contains(&"force"), flags.contains(&"keep"));
+    let in_buffers: BTreeMap<_, _> =
+        if flags.contains(&"buffer") { BTreeMap::from([(name("T"), vec![7])]) } else { BTreeMap::new() };
+    match target.strip_prefix("group:") {
+        Some(group) => Request::OnlineGroup {
+            group: name(group),
+            ignore_resource_status,
+            keep_persistent_state,
+            in_buffers,
+        },
+        None => Request::OnlineResource {
+            resource: name(target),
+            ignore_resource_status,
+            keep_persistent_state,
+            in_buffers,
+        },
+    }
+}
+
+fn offline(target: &str, flags: &[&str]) -> Request {
+    let has = |flag: &str| flags.contains(&flag);
+    let (ignore_resource_status, force_with_termination) = (has("force"), has("terminate"));
+    let (keep_persistent_state, queue_enabled) = (has("keep"), has("queue"));
+    let in_buffers: BTreeMap<_, _> =
+        if has("buffer") { BTreeMap::from([(name("T"), vec![7])]) } else { BTreeMap::new() };
+    match target.strip_prefix("group:") {
+        Some(group) => Request::OfflineGroup {
+            group: name(group),
+            ignore_resource_status,
+            force_with_termination,
+            keep_persistent_state,
+            queue_enabled,
+            in_buffers,
+        },
+        None => Request::OfflineResource {
+            resource: name(target),
+            ignore_resource_status,
+            force_with_termination,
+            keep_persistent_state,
+            queue_enabled,
+            in_buffers,
+        },
+    }
+}
+
+impl Stage {
+    fn world(&mut self) -> &mut World {
+        self.world.as_mut().expect("`start` comes first")
+    }
+
+    fn ask(&mut self, request: Request) {
+        let world = self.world();
+        world.request(request);
+        world.settle();
+    }
+
+    fn news(&mut self, resource: &str, news: News) {
+        let world = self.world();
+        world.send(Event::Report(Report { resource: name(resource), news }));
+        world.settle();
+    }
+
+    fn carry_out(&mut self, words: &[&str]) -> Vec<String> {
+        match words {
+            ["resource", of, rest @ ..] => {
+                let with = rest.iter().position(|word| *word == "with").unwrap_or(rest.len());
+                let depends_on = rest[..with].iter().skip(1).copied().collect::<Vec<_>>().join(" ");
+                let properties = common(rest.get(with + 1..).unwrap_or_default());
+                self.resources.push(resource(of, &depends_on, properties));
+            }
+            ["start"] => {
+                let mut world = World::new(vec![group("g", std::mem::take(&mut self.resources))]);
+                world.send(Event::Start { running: Vec::new() });
+                world.settle();
+                self.world = Some(world);
+            }
+            ["manner", of, manner @ ..] => {
+                let manner = match manner {
+                    ["good"] => Manner::Good,
+                    ["slow"] => Manner::Slow,
+                    ["delays"] => Manner::Delays,
+                    ["fails", code] => Manner::FailsOnline(code.parse().unwrap()),
+                    ["open-fails", code] => Manner::FailsOpen(code.parse().unwrap()),
+                    other => panic!("unknown manner {other:?}"),
+                };
+                self.world().manner(of, manner);
+            }
+            ["online", of, flags @ ..] => self.ask(online(of, flags)),
+            ["offline", of, flags @ ..] => self.ask(offline(of, flags)),
+            ["restart", of] => self.ask(Request::RestartResource { resource: name(of) }),
+            ["fail", of] => self.ask(Request::FailResource { resource: name(of) }),
+            ["maintenance", of, on] => {
+                self.ask(Request::ResourceMaintenance { resource: name(of), on: *on == "on" })
+            }
+            ["cancel", of] => self.ask(match of.strip_prefix("group:") {
+                Some(group) => Request::CancelGroup { group: name(group) },
+                None => Request::CancelResource { resource: name(of) },
+            }),
+            ["move", of] => self.ask(Request::MoveGroup { group: name(of), to: None }),
+            ["delete", of] => self.ask(Request::DeleteResource { resource: name(of) }),
+            ["shutdown"] => self.ask(Request::Shutdown),
+            ["fails", of, code] => {
+                let code = code.parse().unwrap();
+                let world = self.world();
+                world.fail(of, code);
+                world.settle();
+            }
+            ["comes", of] => {
+                let world = self.world();
+                world.finish_online(of);
+                world.settle();
+            }
+            ["locked", of] => self.news(of, News::Locked { locked: true, keep_queued: false }),
+            ["unlocked", of] => self.news(of, News::Locked { locked: false, keep_queued: false }),
+            ["embedded", of, code] => self.news(of, News::EmbeddedFailure(code.parse().unwrap())),
+            ["lost", of, culprit @ ..] => {
+                let world = self.world();
+                let known: ResourceName = name(of);
+                let monitor = world.open[&known].0.clone();
+                let culprits = if culprit.is_empty() { Vec::new() } else { vec![known] };
+                world.lose(&monitor, culprits, 5930);
+                world.settle();
+            }
+            ["disk", "full"] => self.world().disk = Err(Code::ERROR_DISK_FULL),
+            ["disk", "good"] => self.world().disk = Ok(()),
+            ["pass", ms] => {
+                let ms = ms.parse().unwrap();
+                self.world().pass(Duration::from_millis(ms));
+            }
+            ["state"] => {
+                let view = self.world().policy.view();
+                return view.groups[0]
+                    .resources
+                    .iter()
+                    .map(|resource| {
+                        let why = resource.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                        format!("{} is {}{why}", resource.name, resource.state)
+                    })
+                    .collect();
+            }
+            other => panic!("unknown line {other:?}"),
+        }
+        let Some(world) = &self.world else { return Vec::new() };
+        let new = world.log[self.said..].to_vec();
+        self.said = world.log.len();
+        new
+    }
+}
+
+fn play(text: &str) -> String {
+    let mut stage = Stage { resources: Vec::new(), world: None, said: 0 };
+    let mut out = String::new();
+    for line in text.lines() {
+        let Some(command) = line.strip_prefix("> ") else {
+            if line.starts_with('#') || line.is_empty() {
+                out.push_str(line);
+                out.push('\n');
+            }
+            continue;
+        };
+        out.push_str(line);
+        out.push('\n');
+        let words: Vec<&str> = command.split_whitespace().collect();
+        for answer in stage.carry_out(&words) {
+            out.push_str("  ");
+            out.push_str(&answer);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+#[test]
+fn every_transcript_is_as_written() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 6, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let played = play(&text);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&file, &played).unwrap();
+        } else {
+            let first = text.lines().zip(played.lines()).find(|(known, now)| known != now);
+            assert!(text == played, "{} differs (UPDATE=1 rewrites it): {first:?}", file.display());
+        }
+    }
+}
