@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use stead_types::{Code, GroupName, GroupState, NodeName, NodeState, ResourceName, ResourceState, Time};
+use stead_types::{Code, GroupName, GroupState, NodeName, NodeState, ResourceName, Time};
 
 use crate::action::{Action, Change, Level, Record};
 use crate::config::{ClusterConfig, PersistentState, ResourceConfig};

@@ -13,8 +13,11 @@ use std::time::{Duration, Instant};
 use stead_resapi as abi;
 use stead_resapi::{
     CLRES_CALLBACK_FUNCTION_TABLE, CLRES_FUNCTION_TABLE, CLRES_V2_FUNCTIONS, HANDLE, PropertyList, RESID,
-    RESOURCE_HANDLE, Value, encode_multi_sz, to_wide,
+    RESOURCE_HANDLE, encode_multi_sz, to_wide,
 };
+
+/// A value of a property list.
+pub use stead_resapi::Value;
 
 use crate::property::Stored;
 use crate::{PropertyValue, Resource, ffi};
