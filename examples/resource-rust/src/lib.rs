@@ -138,7 +138,7 @@ stead_sdk::export!(Greeter);
 
 #[cfg(test)]
 mod tests {
-    use stead_sdk::testing::{Harness, State};
+    use stead_sdk::testing::{Harness, State, Value};
 
     use super::*;
 
@@ -187,8 +187,8 @@ mod tests {
     #[test]
     fn bad_properties_are_refused() {
         let greeter = Harness::<Greeter>::new("greeter").number("Port", 80).open().unwrap();
-        let (code, lines) =
-            greeter.validate(&[("Greeting", stead_sdk::testing::Value::Sz("a\nb".to_owned()))]);
+        let both = [("Port", Value::Dword(80)), ("Greeting", Value::Sz("a\nb".to_owned()))];
+        let (code, lines) = greeter.validate(&both);
         assert!(
             code != 0 && lines.iter().any(|line| line.contains("it must be one line")),
             "{code}: {lines:?}"
