@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         ["test"] => tests::all(),
         ["tidy"] => tidy::run(false),
         ["tidy", "--fix"] => tidy::run(true),
-        ["bench", names @ ..] => bench::run(names),
+        ["bench", names @ ..] => bench::run_all(names),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
