@@ -18,6 +18,8 @@ pub(crate) fn all() -> Result<(), String> {
         &["deny", "--version"],
         "licences, bans and sources of dependencies",
     ) {
+        // It looks at the crates of every platform, also those that no build here has downloaded.
+        run("cargo", &["fetch", "--locked", "--quiet"])?;
         // Advisories need a database from outside, which a closed network does not give; `cargo deny check
         // advisories` is for those who have one.
         run("cargo", &["deny", "--offline", "check", "bans", "licenses", "sources"])?;
