@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::run::{output, run};
-use machine::{cpu_ticks, describe, private_kib};
+use machine::{cpu_time, describe, private_kib};
 use stead::Stead;
 
 /// One line of the table.
@@ -233,10 +233,10 @@ fn idle(folder: &Path) -> Result<Vec<Row>, String> {
     let processes = stead.own_processes()?;
     // LooksAlive is not polled where an event handle is given; IsAlive comes once a minute and is spread.
     std::thread::sleep(Duration::from_secs(5));
-    let (ticks, begin) = (cpu_ticks(&processes), Instant::now());
+    let (before, begin) = (cpu_time(&processes)?, Instant::now());
     std::thread::sleep(Duration::from_secs(75));
-    let used = (cpu_ticks(&processes) - ticks) as f64 / 100.0;
-    let share = 100.0 * used / begin.elapsed().as_secs_f64();
+    let used = cpu_time(&processes)? - before;
+    let share = 100.0 * used.as_secs_f64() / begin.elapsed().as_secs_f64();
     Ok(vec![Row {
         what: "idle cost of 1,000 online resources in 100 groups, default polling",
         target: "< 1 % of a core",
