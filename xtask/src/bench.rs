@@ -45,7 +45,7 @@ pub(crate) fn run_all(names: &[&str]) -> Result<(), String> {
     }
     run("cargo", &["build", "--release", "--package", "stead", "--package", "xtask"])?;
     println!("{}", describe());
-    println!("{:<66}{:<16}{:<30}", "what", "target", "measured");
+    println!("{:<70}{:<16}{:<30}", "what", "target", "measured");
     let folder = std::env::temp_dir().join(format!("stead-bench-{}", std::process::id()));
     for (name, measure) in MEASURES {
         if !names.is_empty() && !names.contains(name) {
@@ -56,7 +56,7 @@ pub(crate) fn run_all(names: &[&str]) -> Result<(), String> {
         fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         for Row { what, target, measured, met } in rows? {
             let missed = if met { "" } else { "  MISSED" };
-            println!("{what:<66}{target:<16}{measured:<30}{missed}");
+            println!("{what:<70}{target:<16}{measured:<30}{missed}");
         }
     }
     Ok(())

@@ -26,12 +26,16 @@ Commands on standard input, one a line; # begins a comment:
   wait STATE [SECONDS]     60 seconds where none are given
   sleep MS
 
-FLAG is a documented flag without its prefix, in lower case with dashes: ignore-resource-status, queue-enabled, ...
-A command that calls an entry point waits until the call before it has returned; terminate, cancel, wait, sleep and
-quit act at once. `offline queue-enabled` retries a delayed offline until it is done or cancelled.
+FLAG is a documented flag without its prefix, in lower case with dashes:
+ignore-resource-status, queue-enabled, ...
 
-Exit status: 0 if the resource DLL loaded, no command failed and no call broke the contract; 1 otherwise; 2 for a
-mistake in the command line; 130 after Ctrl-C.";
+A command that calls an entry point waits until the call before it has
+returned; terminate, cancel, wait, sleep and quit act at once. `offline
+queue-enabled` retries a delayed offline until it is done or cancelled.
+
+Exit status: 0 if the resource DLL loaded, no command failed and no call broke
+the contract; 1 otherwise; 2 for a mistake in the command line; 130 after
+Ctrl-C.";
 
 /// The command line of `stead host`.
 #[must_use]

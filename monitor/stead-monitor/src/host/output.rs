@@ -150,12 +150,12 @@ impl Line {
         let what = match self.event {
             "call" => {
                 let took = self.fields.get("took_us").and_then(Value::as_u64).unwrap_or(0);
-                format!(
-                    "{}({}) = {}   [{took} us]",
-                    get("entry"),
-                    list(self.fields.get("args")),
-                    get("returned")
-                )
+                let entry = get("entry");
+                let returned = match entry.as_str() {
+                    "Terminate" | "Close" => String::new(),
+                    _ => format!(" = {}", get("returned")),
+                };
+                format!("{entry}({}){returned}   [{took} us]", list(self.fields.get("args")))
             }
             "callback" => {
                 let taken =
@@ -168,7 +168,7 @@ impl Line {
                 )
             }
             "state" => format!("== {} -> {}", get("from"), get("to")),
-            "log" => format!("   {}: {}", get("level"), get("text")),
+            "log" => format!("   {}: {}", get("level"), get("text").trim_end()),
             "control" => {
                 format!("   {} = {} ({}): {}", get("code"), get("returned"), get("name"), get("output"))
             }
