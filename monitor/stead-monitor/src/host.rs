@@ -56,7 +56,7 @@ pub fn host_command() -> Command {
                 .long("property")
                 .short('p')
                 .value_name("K=V")
-                .help("A common property (PendingTimeout, LooksAlivePollInterval, ...) or a private one; hex:00ff is bytes")
+                .help("A common property (PendingTimeout, LooksAlivePollInterval, ...) or a private one; hex:00ff is bytes, a number in quotes is text")
                 .action(ArgAction::Append),
         )
         .arg(
@@ -102,6 +102,10 @@ fn value(text: &str) -> Result<PropertyValue, String> {
     if let Some(hex) = text.strip_prefix("hex:") {
         let bytes: stead_monitor_protocol::Hex = hex.parse().map_err(str::to_owned)?;
         return Ok(PropertyValue::Bytes(bytes.0));
+    }
+    // In quotes a number is text.
+    if let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        return Ok(PropertyValue::Text(inner.to_owned()));
     }
     Ok(text
         .parse::<i64>()

@@ -1,6 +1,5 @@
 //! *Generic Application*: a program that is kept running.
 
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,7 +24,7 @@ const PROGRESS: Duration = Duration::from_secs(5);
 /// | `CommandLine` | text, required | program and arguments, quoted as in a shell; no shell runs |
 /// | `CurrentDirectory` | text, `/` | where it starts; Windows requires it |
 /// | `Environment` | list of `NAME=VALUE` | added to the node's own |
-/// | `User` | text | name or number; needs root |
+/// | `User` | text | name or number; needs root; the program gets that user's groups, `HOME`, `USER`, `LOGNAME`, `SHELL` |
 /// | `StopSignal` | text, `TERM` | sent first |
 /// | `StopGracePeriod` | ms, 10000 | until `KILL` |
 ///
@@ -56,16 +55,15 @@ fn command_of(properties: &Properties) -> Result<Command, Failure> {
         words.split_first().ok_or_else(|| wrong("CommandLine", "it names no program"))?;
     let mut command = Command::new(program);
     command.args(arguments).current_dir(properties.text("CurrentDirectory")).stdin(Stdio::null());
+    let name = properties.text("User");
+    if !name.is_empty() {
+        command::user(&name)
+            .and_then(|user| command::run_as(&mut command, &user))
+            .map_err(|text| wrong("User", &text))?;
+    }
     for text in properties.list("Environment") {
         let (name, value) = command::variable(&text).map_err(|text| wrong("Environment", &text))?;
         command.env(name, value);
-    }
-    let name = properties.text("User");
-    if !name.is_empty() {
-        let (user, group) = command::user(&name).map_err(|text| wrong("User", &text))?;
-        if user != rustix::process::getuid().as_raw() {
-            command.uid(user).gid(group);
-        }
     }
     Ok(command)
 }
@@ -163,8 +161,9 @@ impl Resource for GenericApplication {
         if !user.is_empty() {
             match command::user(&user) {
                 Err(text) => problems.push(Problem::new("User", text)),
-                Ok((user, _))
-                    if user != rustix::process::getuid().as_raw() && !rustix::process::getuid().is_root() =>
+                Ok(user)
+                    if user.id != rustix::process::getuid().as_raw()
+                        && !rustix::process::getuid().is_root() =>
                 {
                     problems.push(Problem::new("User", "only root can run a program as another user"));
                 }

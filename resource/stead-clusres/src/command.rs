@@ -1,7 +1,9 @@
 //! Command lines, users and signals as operators write them.
 
-use std::fs;
+use std::ffi::CString;
+use std::process::Command;
 
+use nix::unistd;
 use rustix::process::Signal;
 
 /// Splits a command line into program and arguments, by the rules of a shell but without one.
@@ -13,19 +15,47 @@ pub(crate) fn split(line: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// A user's number and main group, by name or number.
-pub(crate) fn user(name: &str) -> Result<(u32, u32), String> {
-    let text = fs::read_to_string("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
-    let entries = text.lines().filter_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        Some((*fields.first()?, fields.get(2)?.parse::<u32>().ok()?, fields.get(3)?.parse::<u32>().ok()?))
-    });
-    for (known, user, group) in entries {
-        if known == name || name.parse() == Ok(user) {
-            return Ok((user, group));
-        }
+/// A user a program can run as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) id: u32,
+    name: String,
+    group: u32,
+    home: String,
+    shell: String,
+}
+
+/// A user, by name or number, from wherever this node keeps them.
+pub(crate) fn user(name: &str) -> Result<User, String> {
+    let wrong = |error: nix::errno::Errno| format!("user {name:?}: {error}");
+    let mut found = unistd::User::from_name(name).map_err(wrong)?;
+    if found.is_none()
+        && let Ok(number) = name.parse()
+    {
+        found = unistd::User::from_uid(unistd::Uid::from_raw(number)).map_err(wrong)?;
     }
-    Err(format!("there is no user {name:?} on this node"))
+    let found = found.ok_or_else(|| format!("there is no user {name:?} on this node"))?;
+    Ok(User {
+        id: found.uid.as_raw(),
+        group: found.gid.as_raw(),
+        home: found.dir.display().to_string(),
+        shell: found.shell.display().to_string(),
+        name: found.name,
+    })
+}
+
+/// Makes a program run as a user, with all groups of that user and the variables a login would set.
+pub(crate) fn run_as(command: &mut Command, user: &User) -> Result<(), String> {
+    let name = CString::new(user.name.as_str()).map_err(|error| error.to_string())?;
+    let groups = unistd::getgrouplist(&name, unistd::Gid::from_raw(user.group))
+        .map_err(|error| format!("groups of user {:?}: {error}", user.name))?;
+    command.env("USER", &user.name).env("LOGNAME", &user.name);
+    command.env("HOME", &user.home).env("SHELL", &user.shell);
+    if user.id != rustix::process::getuid().as_raw() {
+        let groups = groups.into_iter().map(unistd::Gid::as_raw).collect();
+        stead_sdk::run_as(command, user.id, user.group, groups);
+    }
+    Ok(())
 }
 
 const SIGNALS: &[(&str, Signal)] = &[
@@ -77,7 +107,9 @@ mod tests {
         assert!(signal("STOPPED").unwrap_err().contains("TERM"));
         assert_eq!(variable("A=b=c"), Ok(("A", "b=c")));
         assert!(variable("=x").is_err());
-        assert_eq!(user("root"), Ok((0, 0)));
+        let root = user("root").unwrap();
+        assert_eq!((root.id, root.group, root.name.as_str()), (0, 0, "root"));
+        assert_eq!(user("0"), Ok(root));
         assert!(user("nobody-of-that-name").is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::{Child, ChildStdout, Command};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +52,11 @@ impl Tree {
     /// The number of the main process.
     pub(crate) fn id(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// What the main process prints, where the command said that it is piped; once.
+    pub(crate) fn output(&self) -> Option<ChildStdout> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).stdout.take()
     }
 
     /// A descriptor that becomes readable when the main process ends.

@@ -53,16 +53,25 @@ fn formats<T: Resource>() -> Vec<u8> {
     PropertyList(list).encode()
 }
 
-/// Checks a property list; what is wrong is logged, a line a problem.
-fn validate<T: Resource>(context: &Context, input: &[u8]) -> Reply {
-    let list = match PropertyList::decode(input) {
-        Ok(list) => list,
-        Err(error) => {
-            context.log(Level::Error, &error.to_string());
-            return Reply::code(error.code());
-        }
-    };
-    let properties = Properties::from_list(T::PROPERTIES, &list);
+/// A property list as it was sent; what is wrong with it is logged.
+fn decode(context: &Context, input: &[u8]) -> Result<PropertyList, Reply> {
+    PropertyList::decode(input).map_err(|error| {
+        context.log(Level::Error, &error.to_string());
+        Reply::code(error.code())
+    })
+}
+
+/// What the properties are when those of `list` have been set.
+fn merged(context: &Context, list: PropertyList) -> PropertyList {
+    let mut all = context.properties().to_list().0;
+    all.retain(|known| !list.0.iter().any(|new| new.name.eq_ignore_ascii_case(&known.name)));
+    all.extend(list.0);
+    PropertyList(all)
+}
+
+/// Checks a whole list of private properties; what is wrong is logged, a line a problem.
+fn validate<T: Resource>(context: &Context, list: &PropertyList) -> Reply {
+    let properties = Properties::from_list(T::PROPERTIES, list);
     let mut problems = properties.problems(T::OPEN_ENDED, true);
     if problems.is_empty() {
         problems = crate::live::fenced("validate", || Ok(T::validate(&properties)))
@@ -90,9 +99,16 @@ pub(crate) fn instance<T: Resource>(
         abi::CLUSCTL_RESOURCE_GET_PRIVATE_PROPERTY_FMTS => Reply::done(formats::<T>()),
         abi::CLUSCTL_RESOURCE_GET_PRIVATE_PROPERTIES => Reply::done(context.properties().to_list().encode()),
         abi::CLUSCTL_RESOURCE_GET_RO_PRIVATE_PROPERTIES => Reply::done(PropertyList::default().encode()),
-        abi::CLUSCTL_RESOURCE_VALIDATE_PRIVATE_PROPERTIES => validate::<T>(context, input),
+        abi::CLUSCTL_RESOURCE_VALIDATE_PRIVATE_PROPERTIES => match decode(context, input) {
+            Ok(list) => validate::<T>(context, &list),
+            Err(reply) => reply,
+        },
         abi::CLUSCTL_RESOURCE_SET_PRIVATE_PROPERTIES => {
-            let reply = validate::<T>(context, input);
+            let reply = match decode(context, input) {
+                // A part of the properties may be set; the others stay.
+                Ok(list) => validate::<T>(context, &merged(context, list)),
+                Err(reply) => reply,
+            };
             if reply.code != abi::ERROR_SUCCESS {
                 return reply;
             }

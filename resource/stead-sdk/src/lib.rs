@@ -44,6 +44,7 @@
 mod control;
 mod entry;
 mod ffi;
+mod identity;
 mod live;
 mod operation;
 mod property;
@@ -51,6 +52,7 @@ pub mod testing;
 
 pub use control::Control;
 pub use entry::{__startup, __startup_ex};
+pub use identity::run_as;
 pub use operation::{Context, Failure, Level, Online, Operation};
 pub use property::{Format, Problem, Properties, Property, PropertyValue};
 #[doc(hidden)]

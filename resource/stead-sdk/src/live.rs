@@ -93,14 +93,13 @@ impl<T: Resource> Live<T> {
     }
 
     /// Ends the worker of an operation that is in progress, or was.
-    fn join(&self) -> bool {
+    fn join(&self) {
         let worker = lock(&self.worker).take();
-        worker.is_some_and(|(thread, stop)| {
+        if let Some((thread, stop)) = worker {
             stop.stop();
             // Its panic was caught inside.
             let _ = thread.join();
-            true
-        })
+        }
     }
 
     fn run_online(&self, operation: &Operation) -> Result<Online, Failure> {
@@ -142,7 +141,9 @@ impl<T: Resource> Live<T> {
     }
 }
 
+/// The last report of an operation.
 fn report(operation: &Operation, state: i32, event: i32, code: u32, flags: u32) {
+    operation.stop.finish();
     if !operation.stop.stopped() {
         let checkpoint = operation.checkpoint.load(std::sync::atomic::Ordering::Relaxed) + 1;
         ffi::report(operation.context.handle(), state, checkpoint, event, code, flags);
@@ -219,9 +220,10 @@ impl<T: Resource> Driver for Live<T> {
     }
 
     fn terminate(&self) {
-        if let Some((_, stop)) = lock(&self.worker).as_ref() {
+        let working = lock(&self.worker).as_ref().is_some_and(|(thread, stop)| {
             stop.stop();
-        }
+            !stop.finished() && !thread.is_finished()
+        });
         let terminate = || {
             self.resource.terminate();
             Ok(())
@@ -230,9 +232,8 @@ impl<T: Resource> Driver for Live<T> {
             self.complain(&failure);
         }
         // What the worker started after that must go too.
-        if self.join()
-            && let Err(failure) = fenced("terminate", terminate)
-        {
+        self.join();
+        if working && let Err(failure) = fenced("terminate", terminate) {
             self.complain(&failure);
         }
         self.drop_event();

@@ -205,6 +205,7 @@ impl Online {
 struct Wish {
     stop: bool,
     cancel: bool,
+    finished: bool,
 }
 
 /// Lets other threads tell an operation to end.
@@ -231,6 +232,15 @@ impl Stop {
 
     pub(crate) fn stopped(&self) -> bool {
         self.wish().stop
+    }
+
+    /// The work is done; only its report may still be on the way.
+    pub(crate) fn finish(&self) {
+        self.wish().finished = true;
+    }
+
+    pub(crate) fn finished(&self) -> bool {
+        self.wish().finished
     }
 }
 

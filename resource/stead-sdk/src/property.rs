@@ -278,7 +278,7 @@ impl Properties {
                 continue;
             };
             let expected = match (property.format, value) {
-                (Format::Text, PropertyValue::Text(_) | PropertyValue::Number(_))
+                (Format::Text, PropertyValue::Text(_))
                 | (Format::List, PropertyValue::List(_) | PropertyValue::Text(_))
                 | (Format::Bytes, PropertyValue::Bytes(_)) => continue,
                 (Format::Number | Format::Flag, PropertyValue::Number(number)) => {
@@ -287,6 +287,9 @@ impl Properties {
                         continue;
                     }
                     format!("a number from {smallest} to {largest}, not {number}")
+                }
+                (Format::Text, PropertyValue::Number(number)) => {
+                    format!("text, such as \"{number}\" in quotes")
                 }
                 (Format::Text, _) => "text".to_owned(),
                 (Format::Number, _) => "a number".to_owned(),

@@ -11,13 +11,16 @@ use stead_sdk::Failure;
 
 use super::exit::Exit;
 use super::metadata::Metadata;
-use crate::process::Tree;
+use crate::process::{Tree, readable};
 
 /// How often a running action shows that it is being waited for.
 const PROGRESS: Duration = Duration::from_secs(2);
 
 /// The longest metadata that is read.
-const LONGEST_METADATA: u64 = 1 << 20;
+const LONGEST_METADATA: usize = 1 << 20;
+
+/// What only tells something about the agent may take so long.
+const QUICK: Duration = Duration::from_secs(20);
 
 /// An agent on this node.
 #[derive(Clone, Debug)]
@@ -91,23 +94,45 @@ impl Agent {
                 self.path.display()
             ))
         };
-        let mut child = self
-            .command("meta-data", "meta-data", &[])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| bad(error.to_string()))?;
-        let mut text = String::new();
-        let output = child.stdout.take();
-        let read = output.map_or(Ok(0), |output| output.take(LONGEST_METADATA).read_to_string(&mut text));
-        let status = child.wait()?;
-        read.map_err(|error| bad(error.to_string()))?;
-        if !status.success() {
-            return Err(bad(format!("meta-data ended with {status}")));
-        }
+        let text = self.printed("meta-data").map_err(bad)?;
         let metadata = Metadata::parse(&text).map_err(bad)?;
         known().get_or_insert_default().insert(self.path.clone(), (changed, metadata.clone()));
         Ok(metadata)
+    }
+
+    /// What a quick action prints. The agent is killed if it takes longer than [`QUICK`].
+    fn printed(&self, action: &str) -> Result<String, String> {
+        let mut command = self.command(action, action, &[]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let tree = Tree::start(&mut command, action).map_err(|error| error.to_string())?;
+        let mut output = tree.output().ok_or("its output is lost")?;
+        let until = Instant::now() + QUICK;
+        let mut printed = Vec::new();
+        let mut part = [0; 4096];
+        let result = loop {
+            if !readable(&output, until.saturating_duration_since(Instant::now())) {
+                break Err(format!("{action} took longer than {} s and was killed", QUICK.as_secs()));
+            }
+            match output.read(&mut part) {
+                Ok(0) => break Ok(()),
+                Ok(read) => printed.extend(&part[..read]),
+                Err(error) => break Err(error.to_string()),
+            }
+            if printed.len() > LONGEST_METADATA {
+                break Err(format!("{action} prints more than {LONGEST_METADATA} bytes"));
+            }
+        };
+        let ended = tree.wait(until.saturating_duration_since(Instant::now()));
+        let status = tree.end();
+        tree.kill();
+        result?;
+        match (ended, tree.status()) {
+            (true, 0) => {
+                String::from_utf8(printed).map_err(|_| format!("{action} prints something that is not text"))
+            }
+            (true, _) => Err(format!("{action} {}", status.unwrap_or_default())),
+            (false, _) => Err(format!("{action} took longer than {} s and was killed", QUICK.as_secs())),
+        }
     }
 
     /// Runs an action to its end. `running` is told the process while it runs; the action is killed with all it

@@ -1,0 +1,69 @@
+//! Folders with executables, and waiting for what programs do.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A wait longer than this is a hang.
+const HUNG: Duration = Duration::from_secs(30);
+
+pub(crate) struct Place(TempDir);
+
+impl Place {
+    pub(crate) fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn shown(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// An executable shell script.
+    pub(crate) fn script(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        // It is written under another name and linked: a file that somebody just wrote may be "busy" for exec.
+        let fresh = self.path(&format!("{name}.new"));
+        fs::write(&fresh, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(&fresh, &path).unwrap();
+        path.display().to_string()
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// The numbers in a file, once there are so many.
+    pub(crate) fn numbers(&self, name: &str, count: usize) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        eventually(&format!("{count} numbers in {name}"), || {
+            let text = self.read(name);
+            numbers = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            numbers.len() >= count && text.ends_with('\n')
+        });
+        numbers
+    }
+}
+
+/// Looks again and again until it is so.
+pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+    let until = Instant::now() + HUNG;
+    while !so() {
+        assert!(Instant::now() < until, "{what}: not after {HUNG:?}");
+        std::thread::yield_now();
+    }
+}
+
+/// True if the process exists and is no zombie.
+pub(crate) fn runs(process: u32) -> bool {
+    let stat = fs::read_to_string(Path::new("/proc").join(process.to_string()).join("stat"));
+    stat.is_ok_and(|stat| !stat[stat.rfind(')').unwrap_or(0)..].starts_with(") Z"))
+}
