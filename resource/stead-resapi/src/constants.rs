@@ -1,13 +1,5 @@
-//! Numbers of the interface, under their documented names.
+//! States, enumerations, flags and formats, under their documented names.
 #![allow(missing_docs, non_upper_case_globals, reason = "the documented names say it")]
-
-macro_rules! numbers {
-    ($list:ident: $type:ty { $($name:ident = $value:expr,)+ }) => {
-        $(pub const $name: $type = $value;)+
-        /// Every constant of this block by name, for tests that compare definitions.
-        pub const $list: &[(&str, i64)] = &[$((stringify!($name), $name as i64),)+];
-    };
-}
 
 // States of resources and groups. Windows: clusapi/ne-clusapi-cluster_resource_state
 numbers! { STATE_I32: i32 {

@@ -1,13 +1,5 @@
-//! Numbers of the interface, under their documented names.
+//! Control codes, under their documented names.
 #![allow(missing_docs, non_upper_case_globals, reason = "the documented names say it")]
-
-macro_rules! numbers {
-    ($list:ident: $type:ty { $($name:ident = $value:expr,)+ }) => {
-        $(pub const $name: $type = $value;)+
-        /// Every constant of this block by name, for tests that compare definitions.
-        pub const $list: &[(&str, i64)] = &[$((stringify!($name), $name as i64),)+];
-    };
-}
 
 // Control codes.
 numbers! { CTL_U32: u32 {

@@ -4,6 +4,15 @@
 //! Nothing of the cluster is in here. The C headers with the same contents are in `include/`.
 #![allow(unsafe_code, reason = "the ABI is function pointers and raw strings")]
 
+/// Defines constants, and lists them by name.
+macro_rules! numbers {
+    ($list:ident: $type:ty { $($name:ident = $value:expr,)+ }) => {
+        $(pub const $name: $type = $value;)+
+        /// Every constant of this block by name, for tests that compare definitions.
+        pub const $list: &[(&str, i64)] = &[$((stringify!($name), $name as i64),)+];
+    };
+}
+
 mod abi;
 mod constants;
 mod control;
