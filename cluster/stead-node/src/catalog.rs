@@ -325,19 +325,25 @@ impl Catalog {
                     operations.push(Operation::Delete(type_key(name)))
                 }
                 Change::GroupPersistentState(name, state) => {
-                    operations.push(self.put(group_key(name), json!({ "persistent_state": word(*state) })));
+                    operations
+                        .extend(self.amend(group_key(name), json!({ "persistent_state": word(*state) })));
                 }
                 Change::ResourcePersistentState(name, state) => {
                     operations
-                        .push(self.put(resource_key(name), json!({ "persistent_state": word(*state) })));
+                        .extend(self.amend(resource_key(name), json!({ "persistent_state": word(*state) })));
                 }
                 Change::ResourceMaintenance(name, on) => {
                     let on = if *on { json!(true) } else { Value::Null };
-                    operations.push(self.put(resource_key(name), json!({ "maintenance": on })));
+                    operations.extend(self.amend(resource_key(name), json!({ "maintenance": on })));
                 }
             }
         }
         operations
+    }
+
+    /// Changes fields of a document; of one that is gone nothing, since half a document could not be read again.
+    fn amend(&self, key: String, fields: Value) -> Option<Operation> {
+        self.documents.contains_key(&key).then(|| self.put(key, fields))
     }
 
     /// What was stored is so.

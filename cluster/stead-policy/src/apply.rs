@@ -1,19 +1,24 @@
 //! Plans: what they delete is taken offline and closed first, then they are stored, then they are in force.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stead_types::{GroupName, OfflineFlags, ResourceName, Time};
 
 use crate::action::{Action, Change};
 use crate::config::PersistentState;
 use crate::event::RequestId;
-use crate::policy::{CallPurpose, Policy, Purpose};
+use crate::policy::{CallPurpose, Parked, Policy, Purpose};
 use crate::request::{Answer, InBuffers, Plan, PlanStep};
 use crate::runtime::{Goal, Opened, Waiter};
 
 impl Policy {
     /// Takes offline and closes what the plan deletes, then writes it.
     pub(crate) fn apply(&mut self, id: RequestId, plan: Plan, now: Time) {
+        self.clear_way(id, Parked { plan, before: Vec::new() }, now);
+    }
+
+    fn clear_way(&mut self, id: RequestId, mut parked: Parked, now: Time) {
+        let plan = &parked.plan;
         let mut leaving: Vec<(GroupName, BTreeSet<ResourceName>)> = Vec::new();
         for step in &plan.steps {
             match step {
@@ -35,28 +40,45 @@ impl Policy {
         });
         let Some((group, names)) = leaving.first().cloned() else {
             let changes = plan.steps.iter().cloned().map(Change::Step).collect();
-            self.write(changes, Purpose::Plan(id, plan));
+            self.write(changes, Purpose::Plan(id, parked));
             return;
         };
+        let all: Vec<ResourceName> = names.iter().cloned().collect();
+        parked.before.extend(self.kept(&all));
         for name in &names {
             self.want_offline(name, OfflineFlags::NONE, false, &InBuffers::new());
         }
-        self.parked.insert(id, plan);
+        let before = parked.before.clone();
+        self.parked.insert(id, parked);
         let what = "configuration: apply".to_owned();
-        let waiter = Waiter { id, goal: Goal::Gone(names), what, before: Vec::new() };
+        let waiter = Waiter { id, goal: Goal::Gone(names), what, before };
         self.wait(&group, waiter);
         self.reconcile(&group, now);
     }
 
     /// Some of what a plan deletes is closed: goes on with the rest.
     pub(crate) fn gone(&mut self, id: RequestId, now: Time) {
-        if let Some(plan) = self.parked.remove(&id) {
-            self.apply(id, plan, now);
+        if let Some(parked) = self.parked.remove(&id) {
+            self.clear_way(id, parked, now);
         }
     }
 
-    /// Closes what is at rest and leaves the configuration.
-    pub(crate) fn close_leaving(&mut self, group: &GroupName) {
+    /// Where a stored wish has changed, what is kept follows it. Where it has not, an operator may have said otherwise
+    /// for the time being.
+    fn follow_wishes(&mut self, group: &GroupName, before: &BTreeMap<ResourceName, bool>) {
+        let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
+        for name in names {
+            let wish = self.wish(group, &name);
+            if before.get(&name).is_some_and(|before| *before != wish)
+                && let Some(resource) = self.resource_mut(&name)
+            {
+                resource.online_wanted = wish;
+            }
+        }
+    }
+
+    /// What is being deleted.
+    pub(crate) fn leaving(&self, group: &GroupName) -> BTreeSet<ResourceName> {
         let waiters = self.waiters.get(group).map(Vec::as_slice).unwrap_or_default();
         let mut leaving = BTreeSet::new();
         for waiter in waiters {
@@ -64,7 +86,12 @@ impl Policy {
                 leaving.extend(names.iter().cloned());
             }
         }
-        for name in leaving {
+        leaving
+    }
+
+    /// Closes what is at rest and leaves the configuration.
+    pub(crate) fn close_leaving(&mut self, group: &GroupName) {
+        for name in self.leaving(group) {
             let ready = self
                 .resource(&name)
                 .is_some_and(|resource| resource.opened == Opened::Yes && resource.at_rest());
@@ -81,6 +108,8 @@ impl Policy {
     /// A plan is durable: it becomes the configuration.
     pub(crate) fn adopt(&mut self, id: RequestId, plan: Plan, now: Time) {
         self.act(Action::Accept { id });
+        let wishes: BTreeMap<ResourceName, bool> =
+            self.index.iter().map(|(name, group)| (name.clone(), self.wish(group, name))).collect();
         let mut touched: BTreeSet<GroupName> = BTreeSet::new();
         let mut updated: Vec<ResourceName> = Vec::new();
         for step in plan.steps {
@@ -130,17 +159,19 @@ impl Policy {
         }
         for group in &touched {
             self.rebuild(group, now);
-            self.restore_wishes(group);
+            self.follow_wishes(group, &wishes);
         }
         for name in updated {
+            if let Some(runtime) = self.resource_mut(&name) {
+                // What failed may come up as it is now.
+                runtime.hold = None;
+                runtime.failures.clear();
+            }
             if self.resource(&name).is_some_and(|resource| resource.opened == Opened::Yes) {
                 let resource = name.clone();
                 self.call(&name, CallPurpose::Other, |op| Action::Update { op, resource });
                 if let Some(runtime) = self.resource_mut(&name) {
                     runtime.stale = runtime.active();
-                    // What failed may come up as it is now.
-                    runtime.hold = None;
-                    runtime.failures.clear();
                 }
             }
         }

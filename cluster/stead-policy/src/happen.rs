@@ -64,6 +64,8 @@ impl Policy {
             resource.settled = true;
             resource.locked = false;
             resource.checkpoint = 0;
+            resource.bounce = false;
+            resource.offline_again = None;
             if !was_active && !culprit {
                 continue;
             }
@@ -83,13 +85,12 @@ impl Policy {
             if let Some(resource) = self.resource_mut(&name) {
                 resource.why = Some(why);
                 // An innocent is restarted without counting.
-                resource.hold = match pause {
-                    Some(Some(pause)) => Some(Hold::Until(now.after(pause))),
-                    Some(None) => Some(Hold::GaveUp(None)),
-                    None => None,
-                };
+                resource.hold = pause.flatten().map(|pause| Hold::Until(now.after(pause)));
             }
             self.plan_hold(&name);
+        }
+        if pause == Some(None) {
+            self.give_up_on(monitor, code, now);
         }
         // Those that only waited for a monitor which cannot be started wait a little longer.
         if let Some(pause) = pause.flatten()
@@ -108,6 +109,33 @@ impl Policy {
         }
         self.reconcile(&group, now);
         self.finish_shutdown();
+    }
+
+    /// A monitor that dies again and again is not started for anybody until `RetryPeriodOnFailure` is over, or somebody
+    /// asks.
+    fn give_up_on(&mut self, monitor: &MonitorId, code: Code, now: Time) {
+        let names = self.groups.get(&monitor.group).map(|group| group.order.clone()).unwrap_or_default();
+        for name in names {
+            let Some(common) = self.configured(&name).map(|config| config.common) else { continue };
+            let here = self.home(&monitor.group, &name) == *monitor;
+            let Some(resource) = self.resource_mut(&name) else { continue };
+            if !here || !resource.online_wanted || resource.opened != Opened::No || resource.given_up() {
+                continue;
+            }
+            let retry = common.retry_period_on_failure.map(|period| now.after(period));
+            resource.state = ResourceState::Failed;
+            resource.since = now;
+            resource.last_error = code;
+            resource.why = Some(format!(
+                "its Resource Monitor died more than {MOST_DEATHS} times within {} s; `stead resource online \"{name}\"` \
+                 tries again",
+                DEATHS_WINDOW.as_secs()
+            ));
+            resource.hold = Some(Hold::GaveUp(retry));
+            self.plan_hold(&name);
+            let text = format!("resource \"{name}\" is given up: its Resource Monitor dies again and again");
+            self.record((1069, Level::Error), Some(&monitor.group), Some(&name), code, text);
+        }
     }
 
     /// Writes a death down; the pause before its innocents are tried again, none if that is over.
@@ -214,6 +242,8 @@ impl Policy {
                 if settled {
                     resource.bounce = false;
                     resource.offline_again = None;
+                    resource.offline_flags = OfflineFlags::NONE;
+                    resource.force = false;
                     resource.locked = false;
                     if before != ResourceState::Offline {
                         resource.why = None;
@@ -222,6 +252,7 @@ impl Policy {
             }
             ResourceState::Failed => {
                 resource.locked = false;
+                resource.offline_again = None;
                 resource.last_error = code;
             }
             ResourceState::OnlinePending
@@ -371,6 +402,48 @@ impl Policy {
         }
         resource.bounce = false;
         let detail = format!("resource \"{name}\" does not go offline now ({flags:?})");
+        self.fail_offline(group, name, (code, &detail), now);
+        // Nobody waits for an offline that the policy itself began: it stays online for now, and is tried again if it
+        // must still go then.
+        if let Some(resource) = self.resource_mut(name) {
+            resource.offline_again = Some((at, pause));
+            self.timers.insert((at, name.clone()));
+        }
+        self.record((10_003, Level::Warning), Some(group), Some(name), code, detail);
+    }
+
+    /// The monitor refused an offline: the resource is locked, as a rule since this instant.
+    fn offline_refused(&mut self, group: &GroupName, name: &ResourceName, code: Code, now: Time) {
+        let wanted = self.wanted(name);
+        let Some(resource) = self.resource_mut(name) else { return };
+        // The news of the lock may be on its way still.
+        resource.locked |= code == Code::ERROR_CLUSTER_RESOURCE_LOCKED_STATUS;
+        let queued = resource.offline_flags.contains(OfflineFlags::QUEUE_ENABLED);
+        let asked = !resource.online_wanted && !queued;
+        let pause = resource.offline_again.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LAST_PAUSE));
+        let at = now.after(pause);
+        resource.offline_again = Some((at, pause));
+        if queued {
+            resource.why = Some(format!("its offline is refused ({code}); tried again"));
+        }
+        self.timers.insert((at, name.clone()));
+        if !asked || wanted || code != Code::ERROR_CLUSTER_RESOURCE_LOCKED_STATUS || self.shutdown.is_some() {
+            return;
+        }
+        if !self.leaving(group).contains(name) {
+            let detail = format!("resource \"{name}\" was locked by its resource DLL meanwhile");
+            self.fail_offline(group, name, (code, &detail), now);
+        }
+    }
+
+    /// Ends the requests that wait for a resource to go offline, and puts back what they changed.
+    fn fail_offline(
+        &mut self,
+        group: &GroupName,
+        name: &ResourceName,
+        (code, detail): (Code, &str),
+        now: Time,
+    ) {
         let waiters = self.waiters.remove(group).unwrap_or_default();
         let concerns = |waiter: &crate::runtime::Waiter| waiter.before.iter().any(|(of, _)| of == name);
         let (ended, kept): (Vec<_>, Vec<_>) = waiters.into_iter().partition(concerns);
@@ -378,19 +451,9 @@ impl Policy {
             self.waiters.insert(group.clone(), kept);
         }
         for waiter in ended {
-            self.give_back(&waiter);
-            let answer = Answer::Failed { what: waiter.what.clone(), code, detail: detail.clone() };
-            self.finish(waiter.id, Ok(answer));
+            let answer = Answer::Failed { what: waiter.what.clone(), code, detail: detail.to_owned() };
+            self.abandon(&waiter, answer, now);
         }
-        // Nobody waits for an offline that the policy itself began: it stays online for now, and is tried again if it
-        // must still go then.
-        let wish = self.wish(group, name);
-        if let Some(resource) = self.resource_mut(name) {
-            resource.online_wanted |= wish;
-            resource.offline_again = Some((at, pause));
-            self.timers.insert((at, name.clone()));
-        }
-        self.record((10_003, Level::Warning), Some(group), Some(name), code, detail);
     }
 
     fn embedded_failure(&mut self, group: &GroupName, name: &ResourceName, code: u32, now: Time) {
@@ -454,18 +517,17 @@ impl Policy {
                 resource.opened = Opened::No;
                 resource.monitor = None;
             }
-            CallPurpose::Online | CallPurpose::Offline => {
+            CallPurpose::Offline => {
                 // The states were reported; a refusal changes none.
                 let refused = !code.is_success() && code != Code::ERROR_BUSY;
-                if refused
-                    && resource.settled
-                    && purpose == CallPurpose::Offline
-                    && resource.state == ResourceState::Online
-                {
-                    let at = now.after(FIRST_PAUSE);
-                    resource.offline_again = Some((at, FIRST_PAUSE));
-                    self.timers.insert((at, name.clone()));
+                if refused && resource.settled && resource.state == ResourceState::Online {
+                    self.offline_refused(&group, &name, code, now);
                 }
+            }
+            CallPurpose::Online => {}
+            CallPurpose::Terminate => {
+                // What cannot be terminated is tried in order again.
+                resource.force &= code.is_success();
             }
             CallPurpose::Other => {
                 if code == Code::ERROR_RESOURCE_PROPERTIES_STORED {

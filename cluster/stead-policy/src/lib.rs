@@ -9,6 +9,7 @@
 //! far a sequence has come.
 
 mod action;
+mod admit;
 mod apply;
 mod config;
 mod event;

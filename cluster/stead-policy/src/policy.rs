@@ -14,10 +14,18 @@ use crate::view::{GroupView, NodeView, ResourceView, View};
 /// What a write was for.
 #[derive(Debug)]
 pub(crate) enum Purpose {
-    /// The wish of a request; the request goes on when it is durable.
-    Wish(RequestId, Request),
+    /// The wish of a request, and what it changes; the request goes on when it is durable.
+    Wish(RequestId, Request, Vec<Change>),
     /// A plan.
-    Plan(RequestId, Plan),
+    Plan(RequestId, Parked),
+}
+
+/// A plan, and what was taken offline for it.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    pub(crate) plan: Plan,
+    /// What each of these was kept at before.
+    pub(crate) before: Vec<(ResourceName, bool)>,
 }
 
 /// What a call was for.
@@ -27,6 +35,7 @@ pub(crate) enum CallPurpose {
     Close,
     Online,
     Offline,
+    Terminate,
     Other,
     /// `Terminate`, then `Close`, of something that is configured no more.
     Orphan,
@@ -50,8 +59,10 @@ pub struct Policy {
     pub(crate) shutdown: Option<Vec<RequestId>>,
     pub(crate) stopped: bool,
     /// Plans that wait until what they delete is closed.
-    pub(crate) parked: BTreeMap<RequestId, Plan>,
-    maintenance: BTreeSet<ResourceName>,
+    pub(crate) parked: BTreeMap<RequestId, Parked>,
+    /// Requests that wait until what is being written has become the configuration.
+    pub(crate) deferred: VecDeque<(RequestId, Request)>,
+    pub(crate) maintenance: BTreeSet<ResourceName>,
     actions: VecDeque<Action>,
     next: u64,
 }
@@ -76,6 +87,7 @@ impl Policy {
             shutdown: None,
             stopped: false,
             parked: BTreeMap::new(),
+            deferred: VecDeque::new(),
             maintenance,
             actions: VecDeque::new(),
             next: 1,
@@ -183,12 +195,16 @@ impl Policy {
     /// Builds what is remembered of a group from its configuration, keeping what is known.
     pub(crate) fn rebuild(&mut self, group: &GroupName, now: Time) {
         let Some(config) = self.config.groups.get(group) else {
-            self.groups.remove(group);
+            let gone = self.groups.remove(group).unwrap_or_default();
+            self.maintenance.retain(|name| !gone.resources.contains_key(name));
             self.index.retain(|_, of| of != group);
             return;
         };
         let mut runtime = self.groups.remove(group).unwrap_or_default();
         let names: BTreeSet<ResourceName> = config.resources.keys().cloned().collect();
+        for name in runtime.resources.keys().filter(|name| !names.contains(*name)) {
+            self.maintenance.remove(name);
+        }
         runtime.resources.retain(|name, _| names.contains(name));
         self.index.retain(|name, of| of != group || names.contains(name));
         runtime.dependents = BTreeMap::new();
@@ -232,6 +248,9 @@ impl Policy {
                 }
             }
         }
+        for group in &groups {
+            self.leave_alone(group);
+        }
         // Only now: what is known of half a group must not be acted on.
         self.started = true;
         let mut by_priority: Vec<GroupName> = groups;
@@ -241,6 +260,22 @@ impl Policy {
         for group in by_priority {
             self.reconcile(&group, now);
         }
+    }
+
+    /// Priority 0 is "not started by itself": nothing is wanted of such a group until somebody asks for it.
+    fn leave_alone(&mut self, group: &GroupName) {
+        if self.config.groups.get(group).is_none_or(|config| config.priority != 0) {
+            return;
+        }
+        let Some(runtime) = self.groups.get_mut(group) else { return };
+        if runtime.resources.values().any(Resource::active) {
+            return;
+        }
+        for resource in runtime.resources.values_mut() {
+            resource.online_wanted = false;
+        }
+        runtime.why =
+            Some(format!("it has priority 0 and is not started by itself; `stead group online \"{group}\"`"));
     }
 
     /// Ends something that runs and is configured no more.

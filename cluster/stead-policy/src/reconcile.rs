@@ -35,7 +35,7 @@ impl Policy {
     }
 
     /// True if the resource is to be online, as far as it alone is concerned.
-    fn wanted(&self, name: &ResourceName) -> bool {
+    pub(crate) fn wanted(&self, name: &ResourceName) -> bool {
         let Some(resource) = self.resource(name) else { return false };
         resource.online_wanted && !resource.bounce && self.shutdown.is_none()
     }
@@ -96,6 +96,7 @@ impl Policy {
         }
         let wanted = self.wanted(name);
         let shutting_down = self.shutdown.is_some();
+        let leaving = self.leaving(group).contains(name);
         let forced = self.shutdown.as_ref().is_some_and(|requests| requests.len() > 1);
         let Some(resource) = self.resource_mut(name) else { return };
         let pending_online = resource.state == ResourceState::OnlinePending;
@@ -103,21 +104,20 @@ impl Policy {
         // What is on the way online is waited for, unless it was asked to go.
         let interrupt = pending_online && !wanted && !resource.settled;
         let already = resource.state == ResourceState::OfflinePending;
-        if (resource.force || forced) && resource.active() && !already {
-            let terminating = resource
-                .busy
-                .and_then(|busy| self.calls.get(&busy))
-                .is_some_and(|(_, what)| *what == CallPurpose::Offline);
-            if !terminating {
+        let force = (resource.force || forced) && resource.active();
+        let issued = |policy: &Policy, purpose: &CallPurpose| {
+            let busy = policy.resource(name).and_then(|resource| resource.busy);
+            busy.and_then(|busy| policy.calls.get(&busy)).is_some_and(|(_, what)| what == purpose)
+        };
+        if force {
+            // It may come in the middle of any other call.
+            if !issued(self, &CallPurpose::Terminate) {
                 let resource = name.clone();
-                self.call(name, CallPurpose::Offline, |op| Action::Terminate { op, resource });
+                self.call(name, CallPurpose::Terminate, |op| Action::Terminate { op, resource });
             }
             return;
         }
-        let offline_issued = resource
-            .busy
-            .and_then(|busy| self.calls.get(&busy))
-            .is_some_and(|(_, what)| *what == CallPurpose::Offline);
+        let offline_issued = issued(self, &CallPurpose::Offline) || issued(self, &CallPurpose::Terminate);
         if already || offline_issued || !(online || interrupt) {
             return;
         }
@@ -136,9 +136,15 @@ impl Policy {
             OfflineReason::SHUTTING_DOWN
         } else if resource.bounce || wanted {
             OfflineReason::BEING_RESTARTED
+        } else if leaving {
+            OfflineReason::BEING_DELETED
         } else {
             OfflineReason::USER_REQUESTED
         };
+        // A lock is an answer to operators. What follows a failure, and what ends, goes on all the same.
+        if resource.locked && reason != OfflineReason::USER_REQUESTED {
+            flags = flags.with(OfflineFlags::IGNORE_RESOURCE_STATUS);
+        }
         let (in_buffer, resource) = (resource.in_buffer.clone(), name.clone());
         let destination = None;
         self.call(name, CallPurpose::Offline, |op| Action::Offline {
@@ -152,7 +158,7 @@ impl Policy {
     }
 
     /// The monitor a resource belongs in.
-    fn home(&self, group: &GroupName, name: &ResourceName) -> MonitorId {
+    pub(crate) fn home(&self, group: &GroupName, name: &ResourceName) -> MonitorId {
         let own = self.configured(name).is_some_and(|config| config.common.separate_monitor)
             || self.resource(name).is_some_and(|resource| resource.isolated);
         MonitorId { group: group.clone(), separate: own.then(|| name.clone()) }

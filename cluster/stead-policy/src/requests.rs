@@ -11,7 +11,7 @@ use crate::policy::{CallPurpose, Policy, Purpose};
 use crate::request::{Answer, InBuffers, Plan, PlanStep, Refusal, Request};
 use crate::runtime::{Goal, Opened, Waiter, buffer_for};
 
-fn refusal(what: &str, code: Code, detail: impl Into<String>) -> Refusal {
+pub(crate) fn refusal(what: &str, code: Code, detail: impl Into<String>) -> Refusal {
     Refusal { what: what.to_owned(), code, detail: detail.into() }
 }
 
@@ -29,6 +29,10 @@ impl Policy {
         if self.shutdown.is_some() || !self.started {
             let detail = if self.started { "stead is shutting down" } else { "the node is still starting" };
             self.finish(id, Err(refusal(&what, Code::ERROR_CLUSTER_SHUTTING_DOWN, detail)));
+            return;
+        }
+        if self.must_wait(&request) {
+            self.deferred.push_back((id, request));
             return;
         }
         if let Err(refused) = self.admit(&what, &request) {
@@ -59,12 +63,13 @@ impl Policy {
                     self.pursue(id, request, now);
                 } else {
                     // The wish is durable before anything is tried.
-                    self.write(changes, Purpose::Wish(id, request));
+                    self.write(changes.clone(), Purpose::Wish(id, request, changes));
                 }
             }
             Request::ResourceMaintenance { resource, on } => {
                 let changes = vec![Change::ResourceMaintenance(resource.clone(), on)];
-                self.write(changes, Purpose::Wish(id, Request::ResourceMaintenance { resource, on }));
+                let request = Request::ResourceMaintenance { resource, on };
+                self.write(changes.clone(), Purpose::Wish(id, request, changes));
             }
             Request::RestartResource { .. }
             | Request::FailResource { .. }
@@ -76,195 +81,6 @@ impl Policy {
                 self.act(Action::Accept { id });
                 self.pursue(id, request, now);
             }
-        }
-    }
-
-    /// Resources that would go down with this one, itself included.
-    fn with_dependents(&self, group: &GroupName, name: &ResourceName) -> BTreeSet<ResourceName> {
-        let mut all = BTreeSet::from([name.clone()]);
-        let Some(runtime) = self.groups.get(group) else { return all };
-        for candidate in &runtime.order {
-            let kept = |provider: &ResourceName| {
-                !all.contains(provider)
-                    && runtime
-                        .resources
-                        .get(provider)
-                        .is_some_and(|provider| provider.state == ResourceState::Online)
-            };
-            let active = runtime.resources.get(candidate).is_some_and(crate::runtime::Resource::active);
-            if active && self.configured(candidate).is_some_and(|config| !config.dependency.satisfied(kept)) {
-                all.insert(candidate.clone());
-            }
-        }
-        all
-    }
-
-    fn refuse_locked(
-        &self,
-        what: &str,
-        names: impl IntoIterator<Item = ResourceName>,
-    ) -> Result<(), Refusal> {
-        for name in names {
-            let locked = |resource: &crate::runtime::Resource| {
-                resource.locked && resource.state == ResourceState::Online
-            };
-            if self.resource(&name).is_some_and(locked) {
-                let detail = format!(
-                    "resource \"{name}\" is locked by its resource DLL; --force goes on all the same"
-                );
-                return Err(refusal(what, Code::ERROR_CLUSTER_RESOURCE_LOCKED_STATUS, detail));
-            }
-        }
-        Ok(())
-    }
-
-    fn known_resource(&self, what: &str, name: &ResourceName) -> Result<GroupName, Refusal> {
-        self.index.get(name).cloned().ok_or_else(|| {
-            refusal(
-                what,
-                Code::ERROR_RESOURCE_NOT_FOUND,
-                format!("there is no resource \"{name}\"; see `stead status`"),
-            )
-        })
-    }
-
-    fn known_group(&self, what: &str, name: &GroupName) -> Result<(), Refusal> {
-        if self.groups.contains_key(name) {
-            return Ok(());
-        }
-        Err(refusal(
-            what,
-            Code::ERROR_GROUP_NOT_FOUND,
-            format!("there is no group \"{name}\"; see `stead status`"),
-        ))
-    }
-
-    fn pending(&self, what: &str, name: &ResourceName) -> Result<(), Refusal> {
-        if self.resource(name).is_some_and(|resource| resource.state.is_pending() || !resource.settled) {
-            let state = self.resource(name).map_or(ResourceState::Unknown, |resource| resource.state);
-            let detail = format!("resource \"{name}\" is {state}; wait, or cancel first");
-            return Err(refusal(what, Code::ERROR_INVALID_STATE, detail));
-        }
-        Ok(())
-    }
-
-    fn queued(&self, what: &str, group: &GroupName) -> Result<(), Refusal> {
-        let queued = self.groups.get(group).into_iter().flat_map(|group| group.resources.values());
-        if queued.into_iter().any(crate::runtime::Resource::queued) {
-            let detail =
-                format!("an operation of group \"{group}\" is queued; `stead group cancel {group}` ends it");
-            return Err(refusal(what, Code::ERROR_CLUSTER_GROUP_QUEUED, detail));
-        }
-        Ok(())
-    }
-
-    /// Whether a request may be carried out at all.
-    fn admit(&self, what: &str, request: &Request) -> Result<(), Refusal> {
-        match request {
-            Request::OnlineResource { resource, ignore_resource_status, .. } => {
-                let group = self.known_resource(what, resource)?;
-                self.queued(what, &group)?;
-                self.pending(what, resource)?;
-                if *ignore_resource_status { Ok(()) } else { self.refuse_locked(what, [resource.clone()]) }
-            }
-            Request::OfflineResource { resource, ignore_resource_status, force_with_termination, .. } => {
-                let group = self.known_resource(what, resource)?;
-                if !force_with_termination {
-                    self.queued(what, &group)?;
-                    self.pending(what, resource)?;
-                }
-                if *ignore_resource_status {
-                    Ok(())
-                } else {
-                    self.refuse_locked(what, self.with_dependents(&group, resource))
-                }
-            }
-            Request::OnlineGroup { group, .. } => {
-                self.known_group(what, group)?;
-                self.queued(what, group)
-            }
-            Request::OfflineGroup { group, ignore_resource_status, force_with_termination, .. } => {
-                self.known_group(what, group)?;
-                if !force_with_termination {
-                    self.queued(what, group)?;
-                }
-                let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
-                if *ignore_resource_status { Ok(()) } else { self.refuse_locked(what, names) }
-            }
-            Request::RestartResource { resource } => {
-                let group = self.known_resource(what, resource)?;
-                self.queued(what, &group)?;
-                self.pending(what, resource)?;
-                self.refuse_locked(what, self.with_dependents(&group, resource))
-            }
-            Request::FailResource { resource } => {
-                self.known_resource(what, resource)?;
-                if self.resource(resource).is_some_and(|resource| resource.state == ResourceState::Online) {
-                    return Ok(());
-                }
-                let detail = "only an online resource can be failed";
-                Err(refusal(what, Code::ERROR_RESMON_INVALID_STATE, detail))
-            }
-            Request::ResourceMaintenance { resource, .. } | Request::CancelResource { resource } => {
-                self.known_resource(what, resource).map(|_| ())
-            }
-            Request::CancelGroup { group } | Request::SettleGroup { group } => self.known_group(what, group),
-            Request::MoveGroup { group, to } => {
-                self.known_group(what, group)?;
-                match to {
-                    Some(node) if *node != self.node => {
-                        let detail = format!(
-                            "there is no node \"{node}\"; this cluster has one node, \"{}\"",
-                            self.node
-                        );
-                        Err(refusal(what, Code::ERROR_CLUSTER_NODE_NOT_FOUND, detail))
-                    }
-                    Some(_) => Ok(()),
-                    None => {
-                        let detail = "this cluster has one node; there is nowhere to move to";
-                        Err(refusal(what, Code::ERROR_HOST_NODE_NOT_AVAILABLE, detail))
-                    }
-                }
-            }
-            Request::DeleteResource { resource } => {
-                let group = self.known_resource(what, resource)?;
-                if self.resource(resource).is_some_and(|resource| !resource.at_rest()) {
-                    let detail = format!("take it offline first: `stead resource offline \"{resource}\"`");
-                    return Err(refusal(what, Code::ERROR_INVALID_STATE, detail));
-                }
-                let dependents = self.groups.get(&group).and_then(|group| group.dependents.get(resource));
-                match dependents.and_then(|names| names.first()) {
-                    None => Ok(()),
-                    Some(first) => {
-                        let detail = format!("resource \"{first}\" depends on it");
-                        Err(refusal(what, Code::ERROR_DEPENDENT_RESOURCE_EXISTS, detail))
-                    }
-                }
-            }
-            Request::DeleteGroup { group, force } => {
-                self.known_group(what, group)?;
-                let empty = self.groups.get(group).is_some_and(|group| group.resources.is_empty());
-                if empty || *force {
-                    return Ok(());
-                }
-                let detail = "it has resources; --force takes them offline and deletes them too";
-                Err(refusal(what, Code::ERROR_DIR_NOT_EMPTY, detail))
-            }
-            Request::DeleteType { type_name } => {
-                if !self.config.types.contains_key(type_name) {
-                    let detail = format!("there is no registered resource type \"{type_name}\"");
-                    return Err(refusal(what, Code::ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND, detail));
-                }
-                let resources = self.config.groups.values().flat_map(|group| group.resources.values());
-                match resources.into_iter().find(|resource| resource.type_name == *type_name) {
-                    None => Ok(()),
-                    Some(used) => {
-                        let detail = format!("resource \"{}\" is of this type", used.name);
-                        Err(refusal(what, Code::ERROR_DIR_NOT_EMPTY, detail))
-                    }
-                }
-            }
-            Request::Apply(_) | Request::Shutdown => Ok(()),
         }
     }
 
@@ -323,28 +139,51 @@ impl Policy {
     pub(crate) fn written(&mut self, write: WriteId, result: Result<(), Code>, now: Time) {
         let Some(purpose) = self.writes.remove(&write) else { return };
         match (purpose, result) {
-            (Purpose::Wish(id, request), Ok(())) => {
-                for change in self.wishes(&request) {
+            (Purpose::Wish(id, request, changes), Ok(())) => {
+                for change in changes {
                     self.adopt_wish(change);
                 }
                 self.act(Action::Accept { id });
                 self.pursue(id, request, now);
             }
-            (Purpose::Plan(id, plan), Ok(())) => self.adopt(id, plan, now),
-            (Purpose::Wish(id, request), Err(code)) => {
+            (Purpose::Plan(id, parked), Ok(())) => self.adopt(id, parked.plan, now),
+            (Purpose::Wish(id, request, _), Err(code)) => {
                 let detail = "the cluster database could not store it; nothing was changed";
                 self.finish(id, Err(refusal(&describe(&request), code, detail)));
             }
-            (Purpose::Plan(id, _), Err(code)) => {
+            (Purpose::Plan(id, parked), Err(code)) => {
                 let detail = "the cluster database could not store it; the configuration is as it was";
                 self.finish(id, Err(refusal("configuration: apply", code, detail)));
                 // What was taken offline for a deletion that did not happen comes back.
-                let groups: Vec<GroupName> = self.groups.keys().cloned().collect();
-                for group in groups {
-                    self.restore_wishes(&group);
-                    self.reconcile(&group, now);
-                }
+                self.restore(&parked.before, now);
             }
+        }
+        for (id, request) in std::mem::take(&mut self.deferred) {
+            self.request(id, request, now);
+        }
+    }
+
+    /// Resources are kept as they were before something that did not happen.
+    fn restore(&mut self, before: &[(ResourceName, bool)], now: Time) {
+        for (name, online) in before {
+            if let Some(resource) = self.resource_mut(name) {
+                resource.online_wanted = *online;
+            }
+        }
+        let groups: BTreeSet<GroupName> =
+            before.iter().filter_map(|(name, _)| self.index.get(name).cloned()).collect();
+        for group in groups {
+            self.reconcile(&group, now);
+        }
+    }
+
+    /// Ends a request that cannot reach its goal, and puts back what it changed.
+    pub(crate) fn abandon(&mut self, waiter: &Waiter, answer: Answer, now: Time) {
+        self.give_back(waiter);
+        self.finish(waiter.id, Ok(answer));
+        if let Some(parked) = self.parked.remove(&waiter.id) {
+            // It may have closed other groups on its way.
+            self.restore(&parked.before, now);
         }
     }
 
@@ -365,19 +204,8 @@ impl Policy {
         }
     }
 
-    pub(crate) fn restore_wishes(&mut self, group: &GroupName) {
-        let names: Vec<ResourceName> =
-            self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
-        for name in names {
-            let wish = self.wish(group, &name);
-            if let Some(resource) = self.resource_mut(&name) {
-                resource.online_wanted = wish;
-            }
-        }
-    }
-
     /// What each of these resources is kept at.
-    fn kept(&self, names: &[ResourceName]) -> Vec<(ResourceName, bool)> {
+    pub(crate) fn kept(&self, names: &[ResourceName]) -> Vec<(ResourceName, bool)> {
         names.iter().filter_map(|name| Some((name.clone(), self.resource(name)?.online_wanted))).collect()
     }
 
@@ -393,6 +221,7 @@ impl Policy {
             resource.hold = None;
             resource.failures.clear();
             resource.online_flags = flags;
+            resource.offline_flags = OfflineFlags::NONE;
             resource.force = false;
             resource.bounce = false;
             resource.in_buffer = type_name.and_then(|type_name| buffer_for(buffers, &type_name));
@@ -420,7 +249,7 @@ impl Policy {
     }
 
     /// Providers of a resource, its providers' providers and so on, itself last.
-    fn with_providers(&self, name: &ResourceName) -> Vec<ResourceName> {
+    pub(crate) fn with_providers(&self, name: &ResourceName) -> Vec<ResourceName> {
         let mut all = BTreeSet::new();
         let mut open = vec![name.clone()];
         while let Some(next) = open.pop() {
@@ -473,7 +302,13 @@ impl Policy {
                 let failed =
                     self.resource(&resource).is_some_and(|resource| resource.state == ResourceState::Failed);
                 let flags = offline_flags(ignore_resource_status, keep_persistent_state, queue_enabled);
-                let before = self.kept(std::slice::from_ref(&resource));
+                let down: Vec<ResourceName> = self.with_dependents(&group, &resource).into_iter().collect();
+                let before = self.kept(&down);
+                for dependent in &down {
+                    if let Some(dependent) = self.resource_mut(dependent) {
+                        dependent.offline_flags = flags;
+                    }
+                }
                 self.want_offline(&resource, flags, force_with_termination, &in_buffers);
                 if failed {
                     let detail =
@@ -547,6 +382,11 @@ impl Policy {
                 if let Some(runtime) = self.resource_mut(&resource) {
                     runtime.maintenance = on;
                 }
+                if on {
+                    self.maintenance.insert(resource.clone());
+                } else {
+                    self.maintenance.remove(&resource);
+                }
                 if self.resource(&resource).is_some_and(|resource| resource.opened == Opened::Yes) {
                     self.act(Action::Maintenance { resource: resource.clone(), on });
                 }
@@ -616,19 +456,20 @@ impl Policy {
     /// Gives up what is queued or pending for a group, or for one of its resources.
     fn cancel(&mut self, group: &GroupName, only: Option<&ResourceName>, now: Time) {
         let waiters = self.waiters.remove(group).unwrap_or_default();
-        let (ended, kept): (Vec<Waiter>, Vec<Waiter>) = waiters.into_iter().partition(|waiter| {
-            only.is_none_or(|only| waiter.before.iter().any(|(name, _)| name == only))
-                && !matches!(waiter.goal, Goal::Gone(_))
-        });
+        let (ended, kept): (Vec<Waiter>, Vec<Waiter>) = waiters
+            .into_iter()
+            .partition(|waiter| only.is_none_or(|only| waiter.before.iter().any(|(name, _)| name == only)));
         if !kept.is_empty() {
             self.waiters.insert(group.clone(), kept);
         }
         for waiter in ended {
-            self.give_back(&waiter);
-            self.finish(waiter.id, Ok(Answer::Cancelled));
+            self.abandon(&waiter, Answer::Cancelled, now);
         }
         let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
         for name in names.iter().filter(|name| only.is_none_or(|only| *name == only)) {
+            if let Some(resource) = self.resource_mut(name) {
+                resource.offline_again = None;
+            }
             let pending = self.resource(name).is_some_and(|resource| resource.state.is_pending());
             if pending {
                 let resource = name.clone();

@@ -7,13 +7,16 @@
 //! > start
 //! > manner NAME good|slow|delays|fails CODE|open-fails CODE   how its DLL behaves from now on
 //! > online|offline|restart|fail|maintenance|cancel NAME       requests; `group:NAME` for a group; flags after it
+//! >                          or hangs-offline
 //! > fails NAME CODE          a health check said no
 //! > comes NAME               the pending online of a slow resource ends well
 //! > locked NAME | unlocked NAME | embedded NAME CODE
+//! > locks-unheard NAME       it is locked, and the news is not there yet
 //! > lost NAME [culprit]      the monitor that hosts it dies
-//! > disk full | disk good
+//! > monitors broken | monitors good
+//! > disk full | disk good | disk slow       slow: nothing arrives until it is good
 //! > pass MS                  time passes
-//! > delete NAME | shutdown | state
+//! > delete NAME | shutdown | state          `group:NAME` deletes a group with its resources
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
@@ -22,7 +25,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use stead_policy::{Event, News, Report, Request, ResourceConfig};
+use stead_policy::{Event, GroupConfig, News, Report, Request, ResourceConfig};
 use stead_types::{Code, CommonProperties, ResourceName, RestartAction};
 use world::{Manner, World, group, name, resource};
 
@@ -119,8 +122,10 @@ impl Stage {
                 let properties = common(rest.get(with + 1..).unwrap_or_default());
                 self.resources.push(resource(of, &depends_on, properties));
             }
-            ["start"] => {
-                let mut world = World::new(vec![group("g", std::mem::take(&mut self.resources))]);
+            ["start", priority @ ..] => {
+                let priority = priority.first().map_or(2_000, |priority| priority.parse().unwrap());
+                let group = group("g", std::mem::take(&mut self.resources));
+                let mut world = World::new(vec![GroupConfig { priority, ..group }]);
                 world.send(Event::Start { running: Vec::new() });
                 world.settle();
                 self.world = Some(world);
@@ -130,6 +135,7 @@ impl Stage {
                     ["good"] => Manner::Good,
                     ["slow"] => Manner::Slow,
                     ["delays"] => Manner::Delays,
+                    ["hangs-offline"] => Manner::HangsOffline,
                     ["fails", code] => Manner::FailsOnline(code.parse().unwrap()),
                     ["open-fails", code] => Manner::FailsOpen(code.parse().unwrap()),
                     other => panic!("unknown manner {other:?}"),
@@ -148,7 +154,10 @@ impl Stage {
                 None => Request::CancelResource { resource: name(of) },
             }),
             ["move", of] => self.ask(Request::MoveGroup { group: name(of), to: None }),
-            ["delete", of] => self.ask(Request::DeleteResource { resource: name(of) }),
+            ["delete", of] => self.ask(match of.strip_prefix("group:") {
+                Some(group) => Request::DeleteGroup { group: name(group), force: true },
+                None => Request::DeleteResource { resource: name(of) },
+            }),
             ["shutdown"] => self.ask(Request::Shutdown),
             ["fails", of, code] => {
                 let code = code.parse().unwrap();
@@ -161,8 +170,15 @@ impl Stage {
                 world.finish_online(of);
                 world.settle();
             }
-            ["locked", of] => self.news(of, News::Locked { locked: true, keep_queued: false }),
-            ["unlocked", of] => self.news(of, News::Locked { locked: false, keep_queued: false }),
+            ["locks-unheard", of] => drop(self.world().locked.insert(name(of))),
+            ["locked", of] => {
+                self.world().locked.insert(name(of));
+                self.news(of, News::Locked { locked: true, keep_queued: false });
+            }
+            ["unlocked", of] => {
+                self.world().locked.remove(&name(of));
+                self.news(of, News::Locked { locked: false, keep_queued: false });
+            }
             ["embedded", of, code] => self.news(of, News::EmbeddedFailure(code.parse().unwrap())),
             ["lost", of, culprit @ ..] => {
                 let world = self.world();
@@ -172,15 +188,23 @@ impl Stage {
                 world.lose(&monitor, culprits, 5930);
                 world.settle();
             }
+            ["monitors", how] => self.world().no_monitors = *how == "broken",
+            ["disk", "slow"] => self.world().slow_disk = true,
             ["disk", "full"] => self.world().disk = Err(Code::ERROR_DISK_FULL),
-            ["disk", "good"] => self.world().disk = Ok(()),
+            ["disk", "good"] => {
+                let world = self.world();
+                world.disk = Ok(());
+                world.release();
+                world.settle();
+            }
             ["pass", ms] => {
                 let ms = ms.parse().unwrap();
                 self.world().pass(Duration::from_millis(ms));
             }
             ["state"] => {
                 let view = self.world().policy.view();
-                return view.groups[0]
+                let Some(group) = view.groups.first() else { return vec!["nothing is left".to_owned()] };
+                return group
                     .resources
                     .iter()
                     .map(|resource| {

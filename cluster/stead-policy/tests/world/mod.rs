@@ -9,8 +9,8 @@ use stead_policy::{
     Plan, PlanStep, Policy, Record, Refusal, Report, Request, RequestId, ResourceConfig, TypeConfig,
 };
 use stead_types::{
-    Code, CommonProperties, Dependency, GroupName, ResourceName, ResourceState, StatusFlags, Time,
-    TypeDefaults,
+    Code, CommonProperties, Dependency, GroupName, OfflineFlags, ResourceName, ResourceState, StatusFlags,
+    Time, TypeDefaults,
 };
 
 pub(crate) fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
@@ -65,6 +65,8 @@ pub(crate) enum Manner {
     FailsOpen(u32),
     /// Nothing is answered.
     Silent,
+    /// Offline stays pending for ever.
+    HangsOffline,
 }
 
 pub(crate) struct World {
@@ -82,6 +84,13 @@ pub(crate) struct World {
     pub(crate) open: BTreeMap<ResourceName, (MonitorId, ResourceState)>,
     /// Calls that have not been answered.
     pub(crate) waiting: BTreeMap<ResourceName, OpId>,
+    /// Resources whose monitor refuses an offline unless it is told to ignore the lock.
+    pub(crate) locked: BTreeSet<ResourceName>,
+    /// What is written stays on its way.
+    pub(crate) slow_disk: bool,
+    held: VecDeque<Event>,
+    /// No monitor can be started.
+    pub(crate) no_monitors: bool,
     events: VecDeque<Event>,
     next: u64,
 }
@@ -104,6 +113,10 @@ impl World {
             stopped: false,
             open: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            locked: BTreeSet::new(),
+            slow_disk: false,
+            held: VecDeque::new(),
+            no_monitors: false,
             events: VecDeque::new(),
             next: 0,
         }
@@ -229,6 +242,9 @@ impl World {
         if let Some((_, known)) = self.open.get_mut(resource) {
             *known = state;
         }
+        if matches!(state, ResourceState::Offline | ResourceState::Failed) && settled {
+            self.locked.remove(resource);
+        }
         let why = "the resource DLL reported it";
         let news = News::State { state, settled, code, flags: StatusFlags::NONE, why };
         self.events.push_back(Event::Report(Report { resource: resource.clone(), news }));
@@ -250,7 +266,12 @@ impl World {
                 assert!(self.answers.insert(id, answer).is_none(), "{id:?} is answered twice");
             }
             Action::Write { write, changes: _ } => {
-                self.events.push_back(Event::Written { write, result: self.disk });
+                let queue = if self.slow_disk { &mut self.held } else { &mut self.events };
+                queue.push_back(Event::Written { write, result: self.disk });
+            }
+            Action::StartMonitor { monitor } if self.no_monitors => {
+                let lost = Lost::NotStarted { text: "it cannot be started".to_owned() };
+                self.events.push_back(Event::MonitorLost { monitor, lost });
             }
             Action::StartMonitor { monitor } => self.events.push_back(Event::MonitorStarted { monitor }),
             Action::StopMonitor { monitor } => {
@@ -274,7 +295,11 @@ impl World {
                         self.waiting.insert(resource, op);
                         return;
                     }
-                    Manner::Good | Manner::Slow | Manner::FailsOnline(_) | Manner::Delays => Code::SUCCESS,
+                    Manner::Good
+                    | Manner::Slow
+                    | Manner::FailsOnline(_)
+                    | Manner::Delays
+                    | Manner::HangsOffline => Code::SUCCESS,
                 };
                 if code.is_success() {
                     let twice = self.open.insert(resource.clone(), (monitor, ResourceState::Offline));
@@ -287,7 +312,7 @@ impl World {
                 self.events.push_back(Event::Done { op, code: Code::SUCCESS });
             }
             Action::Online { op, resource, .. } => self.online(op, &resource),
-            Action::Offline { op, resource, .. } => self.offline(op, &resource),
+            Action::Offline { op, resource, flags, .. } => self.offline(op, &resource, flags),
             Action::Terminate { op, resource } => {
                 if let Some(interrupted) = self.waiting.remove(&resource) {
                     let code = Code::ERROR_OPERATION_ABORTED;
@@ -316,7 +341,7 @@ impl World {
         assert!(self.supported(resource), "{resource} is brought online before its providers");
         self.say(resource, ResourceState::OnlinePending, false, Code::SUCCESS);
         match self.manner_of(resource) {
-            Manner::Good | Manner::Delays | Manner::FailsOpen(_) => {
+            Manner::Good | Manner::Delays | Manner::FailsOpen(_) | Manner::HangsOffline => {
                 self.say(resource, ResourceState::Online, true, Code::SUCCESS);
                 self.events.push_back(Event::Done { op, code: Code::SUCCESS });
             }
@@ -341,7 +366,13 @@ impl World {
         view.dependency.satisfied(online)
     }
 
-    fn offline(&mut self, op: OpId, resource: &ResourceName) {
+    /// What is on its way to the disk arrives.
+    pub(crate) fn release(&mut self) {
+        self.slow_disk = false;
+        self.events.append(&mut self.held);
+    }
+
+    fn offline(&mut self, op: OpId, resource: &ResourceName, flags: OfflineFlags) {
         let state = self.open.get(resource).map(|(_, state)| *state);
         if !matches!(state, Some(ResourceState::Online | ResourceState::OnlinePending)) {
             let code = match state {
@@ -355,7 +386,16 @@ impl World {
         if let Some(interrupted) = self.waiting.remove(resource) {
             self.events.push_back(Event::Done { op: interrupted, code: Code::ERROR_OPERATION_ABORTED });
         }
+        if self.locked.contains(resource) && !flags.contains(OfflineFlags::IGNORE_RESOURCE_STATUS) {
+            let code = Code::ERROR_CLUSTER_RESOURCE_LOCKED_STATUS;
+            self.events.push_back(Event::Done { op, code });
+            return;
+        }
         self.say(resource, ResourceState::OfflinePending, false, Code::SUCCESS);
+        if self.manner_of(resource) == Manner::HangsOffline {
+            self.waiting.insert(resource.clone(), op);
+            return;
+        }
         if self.manner_of(resource) == Manner::Delays {
             self.say(resource, ResourceState::Online, true, Code::SUCCESS);
             let news = News::Delayed(StatusFlags::OFFLINE_BUSY);
