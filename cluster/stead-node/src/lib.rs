@@ -15,6 +15,7 @@ mod translate;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use stead_types::NodeName;
 
@@ -23,19 +24,20 @@ use stead_types::NodeName;
 /// Ends with 1 if it cannot begin, and 2 on wrong arguments.
 #[must_use]
 pub fn node_main(args: Vec<OsString>) -> ExitCode {
+    let (data, name) = match arguments(args) {
+        Ok(read) => read,
+        Err(text) => {
+            eprintln!("stead node: {text}");
+            return ExitCode::from(2);
+        }
+    };
     // One line an event, into the log the guardian opened.
-    tracing_subscriber::fmt().with_ansi(false).with_target(false).init();
+    let log = Mutex::new(edge::log::Log::new(data.join("log/node.log")));
+    tracing_subscriber::fmt().with_ansi(false).with_target(false).with_writer(log).init();
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(%panic, "the node cannot go on");
         std::process::abort();
     }));
-    let (data, name) = match arguments(args) {
-        Ok(read) => read,
-        Err(text) => {
-            tracing::error!(text, "wrong arguments");
-            return ExitCode::from(2);
-        }
-    };
     match node::run(&data, name) {
         Ok(code) => code,
         Err(text) => {

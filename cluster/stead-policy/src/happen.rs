@@ -524,7 +524,13 @@ impl Policy {
                     self.offline_refused(&group, &name, code, now);
                 }
             }
-            CallPurpose::Online => {}
+            CallPurpose::Online => {
+                if code == Code::ERROR_RESOURCE_NOT_FOUND {
+                    // It was being opened when this node took over, and that failed.
+                    resource.opened = Opened::No;
+                    resource.monitor = None;
+                }
+            }
             CallPurpose::Terminate => {
                 // What cannot be terminated is tried in order again.
                 resource.force &= code.is_success();

@@ -83,10 +83,47 @@ impl Output {
         }
     }
 
-    /// The last output, not cut inside a character.
+    /// The last output, as much of it as fits into a message: control characters are dots, and what is longer when it
+    /// is written in a message counts as long as it is there.
     pub(crate) fn tail(&mut self) -> String {
-        let bytes = self.tail.make_contiguous();
-        let begin = bytes.iter().take(4).position(|byte| byte & 0xC0 != 0x80).unwrap_or(0);
-        String::from_utf8_lossy(&bytes[begin..]).into_owned()
+        let text = String::from_utf8_lossy(self.tail.make_contiguous());
+        let mut room = TAIL;
+        let fits = |c: &char| {
+            let length = if matches!(c, '"' | '\\' | '\n' | '\t') { 2 } else { c.len_utf8() };
+            room = room.saturating_sub(length);
+            room > 0
+        };
+        let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '.' } else { c };
+        let last: Vec<char> = text.chars().rev().map(shown).take_while(fits).collect();
+        last.into_iter().rev().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tail_of(bytes: &[u8]) -> String {
+        let (pipe, _) = rustix::pipe::pipe().unwrap();
+        let folder = std::env::temp_dir().join(format!("stead-output-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut output = Output::new(pipe, folder.join("log"));
+        output.take(bytes);
+        std::fs::remove_dir_all(&folder).unwrap();
+        output.tail()
+    }
+
+    #[test]
+    fn the_tail_fits_into_a_message_whatever_was_printed() {
+        assert_eq!(tail_of(b"one\ntwo \"three\"\n"), "one\ntwo \"three\"\n");
+        for byte in [0, 0xFF, b'"', b'\\', b'x', 0x1B] {
+            let tail = tail_of(&vec![byte; 3 * TAIL]);
+            assert!(!tail.is_empty());
+            let quotes = tail.matches(['"', '\\', '\n', '\t']).count();
+            assert!(tail.len() + quotes <= TAIL, "{byte}: {} bytes", tail.len());
+            assert!(!tail.contains('\0') && !tail.contains('\u{1b}'));
+        }
+        let cut = tail_of("ä".repeat(TAIL).as_bytes());
+        assert!(cut.ends_with("ä") && cut.len() > TAIL / 2);
     }
 }

@@ -196,6 +196,27 @@ pub enum ToMonitor {
     Shutdown,
 }
 
+impl ToMonitor {
+    /// The number of the request, for those that are answered.
+    #[must_use]
+    pub const fn op(&self) -> Option<OpId> {
+        match self {
+            ToMonitor::Open { op, .. }
+            | ToMonitor::Online { op, .. }
+            | ToMonitor::Offline { op, .. }
+            | ToMonitor::Terminate { op, .. }
+            | ToMonitor::Cancel { op, .. }
+            | ToMonitor::Fail { op, .. }
+            | ToMonitor::Control { op, .. }
+            | ToMonitor::Update { op, .. }
+            | ToMonitor::Close { op, .. }
+            | ToMonitor::Check { op, .. }
+            | ToMonitor::Sync { op } => Some(*op),
+            ToMonitor::Hello { .. } | ToMonitor::Maintenance { .. } | ToMonitor::Shutdown => None,
+        }
+    }
+}
+
 /// Why an instance is in its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -19,6 +19,9 @@ static LINES: Mutex<BTreeMap<u64, Vec<String>>> = Mutex::new(BTreeMap::new());
 /// Numbers of temporary instances, far from those of the node.
 const TEMPORARY: u64 = 1 << 63;
 
+/// Somebody waits for a check: a call in it that takes longer is a hang.
+const LONGEST_CALL_MS: u32 = 60_000;
+
 /// Takes a log line of a temporary instance. False if the instance is a real one.
 pub(crate) fn caught(instance: InstanceId, level: i32, text: &str) -> bool {
     if instance.0 < TEMPORARY {
@@ -89,20 +92,23 @@ fn against_formats(properties: &PropertyMap, formats: &Formats) -> Vec<Problem> 
 /// Checks a type and, where given, properties. Nothing is brought online.
 pub(crate) fn run(
     engine: &'static Engine,
+    worker: u32,
     op: OpId,
     resource: ResourceName,
     type_name: &TypeName,
     source: &Source,
     properties: Option<Properties>,
 ) -> FromMonitor {
-    let dll = match engine.dll(source, type_name.as_str()) {
+    let timing = Timing { deadlock_ms: LONGEST_CALL_MS, ..Timing::default() };
+    let id = InstanceId(TEMPORARY | op.0);
+    let dll = match engine.load(worker, id, timing, source, type_name.as_str()) {
         Ok(dll) => dll,
         Err(error) => {
             let (code, detail) = (error.code, Some(error.text));
             return FromMonitor::Checked { op, code, detail, formats: Vec::new(), problems: Vec::new() };
         }
     };
-    let formats = control::private_formats(&dll);
+    let formats = control::formats_of(&dll).clone();
     let shown = formats.iter().map(|(name, format)| (name.clone(), format.number())).collect();
     let mut problems = Vec::new();
     if let Some(Properties(properties)) = properties {
@@ -132,7 +138,7 @@ fn by_the_dll(
 ) -> Vec<Problem> {
     let id = InstanceId(TEMPORARY | op.0);
     let tree = Tree::new(control::stored(properties, formats));
-    let timing = Timing::default();
+    let timing = Timing { deadlock_ms: LONGEST_CALL_MS, ..Timing::default() };
     let instance = engine.add(NewInstance { id, name: resource, dll, tree, timing, open_flags: 0 });
     engine.step(&instance, Event::OpenRequested(0));
     instance.wait_for_calls();

@@ -15,8 +15,12 @@ use crate::registry::{Stored, kind};
 /// The formats of a type's private properties, by lower-case name.
 pub(crate) type Formats = Vec<(String, PropertyFormat)>;
 
-/// Asks a type for the formats of its resources' private properties. Empty where it does not say.
-pub(crate) fn private_formats(dll: &Dll) -> Formats {
+/// The formats of a type's private properties, asked for once. Empty where it does not say.
+pub(crate) fn formats_of(dll: &Dll) -> &Formats {
+    dll.formats.get_or_init(|| private_formats(dll))
+}
+
+fn private_formats(dll: &Dll) -> Formats {
     let code = abi::CLUSCTL_RESOURCE_TYPE_GET_PRIVATE_RESOURCE_PROPERTY_FMTS;
     let mut size = 4_096;
     for _ in 0..2 {
@@ -233,9 +237,9 @@ pub(crate) fn set_private(
     properties: &PropertyMap,
     answer: impl FnOnce(Code) + Send + 'static,
 ) {
-    let formats = private_formats(&instance.dll);
-    let list = list_of(properties, &formats).encode();
-    instance.tree.replace_parameters(stored(properties, &formats));
+    let formats = formats_of(&instance.dll);
+    let list = list_of(properties, formats).encode();
+    instance.tree.replace_parameters(stored(properties, formats));
     let code = abi::CLUSCTL_RESOURCE_SET_PRIVATE_PROPERTIES;
     send(engine, instance, code, list, 0, move |code, _| answer(code));
 }

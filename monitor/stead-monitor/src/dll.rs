@@ -257,6 +257,8 @@ pub(crate) struct Dll {
     pub(crate) version: u32,
     /// `Open` and `Close` are exclusive.
     pub(crate) exclusive: Mutex<()>,
+    /// Of its private properties, once it has been asked.
+    pub(crate) formats: OnceLock<crate::control::Formats>,
     table: Table,
     control: Control,
     type_control: TypeControl,
@@ -494,6 +496,7 @@ impl Dll {
             type_name: type_name.to_owned(),
             version,
             exclusive: Mutex::new(()),
+            formats: OnceLock::new(),
             table,
             control,
             type_control,

@@ -58,7 +58,10 @@ struct Running {
 
 #[derive(Default)]
 struct Calls {
-    queue: VecDeque<Call>,
+    /// Each with the turn it belongs to.
+    queue: VecDeque<(u64, Call)>,
+    /// Counts `Terminate`: what an earlier turn returns is nobody's answer.
+    turn: u64,
     /// A thread works on the queue.
     active: bool,
     running: Option<Running>,
@@ -100,6 +103,10 @@ pub(crate) struct Instance {
     offline: Mutex<OfflineArguments>,
     open_flags: u32,
     waiting: Mutex<Option<OwnedFd>>,
+    /// The event handle has been signalled since it was first waited for.
+    rung: AtomicBool,
+    /// Somebody new asked what there is while it was being opened.
+    pub(crate) asked_after: AtomicBool,
     scheduled: Mutex<Time>,
 }
 
@@ -144,7 +151,7 @@ struct Outstanding {
 }
 
 /// Resource types by file and lower-case name; those of the executable have no file.
-type Dlls = BTreeMap<(Option<PathBuf>, String), Arc<Dll>>;
+type Dlls = BTreeMap<(Option<PathBuf>, String), Arc<Mutex<Option<Arc<Dll>>>>>;
 
 /// Everything in one monitor process.
 pub(crate) struct Engine {
@@ -216,20 +223,58 @@ impl Engine {
         &*self.observer
     }
 
-    /// Runs something that may take long beside everything else.
-    pub(crate) fn aside(&'static self, job: impl FnOnce() + Send + 'static) {
-        self.pool.run(Box::new(move |_| job()));
+    /// Runs something that may take long beside everything else. It is given the number of its thread.
+    pub(crate) fn aside(&'static self, job: impl FnOnce(u32) + Send + 'static) {
+        self.pool.run(Box::new(job));
     }
 
-    /// A resource type, loaded and negotiated with once a process.
-    pub(crate) fn dll(&'static self, source: &Source, type_name: &str) -> Result<Arc<Dll>, LoadError> {
+    fn place_of(&'static self, source: &Source, type_name: &str) -> Arc<Mutex<Option<Arc<Dll>>>> {
         let path = match source {
             Source::Builtin => None,
             Source::File(path) => Some(path.clone()),
         };
-        let key = (path, type_name.to_lowercase());
-        let mut dlls = lock(&self.dlls);
-        if let Some(dll) = dlls.get(&key) {
+        Arc::clone(lock(&self.dlls).entry((path, type_name.to_lowercase())).or_default())
+    }
+
+    /// A resource type that is ready for use, if nothing has to be waited for.
+    pub(crate) fn loaded(&'static self, source: &Source, type_name: &str) -> Option<Arc<Dll>> {
+        let place = self.place_of(source, type_name);
+        let dll = place.try_lock().ok()?.clone();
+        dll.filter(|dll| dll.formats.get().is_some())
+    }
+
+    /// Loads a resource type and asks it what there is to know, on thread `worker` and timed from outside as a call
+    /// for instance `id`.
+    pub(crate) fn load(
+        &'static self,
+        worker: u32,
+        id: InstanceId,
+        timing: Timing,
+        source: &Source,
+        type_name: &str,
+    ) -> Result<Arc<Dll>, LoadError> {
+        let timed = |entry| {
+            let Some(board) = &self.board else { return };
+            let since = now();
+            let deadline = since.after(crate::hosting::limit(timing.deadlock_ms));
+            let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+            let _ = board.begin(worker, &CallRecord { instance: id, since, deadline, entry, thread });
+        };
+        timed("Startup");
+        let loaded = self.dll(source, type_name);
+        if let Ok(dll) = &loaded {
+            timed("ResourceTypeControl");
+            crate::control::formats_of(dll);
+        }
+        self.end(worker);
+        loaded
+    }
+
+    /// A resource type, loaded and negotiated with once a process.
+    pub(crate) fn dll(&'static self, source: &Source, type_name: &str) -> Result<Arc<Dll>, LoadError> {
+        let place = self.place_of(source, type_name);
+        let mut known = lock(&place);
+        if let Some(dll) = &*known {
             return Ok(Arc::clone(dll));
         }
         let mut at = now();
@@ -261,7 +306,7 @@ impl Engine {
             }
         };
         let dll = Arc::new(dll);
-        dlls.insert(key, Arc::clone(&dll));
+        *known = Some(Arc::clone(&dll));
         Ok(dll)
     }
 
@@ -285,6 +330,8 @@ impl Engine {
             offline: Mutex::default(),
             open_flags: new.open_flags,
             waiting: Mutex::new(None),
+            rung: AtomicBool::new(false),
+            asked_after: AtomicBool::new(false),
             scheduled: Mutex::new(Time::NEVER),
         });
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
@@ -379,6 +426,17 @@ impl Engine {
         self.step_locked(instance, &mut lock(&instance.hosting), event)
     }
 
+    /// As [`Engine::step`], unless `Terminate` has been called for since turn `turn`. False if it has.
+    fn step_in(&'static self, instance: &Arc<Instance>, turn: u64, event: Event) -> bool {
+        let mut hosting = lock(&instance.hosting);
+        // The turn changes under this lock only.
+        let same = lock(&instance.calls).turn == turn;
+        if same {
+            self.step_locked(instance, &mut hosting, event);
+        }
+        same
+    }
+
     fn step_locked(&'static self, instance: &Arc<Instance>, hosting: &mut Hosting, event: Event) -> Answer {
         let mut effects = Vec::new();
         let mut from = hosting.state();
@@ -409,7 +467,7 @@ impl Engine {
                 let engine = self;
                 self.pool.run(Box::new(move |_| engine.call_cancel(&instance)));
             }
-            Effect::Wait(handle) => return Some(self.wait_for(instance, handle)),
+            Effect::Wait(handle) => return self.wait_for(instance, handle),
             Effect::StopWaiting => self.stop_waiting(instance),
             Effect::Report(to, code, flags, cause) => {
                 if to.shown() != stead_types::ResourceState::Online {

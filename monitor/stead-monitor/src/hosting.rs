@@ -189,7 +189,8 @@ impl Hosting {
     }
 }
 
-fn limit(ms: u32) -> Duration {
+/// A time limit; the largest number is none.
+pub(crate) fn limit(ms: u32) -> Duration {
     if ms == NEVER_MS { Duration::MAX } else { Duration::from_millis(ms.into()) }
 }
 

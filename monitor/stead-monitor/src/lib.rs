@@ -6,6 +6,7 @@
 mod callbacks;
 mod check;
 mod control;
+mod crash;
 mod dll;
 mod engine;
 mod exports;

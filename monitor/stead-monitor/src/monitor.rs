@@ -13,26 +13,30 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use stead_monitor_protocol::{
     Board, Buffer, FromMonitor, Hex, InstanceId, InstanceReport, Library, Link, LinkError, LogLevel, OpId,
-    Signal, ToMonitor, VERSION,
+    Properties, Signal, Timing, ToMonitor, VERSION,
 };
-use stead_types::{Code, ResourceState, StatusFlags};
+use stead_types::{Code, OpenFlags, ResourceName, ResourceState, StatusFlags, Time};
 
 use crate::check;
 use crate::control;
-use crate::dll::Builtin;
+use crate::dll::{Builtin, Dll};
 use crate::engine::{
     Called, CalledBack, Changed, Engine, Instance, NewInstance, Observer, OfflineArguments, OnlineArguments,
     Source, lock, now,
 };
-use crate::hosting::{Event, Op};
+use crate::hosting::{Event, Hosting, Op, State};
 use crate::load::LoadError;
 use crate::registry::Tree;
 
 /// Progress is passed on at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// What waits to be sent is cut to the latest of this many messages while nobody listens.
-const LONGEST_QUEUE: usize = 16_384;
+/// While so many messages wait to be sent, lines for the log are left out.
+const MANY: usize = 1_024;
+
+/// Lines for the log in one burst, and a second after that; what is more is counted.
+const BURST: u32 = 2_000;
+const LINES_A_SECOND: u32 = 200;
 
 /// The way to the node.
 struct Node {
@@ -46,6 +50,45 @@ struct Out {
     queue: VecDeque<Vec<u8>>,
     /// Instances with progress to tell.
     fresh: Vec<Arc<Instance>>,
+    /// Resource types that have been loaded, or could not be, for the instances that waited for them.
+    loaded: Vec<(InstanceId, Result<Arc<Dll>, LoadError>)>,
+    lines: Lines,
+}
+
+/// How many lines for the log may be sent.
+#[derive(Default)]
+struct Lines {
+    sent: u32,
+    since: Time,
+    left_out: u64,
+}
+
+impl Lines {
+    /// True if another line may go; then also how many before it could not.
+    fn allow(&mut self, now: Time) -> Option<u64> {
+        let earned = now.since(self.since).as_millis() * u128::from(LINES_A_SECOND) / 1_000;
+        if earned > 0 {
+            self.sent = self.sent.saturating_sub(u32::try_from(earned).unwrap_or(u32::MAX));
+            self.since = now;
+        }
+        if self.sent >= BURST {
+            self.left_out += 1;
+            return None;
+        }
+        self.sent += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+/// An instance whose resource type is being loaded.
+struct Loading {
+    op: OpId,
+    resource: ResourceName,
+    properties: Properties,
+    timing: Timing,
+    flags: OpenFlags,
+    /// A new node has asked what there is meanwhile.
+    asked_after: bool,
 }
 
 impl Node {
@@ -55,16 +98,45 @@ impl Node {
         if out.queue.is_empty() && self.link.send_bytes(&bytes, &[]).is_ok() {
             return;
         }
-        // While the node is away the oldest go first: it asks for everything when it is back.
-        if out.queue.len() >= LONGEST_QUEUE {
-            out.queue.pop_front();
-        }
         out.queue.push_back(bytes);
         self.wake();
     }
 
+    /// Sends a line for the log, unless there are too many.
+    fn line(&self, message: &FromMonitor) {
+        let left_out = {
+            let mut out = lock(&self.out);
+            let full = out.queue.len() >= MANY;
+            if full {
+                out.lines.left_out += 1;
+                return;
+            }
+            match out.lines.allow(now()) {
+                Some(left_out) => left_out,
+                None => return,
+            }
+        };
+        if left_out > 0 {
+            let text = format!("{left_out} lines were left out: resource DLLs log too much");
+            self.send(&FromMonitor::Log { instance: None, level: LogLevel::Warning, text });
+        }
+        self.send(message);
+    }
+
     fn wake(&self) {
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+
+    fn failed_to_open(&self, instance: InstanceId, code: Code) {
+        self.send(&FromMonitor::State {
+            instance,
+            state: ResourceState::Failed,
+            settled: true,
+            code,
+            flags: StatusFlags::NONE,
+            cause: stead_monitor_protocol::Cause::Returned,
+            process: None,
+        });
     }
 
     fn done(&self, op: OpId, code: Code, detail: Option<String>) {
@@ -94,6 +166,10 @@ impl Observer for Teller {
 
     fn changed(&self, instance: &Instance, change: Changed) {
         if change.to.shown() == ResourceState::Initializing {
+            // An open that failed is the answer to its request, unless whoever made that is gone.
+            if change.to == State::Closed && instance.asked_after.load(Ordering::Relaxed) {
+                self.0.failed_to_open(instance.id, change.code);
+            }
             return;
         }
         self.0.send(&FromMonitor::State {
@@ -141,12 +217,12 @@ impl Observer for Teller {
             2 => LogLevel::Error,
             _ => LogLevel::Severe,
         };
-        self.0.send(&FromMonitor::Log { instance: instance.map(|instance| instance.id), level, text });
+        self.0.line(&FromMonitor::Log { instance: instance.map(|instance| instance.id), level, text });
     }
 
     fn violation(&self, instance: Option<&Instance>, rule: &'static str, text: String) {
         let instance = instance.map(|instance| instance.id);
-        self.0.send(&FromMonitor::Violation { instance, rule: rule.to_owned(), text });
+        self.0.line(&FromMonitor::Violation { instance, rule: rule.to_owned(), text });
     }
 
     fn stuck(&self, instance: &Instance, entry: &'static str) {
@@ -155,16 +231,19 @@ impl Observer for Teller {
     }
 
     fn process_known(&self, instance: &Instance) {
-        let (state, settled) =
-            instance.with_hosting(|hosting| (hosting.state().shown(), hosting.state().settled()));
-        self.0.send(&FromMonitor::State {
-            instance: instance.id,
-            state,
-            settled,
-            code: Code::SUCCESS,
-            flags: StatusFlags::NONE,
-            cause: stead_monitor_protocol::Cause::Reported,
-            process: process_of(instance),
+        // Sent while the state cannot change, so that it does not come after the next one.
+        instance.with_hosting(|hosting| {
+            if hosting.state() == State::Online {
+                self.0.send(&FromMonitor::State {
+                    instance: instance.id,
+                    state: ResourceState::Online,
+                    settled: true,
+                    code: Code::SUCCESS,
+                    flags: StatusFlags::NONE,
+                    cause: stead_monitor_protocol::Cause::Reported,
+                    process: process_of(instance),
+                });
+            }
         });
     }
 }
@@ -178,6 +257,7 @@ struct Monitor {
     engine: &'static Engine,
     node: &'static Node,
     instances: BTreeMap<InstanceId, Arc<Instance>>,
+    loading: BTreeMap<InstanceId, Loading>,
 }
 
 fn board_of(args: &[OsString]) -> Option<Board> {
@@ -202,8 +282,12 @@ fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<(), Box<dyn std
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let node: &'static Node =
         Box::leak(Box::new(Node { link: Link::new(stdin()), out: Mutex::default(), wake }));
-    let engine = Engine::start(Box::new(Teller(node)), builtin, board_of(args))?;
-    Monitor { engine, node, instances: BTreeMap::new() }.serve()
+    let board = board_of(args);
+    if let Some(board) = &board {
+        crate::crash::note_on(board)?;
+    }
+    let engine = Engine::start(Box::new(Teller(node)), builtin, board)?;
+    Monitor { engine, node, instances: BTreeMap::new(), loading: BTreeMap::new() }.serve()
 }
 
 impl Monitor {
@@ -228,6 +312,7 @@ impl Monitor {
                 Err(error) => return Err(error.into()),
             }
             let _ = rustix::io::read(&self.node.wake, &mut [0; 8]);
+            self.take_loaded();
             let fresh = !lock(&self.node.out).fresh.is_empty();
             match progress_at {
                 None if fresh => progress_at = Some(now().after(PROGRESS_EVERY)),
@@ -269,11 +354,12 @@ impl Monitor {
             if !instance.fresh_progress.swap(false, Ordering::AcqRel) {
                 continue;
             }
-            let (pending, checkpoint) =
-                instance.with_hosting(|hosting| (hosting.state().shown().is_pending(), hosting.checkpoint()));
-            if pending {
-                self.node.send(&FromMonitor::Progress { instance: instance.id, checkpoint });
-            }
+            instance.with_hosting(|hosting| {
+                if hosting.state().shown().is_pending() {
+                    let checkpoint = hosting.checkpoint();
+                    self.node.send(&FromMonitor::Progress { instance: instance.id, checkpoint });
+                }
+            });
         }
     }
 
@@ -291,25 +377,30 @@ impl Monitor {
             ToMonitor::Hello { .. } => self.node.send(&FromMonitor::Hello { version: VERSION }),
             ToMonitor::Open { op, instance, resource, type_name, library, properties, timing, flags } => {
                 // The last fence against running anything twice.
-                if self.instances.values().any(|open| open.name == resource) {
+                self.forget_closed();
+                let mut open = self.instances.values().map(|open| &open.name);
+                if open.any(|open| *open == resource)
+                    || self.loading.values().any(|loading| loading.resource == resource)
+                {
                     let text = format!("resource \"{resource}\" is open in this monitor already");
                     self.node.done(op, Code::ERROR_OBJECT_ALREADY_EXISTS, Some(text));
                     return false;
                 }
-                let dll = match engine.dll(&source(&library), type_name.as_str()) {
-                    Ok(dll) => dll,
-                    Err(LoadError { code, text }) => {
-                        self.node.done(op, code, Some(text));
-                        return false;
+                let loading = Loading { op, resource, properties, timing, flags, asked_after: false };
+                let source = source(&library);
+                match engine.loaded(&source, type_name.as_str()) {
+                    Some(dll) => self.open(instance, loading, dll),
+                    None => {
+                        // It runs code of the file: not on the thread that everybody needs.
+                        self.loading.insert(instance, loading);
+                        let node = self.node;
+                        engine.aside(move |worker| {
+                            let dll = engine.load(worker, instance, timing, &source, type_name.as_str());
+                            lock(&node.out).loaded.push((instance, dll));
+                            node.wake();
+                        });
                     }
-                };
-                let formats = control::private_formats(&dll);
-                let tree = Tree::new(control::stored(&properties.0, &formats));
-                let new =
-                    NewInstance { id: instance, name: resource, dll, tree, timing, open_flags: flags.bits() };
-                let opened = engine.add(new);
-                self.instances.insert(instance, Arc::clone(&opened));
-                engine.step(&opened, Event::OpenRequested(op.0));
+                }
             }
             ToMonitor::Online { op, instance, flags, in_buffer } => {
                 let in_buffer = in_buffer.map(|bytes| bytes.0);
@@ -366,13 +457,34 @@ impl Monitor {
             ToMonitor::Check { op, resource, type_name, library, properties } => {
                 let node = self.node;
                 let source = source(&library);
-                engine.aside(move || {
-                    node.send(&check::run(engine, op, resource, &type_name, &source, properties));
+                engine.aside(move |worker| {
+                    node.send(&check::run(engine, worker, op, resource, &type_name, &source, properties));
                 });
             }
             ToMonitor::Sync { op } => {
+                self.forget_closed();
                 for (id, instance) in &self.instances {
-                    self.node.send(&FromMonitor::Instance(snapshot(*id, instance)));
+                    // Sent while the state cannot change, so that it does not come after the next one.
+                    instance.with_hosting(|hosting| {
+                        if hosting.state() == State::Opening {
+                            instance.asked_after.store(true, Ordering::Relaxed);
+                        }
+                        self.node.send(&FromMonitor::Instance(snapshot(*id, instance, hosting)));
+                    });
+                }
+                for (id, loading) in &mut self.loading {
+                    loading.asked_after = true;
+                    self.node.send(&FromMonitor::Instance(InstanceReport {
+                        instance: *id,
+                        resource: loading.resource.clone(),
+                        state: ResourceState::Initializing,
+                        settled: false,
+                        code: Code::SUCCESS,
+                        checkpoint: 0,
+                        locked: false,
+                        process: None,
+                        maintenance: false,
+                    }));
                 }
                 self.node.done(op, Code::SUCCESS, None);
             }
@@ -382,6 +494,45 @@ impl Monitor {
             }
         }
         false
+    }
+
+    /// Forgets instances whose `Open` failed.
+    fn forget_closed(&mut self) {
+        let engine = self.engine;
+        self.instances.retain(|_, instance| {
+            let closed = instance.with_hosting(|hosting| hosting.state() == State::Closed);
+            if closed {
+                engine.remove(instance);
+            }
+            !closed
+        });
+    }
+
+    /// Goes on with those whose resource type has been loaded.
+    fn take_loaded(&mut self) {
+        let loaded = std::mem::take(&mut lock(&self.node.out).loaded);
+        for (id, dll) in loaded {
+            let Some(loading) = self.loading.remove(&id) else { continue };
+            match dll {
+                Ok(dll) => self.open(id, loading, dll),
+                Err(LoadError { code, text }) => {
+                    if loading.asked_after {
+                        self.node.failed_to_open(id, code);
+                    }
+                    self.node.done(loading.op, code, Some(text));
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, id: InstanceId, loading: Loading, dll: Arc<Dll>) {
+        let Loading { op, resource, properties, timing, flags, asked_after } = loading;
+        let tree = Tree::new(control::stored(&properties.0, control::formats_of(&dll)));
+        let new = NewInstance { id, name: resource, dll, tree, timing, open_flags: flags.bits() };
+        let opened = self.engine.add(new);
+        opened.asked_after.store(asked_after, Ordering::Relaxed);
+        self.instances.insert(id, Arc::clone(&opened));
+        self.engine.step(&opened, Event::OpenRequested(op.0));
     }
 
     fn shut_down(&mut self) {
@@ -406,8 +557,8 @@ fn source(library: &Library) -> Source {
     }
 }
 
-fn snapshot(id: InstanceId, instance: &Instance) -> InstanceReport {
-    instance.with_hosting(|hosting| InstanceReport {
+fn snapshot(id: InstanceId, instance: &Instance, hosting: &Hosting) -> InstanceReport {
+    InstanceReport {
         instance: id,
         resource: instance.name.clone(),
         state: hosting.state().shown(),
@@ -417,5 +568,5 @@ fn snapshot(id: InstanceId, instance: &Instance) -> InstanceReport {
         locked: hosting.locked(),
         process: process_of(instance),
         maintenance: hosting.maintenance(),
-    })
+    }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod api;
 pub(crate) mod history;
+pub(crate) mod log;
 pub(crate) mod monitor;
 pub(crate) mod store;
 pub(crate) mod timer;

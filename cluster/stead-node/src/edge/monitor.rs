@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use rustix::event::{Timespec, epoll};
 use stead_monitor_protocol::{
-    Buffer, Cause, Containment, Death, FromGuardian, FromMonitor, Hex, InstanceId, InstanceReport, Library,
-    Link, LinkError, LogLevel, MonitorKey, OpId, Problem, Properties, Signal, Slot, Timing, ToGuardian,
-    ToMonitor, VERSION,
+    Buffer, Cause, Containment, Death, FromGuardian, FromMonitor, Hex, InstanceId, InstanceReport,
+    LONGEST_MESSAGE, Library, Link, LinkError, LogLevel, MonitorKey, OpId, Problem, Properties, Signal, Slot,
+    Timing, ToGuardian, ToMonitor, VERSION,
 };
 use stead_policy::{Lost, MonitorId, News, Report};
 use stead_types::{Code, NodeName, ResourceName, TypeName};
@@ -89,6 +89,8 @@ struct Monitor {
     phase: Phase,
     /// Its own last words about a call past its deadline.
     stuck: Option<InstanceId>,
+    /// Why it is killed for what it said.
+    broke: Option<String>,
 }
 
 #[derive(Debug)]
@@ -107,6 +109,9 @@ enum Pending {
     Sync,
     Check,
 }
+
+/// So many messages of one monitor are taken in before others have their turn.
+const AT_ONCE: usize = 64;
 
 const GUARDIAN: u64 = 0;
 /// The token of the descriptor with which other threads wake the loop.
@@ -236,7 +241,7 @@ impl Monitors {
                 token => {
                     if let Some(key) = self.by_token.get(&token).cloned() {
                         self.flush(&key);
-                        self.hear(&key);
+                        self.hear(&key, AT_ONCE);
                     }
                 }
             }
@@ -267,6 +272,7 @@ impl Monitors {
             out: VecDeque::new(),
             phase: Phase::Starting,
             stuck: None,
+            broke: None,
         };
         self.by_token.insert(monitor.token, key.clone());
         self.by_key.insert(key.clone(), monitor);
@@ -413,6 +419,15 @@ impl Monitors {
 
     fn tell(&mut self, key: &MonitorKey, message: &ToMonitor) {
         match serde_json::to_vec(message) {
+            Ok(bytes) if bytes.len() > LONGEST_MESSAGE => {
+                let text = format!(
+                    "{} bytes are more than a Resource Monitor can be sent at once ({LONGEST_MESSAGE})",
+                    bytes.len()
+                );
+                if let Some(op) = message.op() {
+                    self.too_long(op, text);
+                }
+            }
             Ok(bytes) => {
                 if let Some(monitor) = self.by_key.get_mut(key) {
                     monitor.out.push_back(bytes);
@@ -435,12 +450,10 @@ impl Monitors {
             match link.send_bytes(bytes, &[]) {
                 Ok(()) => drop(monitor.out.pop_front()),
                 Err(LinkError::WouldBlock) => break,
-                Err(LinkError::TooLong(size)) => {
-                    tracing::error!(monitor = %key, size, "message is too long and was dropped");
-                    monitor.out.pop_front();
-                }
                 // The guardian will tell that it died.
-                Err(LinkError::Closed | LinkError::Garbage(_) | LinkError::System(_)) => {
+                Err(
+                    LinkError::TooLong(_) | LinkError::Closed | LinkError::Garbage(_) | LinkError::System(_),
+                ) => {
                     monitor.out.clear();
                     break;
                 }
@@ -534,7 +547,7 @@ impl Monitors {
                 self.finish_adoption();
             }
             FromGuardian::NotStarted { monitor, error } => {
-                self.forget(&monitor);
+                self.forget(&monitor, &error);
                 self.report_lost(&monitor, Lost::NotStarted { text: error }, String::new());
             }
             FromGuardian::Died { monitor, death } => self.died(&monitor, death),
@@ -542,8 +555,10 @@ impl Monitors {
         }
     }
 
-    fn hear(&mut self, key: &MonitorKey) {
-        loop {
+    /// Takes in at most `most` messages: one monitor that talks without end must not keep the others waiting. What is
+    /// left wakes the loop again.
+    fn hear(&mut self, key: &MonitorKey, most: usize) {
+        for _ in 0..most {
             let Some(link) = self.by_key.get(key).and_then(|monitor| monitor.link.as_ref()) else { return };
             match link.receive_with(&mut self.buffer) {
                 Ok((message, _)) => self.hear_one(key, message),
@@ -554,13 +569,21 @@ impl Monitors {
                     return;
                 }
                 Err(error) => {
-                    tracing::error!(monitor = %key, %error, "monitor broke the protocol and is killed");
                     self.unwatch(key);
-                    self.tell_guardian(&ToGuardian::Kill { monitor: key.clone() });
+                    self.kill_for(key, format!("it broke the protocol: {error}"));
                     return;
                 }
             }
         }
+    }
+
+    /// Kills a monitor for what it said; that is a death like any other.
+    fn kill_for(&mut self, key: &MonitorKey, why: String) {
+        tracing::error!(monitor = %key, why, "monitor is killed");
+        if let Some(monitor) = self.by_key.get_mut(key) {
+            monitor.broke = Some(why);
+        }
+        self.tell_guardian(&ToGuardian::Kill { monitor: key.clone() });
     }
 
     fn unwatch(&mut self, key: &MonitorKey) {
@@ -622,8 +645,7 @@ impl Monitors {
 
     fn greeted(&mut self, key: &MonitorKey, version: u32) {
         if version != VERSION {
-            tracing::error!(monitor = %key, version, mine = VERSION, "monitor speaks another version and is killed");
-            self.tell_guardian(&ToGuardian::Kill { monitor: key.clone() });
+            self.kill_for(key, format!("it speaks version {version} of the protocol, not {VERSION}"));
             return;
         }
         let Some(monitor) = self.by_key.get_mut(key) else { return };
@@ -664,6 +686,28 @@ impl Monitors {
                 }
                 self.finish_adoption();
             }
+        }
+    }
+
+    /// Ends a call whose message cannot be sent.
+    fn too_long(&mut self, op: OpId, text: String) {
+        let Some((_, pending)) = self.pending.remove(&op) else { return };
+        let (code, detail) = (Code::ERROR_INVALID_PARAMETER, Some(text.clone()));
+        match pending {
+            Pending::Policy(op) => self.events.push_back(MonitorEvent::Done { op, code, detail }),
+            Pending::Open(op, instance) | Pending::Close(op, instance) => {
+                self.forget_instance(instance);
+                self.events.push_back(MonitorEvent::Done { op, code, detail });
+            }
+            Pending::Control => {
+                self.events.push_back(MonitorEvent::Controlled { op, code, output: Hex::default() });
+            }
+            Pending::Check => {
+                let problems = vec![Problem { property: None, text }];
+                let checked = Checked { op, code: Code::SUCCESS, detail: None, problems };
+                self.events.push_back(MonitorEvent::Checked(checked));
+            }
+            Pending::Sync => {}
         }
     }
 

@@ -5,7 +5,8 @@ use super::*;
 impl Engine {
     pub(super) fn enqueue(&'static self, instance: &Arc<Instance>, call: Call) {
         let mut calls = lock(&instance.calls);
-        calls.queue.push_back(call);
+        let turn = calls.turn;
+        calls.queue.push_back((turn, call));
         if !calls.active {
             calls.active = true;
             let (engine, instance) = (self, Arc::clone(instance));
@@ -16,7 +17,7 @@ impl Engine {
     /// Makes the calls of one instance, one after the other.
     pub(super) fn work(&'static self, instance: &Arc<Instance>, worker: u32) {
         loop {
-            let call = {
+            let (turn, call) = {
                 let mut calls = lock(&instance.calls);
                 calls.running = None;
                 match calls.queue.pop_front() {
@@ -28,7 +29,7 @@ impl Engine {
                     }
                 }
             };
-            self.make(instance, call, worker);
+            self.make(instance, turn, call, worker);
         }
     }
 
@@ -80,7 +81,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn make(&'static self, instance: &Arc<Instance>, call: Call, worker: u32) {
+    pub(super) fn make(&'static self, instance: &Arc<Instance>, turn: u64, call: Call, worker: u32) {
         let dll = &instance.dll;
         let resid = *lock(&instance.resid);
         match (call, resid) {
@@ -128,7 +129,10 @@ impl Engine {
                     }
                     args
                 });
-                self.step(instance, Event::CallReturned(Code(returned), event));
+                let started = matches!(Code(returned), Code::SUCCESS | Code::ERROR_IO_PENDING);
+                if !self.step_in(instance, turn, Event::CallReturned(Code(returned), event)) && started {
+                    self.terminate_again(instance, resid, worker);
+                }
             }
             (Call::Offline, Some(resid)) => {
                 let mut arguments = std::mem::take(&mut *lock(&instance.offline));
@@ -154,7 +158,7 @@ impl Engine {
                     args.push(("Reserved", Field::Number(arguments.reason.into())));
                     args
                 });
-                self.step(instance, Event::CallReturned(Code(returned), 0));
+                self.step_in(instance, turn, Event::CallReturned(Code(returned), 0));
             }
             (Call::Poll(poll), Some(resid)) => {
                 let entry = match poll {
@@ -168,7 +172,7 @@ impl Engine {
                 };
                 self.end(worker);
                 self.told(instance, entry, at, Some(Field::Number(returned.into())), Vec::new);
-                self.step(instance, Event::PollReturned(poll, returned != 0));
+                self.step_in(instance, turn, Event::PollReturned(poll, returned != 0));
             }
             (Call::Close, Some(resid)) => {
                 let exclusive = lock(&dll.exclusive);
@@ -260,12 +264,13 @@ impl Engine {
             let mut calls = lock(&instance.calls);
             // Control calls that wait are answered; health checks and operations are overtaken.
             let dropped = std::mem::take(&mut calls.queue);
-            for call in dropped {
+            for (turn, call) in dropped {
                 match call {
-                    Call::Control { .. } => calls.queue.push_back(call),
+                    Call::Control { .. } => calls.queue.push_back((turn, call)),
                     Call::Open { .. } | Call::Close | Call::Online | Call::Offline | Call::Poll(_) => {}
                 }
             }
+            calls.turn += 1;
             calls.terminating = Some(Running { entry: "Terminate", deadline: Time::NEVER });
         }
         let (engine, instance) = (self, Arc::clone(instance));
@@ -284,6 +289,22 @@ impl Engine {
             engine.step(&instance, Event::TerminateReturned);
             instance.idle.notify_all();
         }));
+    }
+
+    /// An `Online` that `Terminate` overtook has started something all the same, perhaps after `Terminate` had looked:
+    /// it is ended before anything else is called.
+    fn terminate_again(&'static self, instance: &Arc<Instance>, resid: Resid, worker: u32) {
+        let mut calls = lock(&instance.calls);
+        while calls.terminating.is_some() {
+            calls = instance.idle.wait(calls).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(calls);
+        let at = self.begin(instance, "Terminate", worker);
+        instance.dll.terminate(resid);
+        self.end(worker);
+        lock(&instance.calls).terminating = None;
+        self.told(instance, "Terminate", at, None, Vec::new);
+        instance.idle.notify_all();
     }
 
     pub(super) fn call_cancel(&'static self, instance: &Arc<Instance>) {

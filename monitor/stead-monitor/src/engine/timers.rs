@@ -1,12 +1,21 @@
 //! What is waited for: deadlines, polls, and the event handles of resource DLLs.
 
+use rustix::event::{PollFd, PollFlags, poll};
+
 use super::*;
 
 impl Engine {
-    /// Watches the event handle from here on, with a descriptor of our own: the DLL may close its.
-    pub(super) fn wait_for(&'static self, instance: &Arc<Instance>, handle: i64) -> Event {
-        self.stop_waiting(instance);
-        let Some(fd) = crate::fd::duplicate(handle) else { return Event::EventUnusable };
+    /// Watches the event handle from here on, with a descriptor of our own: the DLL may close its. One that stays
+    /// signalled although the resource is alive is not waited for: the polls go on instead.
+    pub(super) fn wait_for(&'static self, instance: &Arc<Instance>, handle: i64) -> Option<Event> {
+        self.unwatch(instance);
+        let Some(fd) = crate::fd::duplicate(handle) else { return Some(Event::EventUnusable) };
+        let mut now = [PollFd::new(&fd, PollFlags::IN)];
+        let signalled = poll(&mut now, Some(&Timespec::default())).is_ok_and(|count| count > 0);
+        if signalled && instance.rung.load(Ordering::Relaxed) {
+            return None;
+        }
+        instance.rung.store(false, Ordering::Relaxed);
         if instance.process.load(Ordering::Relaxed) == 0
             && let Some(process) = crate::process::of_pidfd(fd.as_fd())
         {
@@ -14,14 +23,19 @@ impl Engine {
         }
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
         if epoll::add(&self.epoll, &fd, epoll::EventData::new_u64(instance.handle()), flags).is_err() {
-            return Event::EventUnusable;
+            return Some(Event::EventUnusable);
         }
         // If it is readable already the loop says so at once, and IsAlive decides.
         *lock(&instance.waiting) = Some(fd);
-        Event::EventArmed
+        Some(Event::EventArmed)
     }
 
     pub(super) fn stop_waiting(&'static self, instance: &Instance) {
+        instance.rung.store(false, Ordering::Relaxed);
+        self.unwatch(instance);
+    }
+
+    fn unwatch(&'static self, instance: &Instance) {
         if let Some(fd) = lock(&instance.waiting).take() {
             let _ = epoll::delete(&self.epoll, &fd);
         }
@@ -81,6 +95,7 @@ impl Engine {
                 if event.data.u64() == WAKE {
                     let _ = rustix::io::read(&self.wake, &mut [0; 8]);
                 } else if let Some(instance) = self.find(event.data.u64()) {
+                    instance.rung.store(true, Ordering::Relaxed);
                     self.step(&instance, Event::EventSignalled);
                 }
             }

@@ -417,12 +417,12 @@ impl Session {
     }
 
     fn open(&mut self) {
-        let formats = control::private_formats(&self.dll);
+        let formats = control::formats_of(&self.dll);
         let new = NewInstance {
             id: InstanceId(self.ops.fetch_add(1, Ordering::Relaxed)),
             name: self.request.name.clone(),
             dll: Arc::clone(&self.dll),
-            tree: Tree::new(control::stored(&self.request.properties, &formats)),
+            tree: Tree::new(control::stored(&self.request.properties, formats)),
             timing: self.request.timing,
             open_flags: 0,
         };

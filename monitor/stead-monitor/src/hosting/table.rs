@@ -48,6 +48,7 @@ impl Hosting {
             }
             Event::OpenReturned(Err(code)) => {
                 self.state = State::Closed;
+                out.push(Effect::Report(self.state, code, StatusFlags::NONE, Cause::Returned));
                 self.finish(code, out);
                 Answer::TAKEN
             }

@@ -44,6 +44,7 @@ impl Monitors {
             out: VecDeque::new(),
             phase: Phase::Starting,
             stuck: None,
+            broke: None,
         });
         self.by_token.insert(token, key.clone());
         monitor.link = Some(link);

@@ -11,7 +11,7 @@ impl Monitors {
         }
     }
 
-    pub(super) fn forget(&mut self, key: &MonitorKey) {
+    pub(super) fn forget(&mut self, key: &MonitorKey, how: &str) {
         if let Some(monitor) = self.by_key.remove(key) {
             self.by_token.remove(&monitor.token);
         }
@@ -33,7 +33,8 @@ impl Monitors {
                     self.events.push_back(MonitorEvent::Controlled { op, code, output });
                 }
                 Some((_, Pending::Check)) => {
-                    let detail = Some("the resource DLL ended the process that checked it".to_owned());
+                    let detail =
+                        Some(format!("the resource DLL ended the process that checked it, which {how}"));
                     let checked = Checked { op, code, detail, problems: Vec::new() };
                     self.events.push_back(MonitorEvent::Checked(checked));
                 }
@@ -45,14 +46,17 @@ impl Monitors {
     }
 
     pub(super) fn died(&mut self, key: &MonitorKey, death: Death) {
-        // What it said before it died comes first.
-        self.hear(key);
+        // What it said before it died comes first; the socket holds no more than this.
+        self.hear(key, 1 << 16);
+        let broke = self.by_key.get_mut(key).and_then(|monitor| monitor.broke.take());
         let stuck = self.by_key.get(key).and_then(|monitor| monitor.stuck);
         let suspects: Vec<InstanceId> =
             stuck.map_or_else(|| death.suspects.clone(), |instance| vec![instance]);
         let culprits: Vec<ResourceName> =
             suspects.iter().filter_map(|instance| self.resource(*instance)).collect();
-        let lost = if death.requested {
+        let lost = if let Some(text) = broke {
+            Lost::Died { culprits: Vec::new(), code: Code::RPC_S_CALL_FAILED, text }
+        } else if death.requested {
             Lost::Stopped
         } else {
             let code = if stuck.is_some() || death.stuck.is_some() {
@@ -68,7 +72,7 @@ impl Monitors {
             };
             Lost::Died { culprits, code, text }
         };
-        self.forget(key);
+        self.forget(key, &death.to_string());
         if *key == MonitorKey::Check {
             self.checks_end = false;
             for (op, message) in std::mem::take(&mut self.checks) {
