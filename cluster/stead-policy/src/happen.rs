@@ -54,9 +54,12 @@ impl Policy {
         } else {
             Some(self.note_death(monitor, &culprits, code, &text, now))
         };
+        // It happens again and nobody knows why: each by itself, the next death will tell.
+        let apart = hosted.len() > 1 && self.deaths.get(monitor).is_some_and(|deaths| deaths.len() > 1);
         for name in hosted {
             let culprit = culprits.contains(&name);
             let Some(resource) = self.resource_mut(&name) else { continue };
+            resource.isolated |= apart;
             let was_active = resource.active();
             resource.opened = Opened::No;
             resource.monitor = None;

@@ -18,12 +18,19 @@
  *   lasterror N, log TEXT, sleep MS
  *   gate                                     waits until the entry point Terminate or Cancel has been entered
  *   crash, hang, exit N, spin
+ *   unless PATH                              goes on only if there is no such file
+ *   shout COUNT                              so many lines for the log
+ *
+ * StartupEx hangs while there is a file named as this one with ".hang" at its end.
  */
+#define _GNU_SOURCE
 #include <windows.h>
 #include <clusapi.h>
 #include <resapi.h>
 
+#include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -176,6 +183,17 @@ static void one(SCRIPT *script)
         for (;;) { }
     } else if (word(script, "exit")) {
         _exit((int)number(script));
+    } else if (word(script, "shout")) {
+        LONG count = number(script);
+        for (LONG i = 1; i <= count; i++) g_LogEvent(probe->Handle, LOG_WARNING, L"line %1!u!\n", (DWORD)i);
+    } else if (word(script, "unless")) {
+        char path[500]; size_t n = 0;
+        while (script->Text[script->At] == ' ') script->At++;
+        while (script->Text[script->At] != 0 && script->Text[script->At] != ';' && n < 499) {
+            path[n++] = (char)script->Text[script->At++];
+        }
+        path[n] = 0;
+        if (access(path, F_OK) == 0) { script->Text[script->At] = 0; return; }
     } else if (script->Text[script->At] != 0) {
         g_LogEvent(probe->Handle, LOG_SEVERE, L"probe: unknown step %1!ws!\n", script->Text + script->At);
         abort();
@@ -324,6 +342,14 @@ DWORD WINAPI StartupEx(LPCWSTR type, DWORD low, DWORD high, PCLRES_CALLBACK_FUNC
                        PCLRES_FUNCTION_TABLE *table)
 {
     (void)low; (void)high;
+    {
+        Dl_info own;
+        char path[500];
+        if (dladdr((void *)&g_V1, &own) != 0 &&
+            (size_t)snprintf(path, sizeof(path), "%s.hang", own.dli_fname) < sizeof(path)) {
+            while (access(path, F_OK) == 0) usleep(1000);
+        }
+    }
     g_Callbacks = *callbacks;
     g_LogEvent = callbacks->LogEvent;
     return choose(type, table);

@@ -1,7 +1,7 @@
 //! Resource DLLs that crash, hang, lie or report at the wrong time harm their own group only.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
-use stead_e2e::{Node, probe, until};
+use stead_e2e::{Node, kill, probe, until};
 
 /// A node with an innocent group, and a group with a scripted resource and a neighbour beside it.
 fn node(scripts: &[(&str, &str)], common: &str) -> Node {
@@ -159,6 +159,134 @@ fn a_flood_of_reports_slows_nobody() {
     let node = node(&[("Online", "return 997; flood 300000; statusex 2 300001")], "");
     node.wait("hostile", "Online");
     unharmed(node);
+}
+
+/// A file in a folder of its own, and the folder.
+fn file() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file").display().to_string();
+    (folder, path)
+}
+
+#[test]
+fn a_failed_open_says_why_every_time_and_may_succeed_later() {
+    let (_folder, path) = file();
+    let script = format!("unless {path}; lasterror 1234; return 1");
+    let node = node(&[("Open", &script)], ONCE);
+    let hostile = until("it is given up", || {
+        let resource = node.resource("hostile");
+        let why = resource["why"].as_str().unwrap_or_default();
+        (resource["state"] == "Failed" && why.contains("used up")).then_some(resource)
+    });
+    assert_eq!(hostile["last_error"]["code"], 1234, "{hostile}");
+    std::fs::write(&path, "").unwrap();
+    node.ok(&["resource", "online", "hostile"]);
+    assert_eq!(node.state("hostile"), "Online");
+    unharmed(node);
+}
+
+#[test]
+fn a_node_killed_while_an_open_fails_learns_of_it() {
+    let (_folder, path) = file();
+    let script = format!("unless {path}; sleep 1500; lasterror 1234; return 1");
+    let mut node = node(&[("Open", &script)], "RestartDelay = 100, RestartThreshold = 100");
+    let process = node.processes("node")[0];
+    kill(process);
+    until("another node answers", || node.processes("node").iter().any(|now| *now != process).then_some(()));
+    until("the failure is known", || {
+        let resource = node.run(&["status", "--json"]);
+        let text = String::from_utf8_lossy(&resource.stdout).into_owned();
+        text.contains("1234").then_some(())
+    });
+    std::fs::write(&path, "").unwrap();
+    node.wait("hostile", "Online");
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
+fn a_hang_in_startup_is_found_and_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let dll = folder.path().join("probe.so");
+    std::fs::copy(probe(), &dll).unwrap();
+    let config = format!(
+        "[[type]]\nname = \"Probe\"\ndll = \"{}\"\n[[group]]\nname = \"g\"\n[[group.resource]]\nname = \"good\"\n\
+         type = \"Generic Application\"\nproperties = {{ CommandLine = \"sleep infinity\" }}\n\
+         [[group.resource]]\nname = \"bad\"\ntype = \"Probe\"\npersistent_state = \"Offline\"\n\
+         common = {{ {ONCE}, DeadlockTimeout = 1000 }}\n",
+        dll.display()
+    );
+    let mut node = Node::up(&config);
+    node.wait("good", "Online");
+    let hang = folder.path().join("probe.so.hang");
+    std::fs::write(&hang, "").unwrap();
+    node.ok(&["resource", "online", "bad", "--no-wait"]);
+    // While it hangs its neighbour in the same monitor can be used.
+    node.ok(&["resource", "offline", "good"]);
+    node.ok(&["resource", "online", "good"]);
+    until("the culprit is named", || {
+        let bad = node.resource("bad");
+        (bad["last_error"]["name"] == "ERROR_RESOURCE_CALL_TIMED_OUT").then_some(())
+    });
+    std::fs::remove_file(&hang).unwrap();
+    node.ok(&["resource", "online", "bad"]);
+    assert_eq!((node.state("bad"), node.state("good")), ("Online".to_owned(), "Online".to_owned()));
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
+fn a_flood_of_log_lines_is_cut_and_counted_and_slows_nobody() {
+    let node = node(&[("Online", "return 997; shout 300000; statusex 2 1; shout 300000")], "");
+    node.wait("hostile", "Online");
+    until("the lines left out are counted", || {
+        let log = std::fs::read_to_string(node.data().join("log/node.log")).unwrap_or_default();
+        log.contains("lines were left out").then_some(())
+    });
+    let log = std::fs::metadata(node.data().join("log/node.log")).unwrap();
+    assert!(log.len() < 4 << 20, "{} bytes of log", log.len());
+    unharmed(node);
+}
+
+#[test]
+fn an_event_handle_that_stays_signalled_is_left_to_the_polls() {
+    let scripts = [("Online", "event; return 0; sleep 50; fire"), ("IsAlive", "log asked")];
+    let node = node(&scripts, "LooksAlivePollInterval = 1000, IsAlivePollInterval = 4294967295");
+    node.wait("hostile", "Online");
+    let asked = || {
+        let log = std::fs::read_to_string(node.data().join("log/node.log")).unwrap_or_default();
+        log.matches("asked").count()
+    };
+    until("it was asked", || (asked() > 0).then_some(()));
+    // Asked once for the event, and not again and again: what else goes on meanwhile takes a while.
+    for _ in 0..20 {
+        node.ok(&["resource", "restart", "neighbour"]);
+    }
+    assert!(asked() < 5, "IsAlive was called {} times", asked());
+    unharmed(node);
+}
+
+#[test]
+fn only_the_thread_that_crashed_is_blamed() {
+    // The neighbour of the crash is inside IsAlive nearly all the time.
+    let config = format!(
+        "[[type]]\nname = \"Probe\"\ndll = \"{}\"\n[[group]]\nname = \"g\"\n\
+         [[group.resource]]\nname = \"asked\"\ntype = \"Probe\"\ncommon = {{ IsAlivePollInterval = 10 }}\n\
+         properties = {{ IsAlive = \"sleep 200\" }}\n\
+         [[group.resource]]\nname = \"crashes\"\ntype = \"Probe\"\ncommon = {{ {ONCE} }}\n\
+         properties = {{ Online = \"return 997; statusex 2 1; sleep 300; crash\" }}\n",
+        probe().display()
+    );
+    let mut node = Node::up(&config);
+    // Twice nobody knows; then each is by itself, and it is known.
+    let why = until("the culprit is given up", || {
+        let why = node.resource("crashes")["why"].as_str().unwrap_or_default().to_owned();
+        why.contains("used up").then_some(why)
+    });
+    assert!(why.contains("5930"), "{why}");
+    node.wait("asked", "Online");
+    let blamed: Vec<String> =
+        node.events().into_iter().filter(|text| text.contains("resource \"asked\" failed")).collect();
+    assert_eq!(blamed, [""; 0]);
+    assert_eq!(node.end(), 0);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Signals that code raises by being wrong: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS.
+const CRASHES: [i32; 7] = [4, 5, 6, 7, 8, 11, 31];
+
 impl Monitors {
     pub(super) fn forget_instance(&mut self, instance: InstanceId) {
         if let Some(known) = self.instances.remove(&instance)
@@ -52,8 +55,17 @@ impl Monitors {
         let stuck = self.by_key.get(key).and_then(|monitor| monitor.stuck);
         let suspects: Vec<InstanceId> =
             stuck.map_or_else(|| death.suspects.clone(), |instance| vec![instance]);
-        let culprits: Vec<ResourceName> =
+        let mut culprits: Vec<ResourceName> =
             suspects.iter().filter_map(|instance| self.resource(*instance)).collect();
+        // A thread that the resource DLL made itself: where only one is at home, it was that one.
+        let by_itself = death.exit.is_some() || death.signal.is_some_and(|signal| CRASHES.contains(&signal));
+        if culprits.is_empty() && by_itself {
+            let at_home: Vec<&Instance> =
+                self.instances.values().filter(|known| known.monitor == *key).collect();
+            if let [only] = at_home.as_slice() {
+                culprits.push(only.resource.clone());
+            }
+        }
         let lost = if let Some(text) = broke {
             Lost::Died { culprits: Vec::new(), code: Code::RPC_S_CALL_FAILED, text }
         } else if death.requested {
