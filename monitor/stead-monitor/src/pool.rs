@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// An idle thread ends after this long.
+/// An idle thread ends after this long, if there is another.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// What a thread does; it is given its number, which no other living thread has.
@@ -66,6 +66,12 @@ impl Pool {
                 continue;
             }
             queue.idle += 1;
+            // One stays: health checks come minutes apart, and a new thread for each would cost more than the check.
+            if queue.idle == 1 {
+                queue = self.shared.1.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue.idle -= 1;
+                continue;
+            }
             let (woken, waited) =
                 self.shared.1.wait_timeout(queue, IDLE).unwrap_or_else(PoisonError::into_inner);
             queue = woken;

@@ -265,6 +265,30 @@ fn an_event_handle_that_stays_signalled_is_left_to_the_polls() {
 }
 
 #[test]
+fn what_returns_after_terminate_is_not_the_answer_to_the_next_call() {
+    let (_folder, path) = file();
+    // The first Online ends well, but long after it was terminated.
+    let online = format!("log went in; unless {path}; gate; sleep 500; log came out");
+    let node = node(&[("Online", &online), ("Terminate", "log terminated")], "");
+    let lines = || -> Vec<String> {
+        let log = std::fs::read_to_string(node.data().join("log/node.log")).unwrap_or_default();
+        let words = ["went in", "came out", "terminated"];
+        let line =
+            |line: &str| words.iter().find(|word| line.contains(**word)).map(|word| (*word).to_owned());
+        log.lines().filter_map(line).collect()
+    };
+    until("it is inside", || (lines() == ["went in"]).then_some(()));
+    node.ok(&["resource", "offline", "hostile", "--terminate"]);
+    assert_eq!(node.state("hostile"), "Offline");
+    std::fs::write(&path, "").unwrap();
+    node.ok(&["resource", "online", "hostile"]);
+    assert_eq!(node.state("hostile"), "Online");
+    // What it may have started after Terminate had looked is terminated before the second call.
+    assert_eq!(lines(), ["went in", "terminated", "came out", "terminated", "went in"]);
+    unharmed(node);
+}
+
+#[test]
 fn only_the_thread_that_crashed_is_blamed() {
     // The neighbour of the crash is inside IsAlive nearly all the time.
     let config = format!(
