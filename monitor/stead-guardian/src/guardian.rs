@@ -297,6 +297,7 @@ impl Guardian {
                         signal: None,
                         requested: true,
                         stuck: None,
+                        stopped: false,
                         suspects: Vec::new(),
                         output: String::new(),
                     };
@@ -398,6 +399,7 @@ impl Guardian {
                     signal,
                     requested: false,
                     stuck: None,
+                    stopped: false,
                     suspects: warden
                         .board
                         .calls()

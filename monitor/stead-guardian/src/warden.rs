@@ -21,6 +21,13 @@ use crate::sys;
 /// A call may be this much later than its deadline before the warden steps in: the monitor does so itself first.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// The warden looks this often, and when a call it has seen is due: a call that began since is the monitor's own
+/// business for so long.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// A monitor that a signal has stopped answers nobody and polls nothing: after this long it has died.
+const LONGEST_STOP: Duration = Duration::from_secs(4);
+
 fn now() -> Time {
     let now = clock_gettime(ClockId::Boottime);
     Time::from_nanos(
@@ -107,7 +114,7 @@ fn run(mut args: Args) -> Result<(), Box<dyn std::error::Error>> {
     // An evil child may have a score of its own; the guardian and the node are worth more than a monitor.
     let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), "500");
     let monitor = Pid::from_child(&child);
-    let (status, stuck) = watch(monitor, &link, &board, &mut output)?;
+    let (status, Verdict { stuck, stopped }) = watch(monitor, &link, &board, &mut output)?;
     let calls = board.calls().unwrap_or_default();
     let fault = board.fault().ok().flatten();
     let mut suspects: Vec<InstanceId> = calls
@@ -125,6 +132,7 @@ fn run(mut args: Args) -> Result<(), Box<dyn std::error::Error>> {
         signal: status.signal(),
         requested: false,
         stuck,
+        stopped,
         suspects,
         output: output.tail(),
     };
@@ -133,23 +141,41 @@ fn run(mut args: Args) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Watches the monitor until it ends: how, and the entry point it was killed for.
+/// What the monitor was killed for, if the warden did it.
+#[derive(Default)]
+struct Verdict {
+    stuck: Option<String>,
+    stopped: bool,
+}
+
+/// Watches the monitor until it ends: how, and why the warden ended it.
 fn watch(
     monitor: Pid,
     link: &Link<OwnedFd>,
     board: &Board,
     output: &mut Output,
-) -> Result<(ExitStatus, Option<String>), Box<dyn std::error::Error>> {
+) -> Result<(ExitStatus, Verdict), Box<dyn std::error::Error>> {
     let pidfd = pidfd_open(monitor, PidfdFlags::empty())?;
-    let mut stuck = None;
+    let mut verdict = Verdict::default();
     let mut open = true;
     let mut rested = now();
+    let mut next = rested.after(LOOK);
+    // Since when a signal keeps the monitor from running.
+    let mut stopped: Option<Time> = None;
     loop {
         // Orphans of the namespace become ours; so does the monitor when it ends.
-        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-            if pid == monitor {
+        let changes = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+        while let Ok(Some((pid, status))) = rustix::process::wait(changes) {
+            if pid != monitor {
+                continue;
+            }
+            if status.stopped() {
+                stopped.get_or_insert_with(now);
+            } else if status.continued() {
+                stopped = None;
+            } else {
                 output.drain();
-                return Ok((ExitStatus::from_raw(status.as_raw()), stuck));
+                return Ok((ExitStatus::from_raw(status.as_raw()), verdict));
             }
         }
         let mut fds = vec![
@@ -159,7 +185,8 @@ fn watch(
         if open {
             fds.push(PollFd::new(output.pipe(), PollFlags::IN));
         }
-        let _ = poll(&mut fds, Some(&Timespec { tv_sec: 1, tv_nsec: 0 }));
+        let patience = Timespec::try_from(next.since(now())).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let _ = poll(&mut fds, Some(&patience));
         let guardian_gone = fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR);
         if guardian_gone {
             // With the guardian goes everything.
@@ -170,18 +197,21 @@ fn watch(
         if open {
             open = output.drain();
         }
-        if now().since(rested) >= Duration::from_secs(1) {
-            rested = now();
+        let at = now();
+        if at >= next || at.since(rested) >= Duration::from_secs(1) {
+            rested = at;
             output.rest();
-            let late = board
-                .calls()
-                .unwrap_or_default()
-                .into_iter()
-                .find(|call| call.deadline.after(GRACE) <= rested);
-            if let Some(call) = late {
-                stuck.get_or_insert_with(|| call.entry.to_owned());
+            let calls = board.calls().unwrap_or_default();
+            if let Some(call) = calls.iter().find(|call| call.deadline.after(GRACE) <= rested) {
+                verdict.stuck.get_or_insert_with(|| call.entry.to_owned());
+                let _ = kill_process(monitor, Signal::KILL);
+            } else if stopped.is_some_and(|since| rested.since(since) > LONGEST_STOP) {
+                verdict.stopped = true;
                 let _ = kill_process(monitor, Signal::KILL);
             }
+            let due = calls.iter().map(|call| call.deadline.after(GRACE)).min();
+            next = rested.after(LOOK);
+            next = due.map_or(next, |due| due.max(rested.after(Duration::from_millis(100))).min(next));
         }
     }
 }

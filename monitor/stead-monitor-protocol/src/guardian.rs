@@ -85,6 +85,8 @@ pub struct Death {
     pub requested: bool,
     /// Set by the warden when it killed the monitor for a call past its deadline: the entry point.
     pub stuck: Option<String>,
+    /// Set by the warden when it killed the monitor because a signal had stopped it.
+    pub stopped: bool,
     /// The instances with a call in progress; the one whose thread crashed alone, where that is known.
     pub suspects: Vec<InstanceId>,
     /// The last output of the monitor and its children, at most 64 KiB, not cut inside a character.
@@ -95,6 +97,9 @@ impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(entry) = &self.stuck {
             return write!(f, "killed: {entry} exceeded its deadline");
+        }
+        if self.stopped {
+            return f.write_str("killed: a signal had stopped it");
         }
         match (self.signal, self.exit) {
             (Some(signal), _) => write!(f, "killed by signal {signal}"),

@@ -168,6 +168,26 @@ fn a_node_process_killed_in_the_middle_of_things_loses_no_wish() {
 }
 
 #[test]
+fn a_stopped_monitor_has_died() {
+    let mut node = two();
+    let monitors = node.processes("monitor");
+    let before = pids(&node);
+    for monitor in &monitors {
+        let monitor = rustix::process::Pid::from_raw(i32::try_from(*monitor).unwrap()).unwrap();
+        rustix::process::kill_process(monitor, rustix::process::Signal::STOP).unwrap();
+    }
+    until("others run", || {
+        let running = node.processes("monitor");
+        (running.len() == monitors.len() && running.iter().all(|now| !monitors.contains(now))).then_some(())
+    });
+    for name in before.keys() {
+        node.wait(name, "Online");
+    }
+    assert!(node.events().iter().any(|text| text.contains("a signal had stopped it")), "{:?}", node.events());
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
 fn a_killed_monitor_takes_its_own_processes_and_comes_back() {
     let mut node = two();
     let before = pids(&node);
