@@ -326,11 +326,12 @@ impl Catalog {
                 }
                 Change::GroupPersistentState(name, state) => {
                     operations
-                        .extend(self.amend(group_key(name), json!({ "persistent_state": word(*state) })));
+                        .extend(self.amend(group_key(name), json!({ "persistent_state": state.map(word) })));
                 }
                 Change::ResourcePersistentState(name, state) => {
-                    operations
-                        .extend(self.amend(resource_key(name), json!({ "persistent_state": word(*state) })));
+                    operations.extend(
+                        self.amend(resource_key(name), json!({ "persistent_state": state.map(word) })),
+                    );
                 }
                 Change::ResourceMaintenance(name, on) => {
                     let on = if *on { json!(true) } else { Value::Null };
@@ -403,7 +404,7 @@ mod tests {
         let before = catalog.documents["resource/db"].clone();
         let name: ResourceName = "DB".parse().unwrap();
         let changes = [
-            Change::ResourcePersistentState(name.clone(), PersistentState::Offline),
+            Change::ResourcePersistentState(name.clone(), Some(PersistentState::Offline)),
             Change::ResourceMaintenance(name.clone(), true),
         ];
         for change in changes {

@@ -126,9 +126,9 @@ pub enum Change {
     /// A step of a plan.
     Step(PlanStep),
     /// The wanted state of a group.
-    GroupPersistentState(GroupName, PersistentState),
-    /// The wanted state of a resource.
-    ResourcePersistentState(ResourceName, PersistentState),
+    GroupPersistentState(GroupName, Option<PersistentState>),
+    /// The wanted state of a resource; none is its group's.
+    ResourcePersistentState(ResourceName, Option<PersistentState>),
     /// Maintenance mode of a resource, which survives a restart of the node.
     ResourceMaintenance(ResourceName, bool),
 }

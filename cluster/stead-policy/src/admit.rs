@@ -36,7 +36,7 @@ impl Policy {
         let Some(group) = self.wish_of(request) else { return false };
         let same = |request: &Request| self.wish_of(request).is_none_or(|other| other == group);
         self.writes.values().any(|purpose| match purpose {
-            Purpose::Plan(..) => true,
+            Purpose::Plan(..) | Purpose::Undo(_) => true,
             Purpose::Wish(_, request, _) => same(request),
         }) || self.deferred.iter().any(|(_, request)| same(request))
     }

@@ -51,7 +51,7 @@ impl Policy {
         let before = parked.before.clone();
         self.parked.insert(id, parked);
         let what = "configuration: apply".to_owned();
-        let waiter = Waiter { id, goal: Goal::Gone(names), what, before };
+        let waiter = Waiter { id, goal: Goal::Gone(names), what, before, undo: Vec::new() };
         self.wait(&group, waiter);
         self.reconcile(&group, now);
     }

@@ -73,8 +73,15 @@ impl Policy {
                 continue;
             }
             let failed = resource.online_wanted && !code.is_success();
+            let before = resource.state;
             resource.state = if failed { ResourceState::Failed } else { ResourceState::Offline };
             resource.since = now;
+            let (after, level) = (resource.state, if failed { Level::Error } else { Level::Information });
+            if before != after {
+                let text = format!("resource \"{name}\": {before} -> {after}");
+                self.record((10_001, level), Some(&group), Some(&name), code, text);
+            }
+            let Some(resource) = self.resource_mut(&name) else { continue };
             resource.isolated |= culprit;
             if !failed {
                 continue;

@@ -18,6 +18,8 @@ pub(crate) enum Purpose {
     Wish(RequestId, Request, Vec<Change>),
     /// A plan.
     Plan(RequestId, Parked),
+    /// What a request that was given up had changed, as it was before.
+    Undo(Vec<Change>),
 }
 
 /// A plan, and what was taken offline for it.

@@ -60,7 +60,7 @@ impl Policy {
                 let changes = self.wishes(&request);
                 if changes.is_empty() {
                     self.act(Action::Accept { id });
-                    self.pursue(id, request, now);
+                    self.pursue(id, request, Vec::new(), now);
                 } else {
                     // The wish is durable before anything is tried.
                     self.write(changes.clone(), Purpose::Wish(id, request, changes));
@@ -79,7 +79,7 @@ impl Policy {
             | Request::CancelResource { .. }
             | Request::Shutdown => {
                 self.act(Action::Accept { id });
-                self.pursue(id, request, now);
+                self.pursue(id, request, Vec::new(), now);
             }
         }
     }
@@ -90,11 +90,11 @@ impl Policy {
             let mut changes = Vec::new();
             let Some(config) = self.config.groups.get(group) else { return changes };
             if config.persistent_state != Some(stored(online)) {
-                changes.push(Change::GroupPersistentState(group.clone(), stored(online)));
+                changes.push(Change::GroupPersistentState(group.clone(), Some(stored(online))));
             }
             for (name, resource) in &config.resources {
                 if resource.persistent_state.is_some_and(|own| own != stored(online)) {
-                    changes.push(Change::ResourcePersistentState(name.clone(), stored(online)));
+                    changes.push(Change::ResourcePersistentState(name.clone(), Some(stored(online))));
                 }
             }
             changes
@@ -102,20 +102,21 @@ impl Policy {
         let resource_wish = |resource: &ResourceName, online: bool| {
             let own = self.configured(resource).and_then(|config| config.persistent_state);
             let same = own == Some(stored(online));
-            if same {
-                Vec::new()
-            } else {
-                vec![Change::ResourcePersistentState(resource.clone(), stored(online))]
-            }
+            (!same).then(|| Change::ResourcePersistentState(resource.clone(), Some(stored(online))))
         };
         match request {
             Request::OnlineGroup { group, keep_persistent_state: false, .. } => group_wish(group, true),
             Request::OfflineGroup { group, keep_persistent_state: false, .. } => group_wish(group, false),
             Request::OnlineResource { resource, keep_persistent_state: false, .. } => {
-                resource_wish(resource, true)
+                // What it needs is wanted with it: else nothing would bring it online after a restart.
+                let Some(group) = self.index.get(resource) else { return Vec::new() };
+                let mut providers = self.with_providers(resource);
+                providers.retain(|name| name != resource && !self.wish(group, name));
+                let providers = providers.iter().filter_map(|name| resource_wish(name, true));
+                providers.chain(resource_wish(resource, true)).collect()
             }
             Request::OfflineResource { resource, keep_persistent_state: false, .. } => {
-                resource_wish(resource, false)
+                resource_wish(resource, false).into_iter().collect()
             }
             Request::OnlineGroup { .. }
             | Request::OfflineGroup { .. }
@@ -140,11 +141,21 @@ impl Policy {
         let Some(purpose) = self.writes.remove(&write) else { return };
         match (purpose, result) {
             (Purpose::Wish(id, request, changes), Ok(())) => {
+                let undo = changes.iter().filter_map(|change| self.as_it_is(change)).collect();
                 for change in changes {
                     self.adopt_wish(change);
                 }
                 self.act(Action::Accept { id });
-                self.pursue(id, request, now);
+                self.pursue(id, request, undo, now);
+            }
+            (Purpose::Undo(changes), Ok(())) => {
+                for change in changes {
+                    self.adopt_wish(change);
+                }
+            }
+            (Purpose::Undo(_), Err(code)) => {
+                let text = "the wish of a request that was given up could not be taken back: it counts at the next start";
+                self.record((10_004, Level::Warning), None, None, code, text.to_owned());
             }
             (Purpose::Plan(id, parked), Ok(())) => self.adopt(id, parked.plan, now),
             (Purpose::Wish(id, request, _), Err(code)) => {
@@ -180,6 +191,9 @@ impl Policy {
     /// Ends a request that cannot reach its goal, and puts back what it changed.
     pub(crate) fn abandon(&mut self, waiter: &Waiter, answer: Answer, now: Time) {
         self.give_back(waiter);
+        if !waiter.undo.is_empty() {
+            self.write(waiter.undo.clone(), Purpose::Undo(waiter.undo.clone()));
+        }
         self.finish(waiter.id, Ok(answer));
         if let Some(parked) = self.parked.remove(&waiter.id) {
             // It may have closed other groups on its way.
@@ -187,17 +201,32 @@ impl Policy {
         }
     }
 
+    /// What a change would have to be for everything to stay as it is.
+    fn as_it_is(&self, change: &Change) -> Option<Change> {
+        match change {
+            Change::GroupPersistentState(group, _) => {
+                let wish = self.config.groups.get(group)?.persistent_state;
+                Some(Change::GroupPersistentState(group.clone(), wish))
+            }
+            Change::ResourcePersistentState(name, _) => {
+                let wish = self.configured(name)?.persistent_state;
+                Some(Change::ResourcePersistentState(name.clone(), wish))
+            }
+            Change::ResourceMaintenance(..) | Change::Step(_) => None,
+        }
+    }
+
     fn adopt_wish(&mut self, change: Change) {
         match change {
             Change::GroupPersistentState(group, wish) => {
                 if let Some(config) = self.config.groups.get_mut(&group) {
-                    config.persistent_state = Some(wish);
+                    config.persistent_state = wish;
                 }
             }
             Change::ResourcePersistentState(name, wish) => {
                 let config = self.index.get(&name).and_then(|group| self.config.groups.get_mut(group));
                 if let Some(config) = config.and_then(|group| group.resources.get_mut(&name)) {
-                    config.persistent_state = Some(wish);
+                    config.persistent_state = wish;
                 }
             }
             Change::ResourceMaintenance(..) | Change::Step(_) => {}
@@ -263,7 +292,7 @@ impl Policy {
     }
 
     /// Carries out a request whose wish is durable.
-    fn pursue(&mut self, id: RequestId, request: Request, now: Time) {
+    fn pursue(&mut self, id: RequestId, request: Request, undo: Vec<Change>, now: Time) {
         let what = describe(&request);
         match request {
             Request::OnlineResource { resource, ignore_resource_status, in_buffers, .. } => {
@@ -286,7 +315,7 @@ impl Policy {
                 }
                 self.want_online(&resource, flags, &in_buffers);
                 let goal = Goal::ResourceOnline(resource);
-                self.wait(&group, Waiter { id, goal, what, before });
+                self.wait(&group, Waiter { id, goal, what, before, undo });
                 self.clear_why(&group);
                 self.reconcile(&group, now);
             }
@@ -318,7 +347,7 @@ impl Policy {
                     self.finish(id, Ok(answer));
                 } else {
                     let goal = Goal::ResourceOffline(resource);
-                    self.wait(&group, Waiter { id, goal, what, before });
+                    self.wait(&group, Waiter { id, goal, what, before, undo });
                 }
                 self.reconcile(&group, now);
             }
@@ -339,7 +368,7 @@ impl Policy {
                     }
                 }
                 self.clear_why(&group);
-                self.wait(&group, Waiter { id, goal: Goal::GroupOnline, what, before });
+                self.wait(&group, Waiter { id, goal: Goal::GroupOnline, what, before, undo });
                 self.reconcile(&group, now);
             }
             Request::OfflineGroup {
@@ -357,7 +386,7 @@ impl Policy {
                     self.want_offline(name, flags, force_with_termination, &in_buffers);
                 }
                 self.clear_why(&group);
-                self.wait(&group, Waiter { id, goal: Goal::GroupOffline, what, before });
+                self.wait(&group, Waiter { id, goal: Goal::GroupOffline, what, before, undo });
                 self.reconcile(&group, now);
             }
             Request::RestartResource { resource } => {
@@ -370,7 +399,7 @@ impl Policy {
                     runtime.offline_flags = OfflineFlags::DO_NOT_UPDATE_PERSISTENT_STATE;
                 }
                 let goal = Goal::ResourceRestarted(resource);
-                self.wait(&group, Waiter { id, goal, what, before });
+                self.wait(&group, Waiter { id, goal, what, before, undo });
                 self.reconcile(&group, now);
             }
             Request::FailResource { resource } => {
@@ -403,7 +432,7 @@ impl Policy {
                 self.finish(id, Ok(Answer::Done));
             }
             Request::SettleGroup { group } => {
-                self.wait(&group, Waiter { id, goal: Goal::GroupSettled, what, before: Vec::new() });
+                self.wait(&group, Waiter { id, goal: Goal::GroupSettled, what, before: Vec::new(), undo });
                 self.reconcile(&group, now);
             }
             // One node: the group is where it is asked to go.

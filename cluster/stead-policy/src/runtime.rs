@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use stead_types::{Code, OfflineFlags, OnlineFlags, ResourceName, ResourceState, Time};
 
+use crate::action::Change;
 use crate::event::{MonitorId, OpId, RequestId};
 use crate::request::InBuffers;
 
@@ -159,6 +160,8 @@ pub(crate) struct Waiter {
     pub(crate) what: String,
     /// What each resource was kept at before, should the operation be given up.
     pub(crate) before: Vec<(ResourceName, bool)>,
+    /// What was stored for it, as it was before.
+    pub(crate) undo: Vec<Change>,
 }
 
 /// `InBuffer` for one type.

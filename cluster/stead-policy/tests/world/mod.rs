@@ -408,6 +408,10 @@ impl World {
     }
 }
 
+fn wish(state: Option<PersistentState>) -> String {
+    state.map_or_else(|| "as its group".to_owned(), |state| format!("{state:?}"))
+}
+
 /// An action in one line; none for what says nothing to a reader.
 pub(crate) fn shown(action: &Action) -> Option<String> {
     Some(match action {
@@ -429,8 +433,10 @@ pub(crate) fn shown(action: &Action) -> Option<String> {
                     Change::Step(PlanStep::DeleteResource(_, name)) => format!("delete {name}"),
                     Change::Step(PlanStep::DeleteGroup(name)) => format!("delete group {name}"),
                     Change::Step(PlanStep::DeleteType(name)) => format!("delete type {name}"),
-                    Change::GroupPersistentState(name, state) => format!("group {name} wanted {state:?}"),
-                    Change::ResourcePersistentState(name, state) => format!("{name} wanted {state:?}"),
+                    Change::GroupPersistentState(name, state) => {
+                        format!("group {name} wanted {}", wish(*state))
+                    }
+                    Change::ResourcePersistentState(name, state) => format!("{name} wanted {}", wish(*state)),
                     Change::ResourceMaintenance(name, on) => format!("{name} maintenance {on}"),
                 })
                 .collect();
