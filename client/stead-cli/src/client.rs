@@ -23,6 +23,17 @@ pub(crate) struct Trouble {
 }
 
 impl Trouble {
+    fn no_way(data: &Path, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            let text = format!(
+                "{}: {error}; only root and the user that runs the node may speak to it",
+                data.join("node.sock").display()
+            );
+            return Trouble { exit: Exit::NoNode, text };
+        }
+        Trouble::no_node(data, error)
+    }
+
     fn no_node(data: &Path, error: &impl ToString) -> Self {
         let text = format!(
             "no node answers at {}: {}; start one with `stead up FILE`, or name its folder with --data",
@@ -68,7 +79,7 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Response<Incoming>, Trouble> {
-        let stream = connect(&self.data).await.map_err(|error| Trouble::no_node(&self.data, &error))?;
+        let stream = connect(&self.data).await.map_err(|error| Trouble::no_way(&self.data, &error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Trouble::no_node(&self.data, &error))?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use stead_api::{Status, routes};
 
-use crate::client::Client;
+use crate::client::{Client, Trouble};
 use crate::show;
 
 /// One thing looked at.
@@ -24,7 +24,17 @@ fn finding(good: bool, what: &'static str, text: impl Into<String>) -> Finding {
 
 /// Looks. `containment` is what works here, and whether it is the best there is.
 pub(crate) async fn examine(data: &Path, containment: (bool, &str)) -> Vec<Finding> {
-    let mut findings = vec![finding(containment.0, "containment", containment.1)];
+    let client = Client::new(data);
+    let status = client.get::<Status>(routes::STATUS).await;
+    let in_force = status.as_ref().ok().and_then(|status| Some(status.nodes.first()?.containment.clone()));
+    let mut findings = vec![match in_force {
+        Some(other) if other != containment.1 => {
+            let best =
+                if containment.0 { format!("; possible here: {}", containment.1) } else { String::new() };
+            finding(false, "containment", format!("in force: {other}{best}"))
+        }
+        Some(_) | None => finding(containment.0, "containment", containment.1),
+    }];
     let root = rustix::process::geteuid().is_root();
     findings.push(finding(
         root,
@@ -36,7 +46,7 @@ pub(crate) async fn examine(data: &Path, containment: (bool, &str)) -> Vec<Findi
         },
     ));
     findings.push(database(data));
-    findings.push(node(data).await);
+    findings.push(node(status));
     let watchdog = Path::new("/dev/watchdog").exists();
     findings.push(finding(
         false,
@@ -91,9 +101,8 @@ fn database(data: &Path) -> Finding {
     }
 }
 
-async fn node(data: &Path) -> Finding {
-    let client = Client::new(data);
-    match client.get::<Status>(routes::STATUS).await {
+fn node(status: Result<Status, Trouble>) -> Finding {
+    match status {
         Ok(status) => {
             let online = status.groups.iter().filter(|group| group.state == "Online").count();
             let restarts = status.nodes.first().map_or(0, |node| node.restarts);

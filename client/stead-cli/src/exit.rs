@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Done,
     /// It was tried and failed.
     Failed,
+    /// The arguments are wrong, which the argument parser could not know.
+    Usage,
     /// The request was refused; nothing was changed.
     Refused,
     /// No node answers.
@@ -21,7 +23,7 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
-/// Shown in `stead --help`. 2, wrong arguments, is the argument parser's own.
+/// Shown in `stead --help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
   0    done
@@ -33,16 +35,24 @@ Exit codes:
   6    --timeout passed; the operation goes on
   130  interrupted";
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+impl Exit {
+    /// The number.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
             Exit::Done => 0,
             Exit::Failed => 1,
+            Exit::Usage => 2,
             Exit::Refused => 3,
             Exit::NoNode => 4,
             Exit::BadConfig => 5,
             Exit::Timeout => 6,
             Exit::Interrupted => 130,
-        })
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
     }
 }

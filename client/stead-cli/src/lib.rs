@@ -42,10 +42,17 @@ pub fn run(matches: &ArgMatches, command: Command, containment: fn() -> (bool, &
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    let json = cli.everywhere.json;
     match carry_out(cli, command, containment) {
         Ok(exit) => exit.into(),
         Err(trouble) => {
-            show::problem(&trouble.text);
+            if json {
+                show::json_line(
+                    &serde_json::json!({ "error": trouble.text, "exit_code": trouble.exit.code() }),
+                );
+            } else {
+                show::problem(&trouble.text);
+            }
             trouble.exit.into()
         }
     }
@@ -107,7 +114,11 @@ fn man(command: Command, folder: Option<&Path>) -> Result<Exit, Trouble> {
             clap_mangen::generate_to(command, folder)
                 .map_err(|error| failed(&format!("{}: {error}", folder.display())))?;
         }
-        None => clap_mangen::Man::new(command).render(&mut io::stdout()).map_err(|error| failed(&error))?,
+        None => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command).render(&mut page).map_err(|error| failed(&error))?;
+            show::out(&String::from_utf8_lossy(&page));
+        }
     }
     Ok(Exit::Done)
 }
@@ -167,7 +178,7 @@ fn operation(flags: &Flags) -> Result<Operate, Trouble> {
     for given in &flags.in_buffer {
         let Some((name, hex)) = given.split_once('=') else {
             let text = format!("--in-buffer {given:?}: write TYPE=HEX");
-            return Err(Trouble { exit: Exit::Refused, text });
+            return Err(Trouble { exit: Exit::Usage, text });
         };
         in_buffer.insert(name.to_owned(), hex.to_owned());
     }
@@ -302,7 +313,7 @@ async fn control(
     let controlled: Controlled = client.exchange(&path, &Control { code, in_buffer }).await?;
     if json {
         show::json(&controlled);
-    } else {
+    } else if controlled.result.code == 0 {
         show::out(&controlled.output);
     }
     if controlled.result.code == 0 {
@@ -348,7 +359,7 @@ async fn explain(client: &Client, kind: &str, name: &str, json: bool) -> Result<
     if json {
         show::json(&explanation);
     } else {
-        explanation.lines.iter().for_each(|line| show::out(line));
+        let _ = explanation.lines.iter().all(|line| show::out(line));
     }
     Ok(Exit::Done)
 }
@@ -356,9 +367,9 @@ async fn explain(client: &Client, kind: &str, name: &str, json: bool) -> Result<
 async fn events(client: &Client, which: &args::Events, json: bool) -> Result<Exit, Trouble> {
     let tell = |event: &Event| {
         if json {
-            show::json_line(event);
+            show::json_line(event)
         } else {
-            show::out(&format!("{}  {:>5}  {}", show::date(event.time_ms), event.id, show::event(event)));
+            show::out(&format!("{}  {:>5}  {}", show::date(event.time_ms), event.id, show::event(event)))
         }
     };
     let mut path = format!("{}?last={}&follow={}", routes::EVENTS, which.last, which.follow);
@@ -369,14 +380,17 @@ async fn events(client: &Client, which: &args::Events, json: bool) -> Result<Exi
     }
     if !which.follow {
         let events: Vec<Event> = client.get(&path).await?;
-        events.iter().for_each(tell);
+        // Until the reader goes away.
+        let _ = events.iter().all(tell);
         return Ok(Exit::Done);
     }
     let mut lines = client.lines(Method::GET, &path, &()).await?;
     loop {
         tokio::select! {
             event = lines.next::<Event>() => match event? {
-                Some(event) => tell(&event),
+                Some(event) => if !tell(&event) {
+                    return Ok(Exit::Done);
+                },
                 None => return Ok(Exit::Done),
             },
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),

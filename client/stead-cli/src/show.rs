@@ -184,24 +184,27 @@ pub(crate) fn list(names: &[&str], rows: Vec<Vec<String>>) -> String {
 /// Prints JSON for programs.
 pub(crate) fn json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {
-        Ok(text) => out(&text),
+        Ok(text) => drop(out(&text)),
         Err(error) => problem(&error.to_string()),
     }
 }
 
 /// Prints one line of JSON.
-pub(crate) fn json_line(value: &impl serde::Serialize) {
+pub(crate) fn json_line(value: &impl serde::Serialize) -> bool {
     match serde_json::to_string(value) {
         Ok(text) => out(&text),
-        Err(error) => problem(&error.to_string()),
+        Err(error) => {
+            problem(&error.to_string());
+            true
+        }
     }
 }
 
-/// Prints a result. A reader that has gone away is no error.
-pub(crate) fn out(text: &str) {
+/// Prints a result. False if the reader has gone away, which is no error.
+pub(crate) fn out(text: &str) -> bool {
     use std::io::Write;
     let mut to = anstream::stdout().lock();
-    let _ = writeln!(to, "{text}").and_then(|()| to.flush());
+    writeln!(to, "{text}").and_then(|()| to.flush()).is_ok()
 }
 
 /// Says something beside the result.

@@ -1,6 +1,7 @@
 //! `stead up`: guardian, node and monitors in the background, their changes on the screen, Ctrl-C to end.
 
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use hyper::Method;
 use stead_api::{Apply, Event, Line, routes};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{Machine, Up};
 use crate::client::{Client, Lines, Trouble};
@@ -35,20 +36,53 @@ fn failed(text: String) -> Trouble {
     Trouble { exit: Exit::Failed, text }
 }
 
-/// The last lines of the guardian's log: why it did not start.
+/// The last line of the guardian's log: why it did not start.
 fn last_words(data: &Path) -> String {
     let text = std::fs::read_to_string(data.join("log/guardian.log")).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join("; ")
+    let last = text.lines().next_back().unwrap_or_default();
+    last.strip_prefix("stead guardian: ").unwrap_or(last).to_owned()
+}
+
+/// What asks for the end.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> Result<Signals, Trouble> {
+        let listen = |kind| signal(kind).map_err(|error| failed(format!("signals: {error}")));
+        Ok(Signals([
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn next(&mut self) {
+        let [int, term, hup] = &mut self.0;
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+            _ = hup.recv() => {}
+        }
+    }
 }
 
 impl Stead {
-    async fn start(data: &Path, machine: &Machine) -> Result<Stead, Trouble> {
+    async fn start(data: &Path, machine: &Machine, signals: &mut Signals) -> Result<Stead, Trouble> {
         let wrong = |what: &str, error: io::Error| failed(format!("{what}: {error}"));
-        std::fs::create_dir_all(data.join("log"))
+        // What is in it may be secret: command lines, environments, what programs print.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data.join("log"))
             .map_err(|error| wrong(&data.display().to_string(), error))?;
         let log = data.join("log/guardian.log");
-        let log = std::fs::File::create(&log).map_err(|error| wrong(&log.display().to_string(), error))?;
+        let log = std::fs::File::options()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&log)
+            .map_err(|error| wrong(&log.display().to_string(), error))?;
         let program = std::env::current_exe().map_err(|error| wrong("stead", error))?;
         let mut command = Command::new(program);
         command.arg("guardian").arg("--data").arg(data).arg("--lifeline");
@@ -72,7 +106,7 @@ impl Stead {
                 let _ = stead.guardian.wait().await;
                 Err(failed(format!("could not start: {}", last_words(data))))
             }
-            _ = tokio::signal::ctrl_c() => {
+            () = signals.next() => {
                 stead.kill().await;
                 Err(Trouble { exit: Exit::Interrupted, text: "interrupted".to_owned() })
             }
@@ -133,8 +167,10 @@ pub(crate) async fn run(data: &Path, up: &Up, json: bool) -> Result<Exit, Troubl
         );
         return Err(Trouble { exit: Exit::Refused, text });
     }
-    let mut stead = Stead::start(&data, &up.machine).await?;
-    let outcome = Session { data, client, json }.stay(&mut stead, &file, up).await;
+    // From here on none is missed.
+    let mut signals = Signals::new()?;
+    let mut stead = Stead::start(&data, &up.machine, &mut signals).await?;
+    let outcome = Session { data, client, json }.stay(&mut stead, &file, up, &mut signals).await;
     stead.kill().await;
     outcome
 }
@@ -147,10 +183,20 @@ struct Session {
 
 impl Session {
     fn tell(&self, event: &Event) {
-        if self.json { show::json_line(event) } else { tell(event) }
+        if self.json {
+            show::json_line(event);
+        } else {
+            tell(event);
+        }
     }
 
-    async fn stay(&self, stead: &mut Stead, file: &File, up: &Up) -> Result<Exit, Trouble> {
+    async fn stay(
+        &self,
+        stead: &mut Stead,
+        file: &File,
+        up: &Up,
+        signals: &mut Signals,
+    ) -> Result<Exit, Trouble> {
         if let Ok(status) = self.client.get::<stead_api::Status>(routes::STATUS).await
             && let Some(node) = status.nodes.first()
             && !self.json
@@ -170,9 +216,6 @@ impl Session {
         let mut asked = 0;
         let mut short_lives = 0;
         let mut bad = None;
-        let listen = |kind| signal(kind).map_err(|error| failed(format!("signals: {error}")));
-        let (mut int, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-        let mut hup = listen(SignalKind::hangup())?;
         loop {
             tokio::select! {
                 biased;
@@ -192,12 +235,10 @@ impl Session {
                         return Err(failed(text));
                     }
                     show::problem(&format!("the guardian ended ({how}), and everything with it; starting again"));
-                    *stead = Stead::start(&self.data, &up.machine).await?;
+                    *stead = Stead::start(&self.data, &up.machine, signals).await?;
                     events = follow(&self.client, seen).await.ok();
                 }
-                _ = int.recv() => self.end(stead, &mut asked).await,
-                _ = term.recv() => self.end(stead, &mut asked).await,
-                _ = hup.recv() => self.end(stead, &mut asked).await,
+                () = signals.next() => self.end(stead, &mut asked).await,
                 event = next(&mut events) => match event {
                     Some(event) => {
                         seen = seen.max(event.sequence);

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -143,5 +144,5 @@ pub(crate) fn log_file(path: &Path) -> io::Result<File> {
     if fs::metadata(path).is_ok_and(|file| file.len() > crate::output::LONGEST_LOG) {
         fs::rename(path, path.with_extension("log.old"))?;
     }
-    File::options().create(true).append(true).open(path)
+    File::options().create(true).append(true).mode(0o600).open(path)
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +26,9 @@ use crate::node::Node;
 
 /// An orderly shutdown that takes longer is ended by force.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Signals that come within this time are one.
+const TOGETHER: Duration = Duration::from_millis(500);
 
 fn now() -> Time {
     let now = clock_gettime(ClockId::Boottime);
@@ -117,6 +120,7 @@ fn take(data: &Path) -> io::Result<File> {
         .truncate(false)
         .read(true)
         .write(true)
+        .mode(0o600)
         .open(data.join("lock"))
         .map_err(wrong)?;
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -148,6 +152,8 @@ struct Guardian {
     signals: UnixStream,
     lifeline: bool,
     shutdown: Option<(String, Time)>,
+    /// When the first signal came.
+    told: Option<Time>,
     exiting: bool,
 }
 
@@ -175,6 +181,7 @@ impl Guardian {
             signals,
             lifeline: args.lifeline,
             shutdown: None,
+            told: None,
             exiting: false,
         })
     }
@@ -189,6 +196,14 @@ impl Guardian {
             {
                 eprintln!("stead guardian: node could not be started: {error}");
                 self.node.start_at = Some(now().after(Duration::from_secs(1)));
+            }
+            if self.shutdown.is_some() && self.wardens.is_empty() && !self.node.greeted() {
+                // Nothing runs, and there is nobody to take it offline.
+                return Ok(self.exit(ExitCode::SUCCESS));
+            }
+            if let Some(why) = self.node.hopeless() {
+                eprintln!("stead guardian: the node cannot begin: {why}");
+                return Ok(self.exit(ExitCode::FAILURE));
             }
             if self.shutdown.as_ref().is_some_and(|(_, until)| *until <= now()) {
                 eprintln!("stead guardian: the shutdown takes too long; everything is killed");
@@ -240,14 +255,20 @@ impl Guardian {
         Ok(())
     }
 
-    /// Signals: the first asks for a shutdown, the second forces it.
+    /// Signals: the first asks for a shutdown, a later one forces it. What comes together counts once: many a sender
+    /// tells the process and its group.
     fn signalled(&mut self) -> Option<ExitCode> {
         let mut bytes = [0; 16];
         let count = self.signals.read(&mut bytes).unwrap_or(0);
         if count == 0 {
             return None;
         }
-        if self.shutdown.is_some() || count > 1 {
+        let told = *self.told.get_or_insert_with(now);
+        if now().since(told) < TOGETHER {
+            self.begin_shutdown("the guardian was told to end");
+            return None;
+        }
+        if self.shutdown.is_some() {
             eprintln!("stead guardian: told twice; everything is killed");
             return Some(ExitCode::FAILURE);
         }

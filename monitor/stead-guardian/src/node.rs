@@ -22,6 +22,9 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// A node that lived this long was well: the next one starts at once.
 const WELL: Duration = Duration::from_secs(10);
 
+/// A node that never was well is given up after so many tries.
+const MOST_TRIES: u32 = 3;
+
 struct Running {
     child: Child,
     pidfd: OwnedFd,
@@ -37,6 +40,8 @@ pub(crate) struct Node {
     running: Option<Running>,
     out: VecDeque<(FromGuardian, Option<OwnedFd>)>,
     pub(crate) restarts: u32,
+    /// One has been well since this guardian began.
+    ever_greeted: bool,
     pause: Duration,
     pub(crate) start_at: Option<Time>,
 }
@@ -49,6 +54,7 @@ impl Node {
             running: None,
             out: VecDeque::new(),
             restarts: 0,
+            ever_greeted: false,
             pause: Duration::ZERO,
             start_at: Some(now),
         }
@@ -78,6 +84,16 @@ impl Node {
         self.running.as_ref().map(|running| Pid::from_child(&running.child))
     }
 
+    /// Why the node cannot begin, once it has tried often enough. One that has been well is always tried again.
+    pub(crate) fn hopeless(&self) -> Option<String> {
+        if self.ever_greeted || self.restarts < MOST_TRIES {
+            return None;
+        }
+        let log = std::fs::read_to_string(self.data.join("log/node.log")).unwrap_or_default();
+        let last = log.lines().next_back().unwrap_or("it ended without a word; see log/node.log");
+        Some(last.split_once("text=").map_or(last, |(_, text)| text.trim_matches('"')).to_owned())
+    }
+
     /// What to wait for: the link, and the end of the process.
     pub(crate) fn fds(&self) -> Option<(BorrowedFd<'_>, &OwnedFd)> {
         self.running.as_ref().map(|running| (running.link.as_fd(), &running.pidfd))
@@ -96,6 +112,7 @@ impl Node {
     pub(crate) fn greet(&mut self) {
         if let Some(running) = &mut self.running {
             running.greeted = true;
+            self.ever_greeted = true;
         }
     }
 

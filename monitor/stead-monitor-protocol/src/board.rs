@@ -36,12 +36,14 @@ pub struct Fault {
 /// Where a Resource Monitor writes its calls in progress and its warden reads them, also when the monitor is
 /// stopped, spins or is dead: an anonymous file of fixed records, read and written by position.
 ///
-/// Layout, native byte order: one header of 40 bytes (u32 crashed thread, u32 signal, rest zero), then one record
+/// Layout, native byte order: one header of 40 bytes (u32 crashed thread, u32 signal, u32 exit status and one, rest
+/// zero), then one record
 /// of 40 bytes a worker thread: u64 instance, u64 since, u64 deadline (0: no call), u32 entry, u32 thread, u64 check.
 #[derive(Debug)]
 pub struct Board(File);
 
 const RECORD: u64 = 40;
+const FAREWELL: u64 = 8;
 const MARK: u64 = 0x7374_6561_6462_6f61;
 
 impl Board {
@@ -154,6 +156,24 @@ impl Board {
         Ok((fault.thread != 0).then_some(fault))
     }
 
+    /// Notes that the monitor ends because it wants to, with this exit status: a resource DLL may call `exit` too.
+    ///
+    /// # Errors
+    /// When the board is gone.
+    pub fn farewell(&self, status: u8) -> io::Result<()> {
+        self.0.write_all_at(&(u32::from(status) + 1).to_ne_bytes(), FAREWELL)
+    }
+
+    /// The exit status the monitor said it would end with, if it did.
+    ///
+    /// # Errors
+    /// When the board is gone.
+    pub fn said_farewell(&self) -> io::Result<Option<u8>> {
+        let mut bytes = [0; 4];
+        self.0.read_exact_at(&mut bytes, FAREWELL)?;
+        Ok(u32::from_ne_bytes(bytes).checked_sub(1).and_then(|status| u8::try_from(status).ok()))
+    }
+
     /// The bytes to write at offset 0 when `thread` crashes with `signal`: all that a signal handler may do.
     #[must_use]
     pub fn fault_bytes(fault: Fault) -> [u8; 8] {
@@ -196,6 +216,9 @@ mod tests {
         board.end(3).unwrap();
         assert_eq!(reader.calls().unwrap(), []);
         assert_eq!(reader.fault().unwrap(), None);
+        assert_eq!(reader.said_farewell().unwrap(), None);
+        board.farewell(0).unwrap();
+        assert_eq!(reader.said_farewell().unwrap(), Some(0));
         let fault = Fault { thread: 77, signal: 11 };
         board.0.write_all_at(&Board::fault_bytes(fault), 0).unwrap();
         assert_eq!(reader.fault().unwrap(), Some(fault));

@@ -7,8 +7,11 @@ mod session;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::{Command as Process, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use stead_monitor_protocol::{Board, Timing};
 use stead_types::{Code, PropertyMap, PropertyValue, ResourceName, Time};
 
@@ -167,7 +170,14 @@ pub fn host_main(matches: &ArgMatches, builtin: &'static [Builtin]) -> ExitCode 
     let inherited: Option<Vec<String>> =
         matches.get_many::<String>("child").map(|values| values.cloned().collect());
     let done = match inherited.as_deref() {
-        Some([board, start]) => session::run(request, builtin, board, start),
+        Some([board, start]) => {
+            let status = session::run(request, builtin, board, start).unwrap_or_else(|error| {
+                eprintln!("stead host: {error}");
+                1
+            });
+            session::farewell(board, status);
+            Ok(ExitCode::from(status))
+        }
         Some(_) | None => supervise(&request),
     };
     done.unwrap_or_else(|error| {
@@ -183,36 +193,89 @@ fn supervise(request: &Request) -> Result<ExitCode, Box<dyn std::error::Error>> 
     let board = Board::new()?;
     let start = now();
     let place = format!("/proc/{}/fd/{}", std::process::id(), board.as_fd().as_raw_fd());
+    // What the resource DLL starts and leaves behind comes to us.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     // Ctrl-C reaches the child too, which ends in order; this process only must not die before it.
-    let _signals =
+    let mut signals =
         signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     let mut child = Process::new("/proc/self/exe")
         .args(std::env::args_os().skip(1))
         .args(["--child", &place, &start.as_nanos().to_string()])
         .stdin(Stdio::inherit())
         .spawn()?;
+    let told = Arc::new(AtomicBool::new(false));
+    let (flag, pid) = (Arc::clone(&told), Pid::from_child(&child));
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            flag.store(true, Ordering::Relaxed);
+            if signal == signal_hook::consts::SIGTERM {
+                // Who tells us may not tell the child.
+                let _ = kill_process(pid, Signal::TERM);
+            }
+        }
+    })?;
     let status = child.wait()?;
-    if let Some(code) = status.code() {
-        return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)));
+    let printer = Printer::new(request.json, start);
+    let left = end_descendants();
+    if left > 0 {
+        let text = format!("processes that were left behind and have been killed: {left}");
+        printer.print(Line::log(now(), 1, &text));
+    }
+    if let Some(farewell) = board.said_farewell()? {
+        printer.finish();
+        return Ok(ExitCode::from(farewell));
+    }
+    if told.load(Ordering::Relaxed) {
+        printer.finish();
+        return Ok(ExitCode::from(INTERRUPTED));
     }
     let signal = status.signal().unwrap_or(0);
     let calls = board.calls().unwrap_or_default();
     let inside = calls.iter().map(|call| call.entry).collect::<Vec<_>>().join(", ");
-    let stuck =
-        signal == rustix::process::Signal::KILL.as_raw() && calls.iter().any(|call| call.deadline <= now());
-    let (rule, code, text) = if stuck {
+    let stuck = signal == Signal::KILL.as_raw() && calls.iter().any(|call| call.deadline <= now());
+    let place = if inside.is_empty() { String::new() } else { format!(" inside {inside}") };
+    let (rule, code, text) = if let Some(exit) = status.code() {
+        let text = format!("the resource DLL ended its monitor with exit status {exit}{place}");
+        ("exit", Code::ERROR_EXCEPTION_IN_RESOURCE_CALL, text)
+    } else if stuck {
         let text = format!("{inside} exceeded DeadlockTimeout; the monitor was ended");
         ("deadlock", Code::ERROR_RESOURCE_CALL_TIMED_OUT, text)
     } else {
-        let place = if inside.is_empty() { String::new() } else { format!(" inside {inside}") };
         let text = format!("the resource DLL killed its monitor with signal {signal}{place}");
         ("crash", Code::ERROR_EXCEPTION_IN_RESOURCE_CALL, text)
     };
-    let printer = Printer::new(request.json, start);
     printer.print(Line::violation(now(), rule, &text, Some(code)));
     printer.finish();
     Ok(ExitCode::FAILURE)
 }
+
+/// Kills what is left of all that was started, and its children, until nothing is. How many they were.
+fn end_descendants() -> u32 {
+    let mut count = 0;
+    // What is killed hands its children over; a program cannot fork faster than this looks for long.
+    for _ in 0..1_000 {
+        let mut children = Vec::new();
+        for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+            let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            children.extend(text.split_whitespace().filter_map(|word| Pid::from_raw(word.parse().ok()?)));
+        }
+        if children.is_empty() {
+            break;
+        }
+        for child in children {
+            if kill_process(child, Signal::KILL).is_ok()
+                && let Ok(Some((_, status))) = waitpid(Some(child), WaitOptions::empty())
+            {
+                // A zombie had ended by itself.
+                count += u32::from(status.terminating_signal() == Some(Signal::KILL.as_raw()));
+            }
+        }
+    }
+    count
+}
+
+/// The exit status after Ctrl-C.
+const INTERRUPTED: u8 = 130;
 
 /// The instant the parent began, so that both count from it.
 fn start_of(text: &str) -> Time {

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -89,12 +90,23 @@ impl EmbeddedStore {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(path.with_extension("lock"))
             .map_err(|error| StoreError::Io(named(&error)))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(StoreError::InUse(format!("{}: another process has it open", path.display())));
         }
         let new = !path.exists();
+        if new {
+            // Made before the database is: what is in it is nobody else's business.
+            File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(path)
+                .map_err(|error| StoreError::Io(named(&error)))?;
+        }
         #[allow(clippy::wildcard_enum_match_arm, reason = "an enum of another crate that may grow")]
         let database = Database::create(path).map_err(|error| match error {
             DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {

@@ -20,6 +20,8 @@
  *   crash, hang, exit N, spin
  *   unless PATH                              goes on only if there is no such file
  *   shout COUNT                              so many lines for the log
+ *   print                                    a line on standard output
+ *   fork                                     leaves a child behind that does nothing
  *
  * StartupEx hangs while there is a file named as this one with ".hang" at its end.
  */
@@ -183,6 +185,11 @@ static void one(SCRIPT *script)
         for (;;) { }
     } else if (word(script, "exit")) {
         _exit((int)number(script));
+    } else if (word(script, "print")) {
+        printf("not a line of the monitor\n");
+        fflush(stdout);
+    } else if (word(script, "fork")) {
+        if (fork() == 0) for (;;) pause();
     } else if (word(script, "shout")) {
         LONG count = number(script);
         for (LONG i = 1; i <= count; i++) g_LogEvent(probe->Handle, LOG_WARNING, L"line %1!u!\n", (DWORD)i);

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write, stdout};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 /// A longer log is moved aside; there are at most two.
@@ -23,7 +24,7 @@ impl Log {
 
     fn move_aside(&mut self) -> io::Result<()> {
         fs::rename(&self.path, self.path.with_extension("log.old"))?;
-        let fresh = File::options().create(true).append(true).open(&self.path)?;
+        let fresh = File::options().create(true).append(true).mode(0o600).open(&self.path)?;
         rustix::stdio::dup2_stdout(&fresh)?;
         rustix::stdio::dup2_stderr(&fresh)?;
         Ok(())

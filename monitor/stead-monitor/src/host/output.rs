@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -195,9 +196,11 @@ struct Held {
     count: u64,
     printed: Time,
     finished: bool,
+    /// Standard output as it was when the printer was made.
+    out: Option<File>,
 }
 
-/// Writes lines to standard output.
+/// Writes lines to standard output, through a descriptor of its own: what the resource DLL prints may go elsewhere.
 pub(super) struct Printer {
     json: bool,
     start: Time,
@@ -206,7 +209,8 @@ pub(super) struct Printer {
 
 impl Printer {
     pub(super) fn new(json: bool, start: Time) -> Printer {
-        let held: Arc<(Mutex<Held>, Condvar)> = Arc::default();
+        let out = rustix::io::fcntl_dupfd_cloexec(std::io::stdout(), 3).ok().map(File::from);
+        let held = Arc::new((Mutex::new(Held { out, ..Held::default() }), Condvar::new()));
         let shared = Arc::clone(&held);
         // Without this thread a line held back by a hanging call would wait for ever; so would nothing else.
         let _ = thread::Builder::new().name("printer".to_owned()).spawn(move || release_late(&shared));
@@ -263,17 +267,20 @@ impl Printer {
 /// Prints what no call in progress holds back, and what is older than `late`.
 fn release(held: &mut Held, late: Time) {
     let first = held.calls.iter().min().copied().unwrap_or(Time::NEVER);
-    let mut out = std::io::stdout().lock();
+    let mut lines = String::new();
     while let Some(Reverse((at, _, _))) = held.lines.peek()
         && (*at <= first || *at <= late)
     {
         if let Some(Reverse((at, _, text))) = held.lines.pop() {
             held.printed = held.printed.max(at);
-            // Nobody reads any more: nobody misses it.
-            let _ = writeln!(out, "{text}");
+            lines.push_str(&text);
+            lines.push('\n');
         }
     }
-    let _ = out.flush();
+    if let Some(out) = &mut held.out {
+        // Nobody reads any more: nobody misses it.
+        let _ = out.write_all(lines.as_bytes());
+    }
 }
 
 fn release_late(shared: &(Mutex<Held>, Condvar)) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -29,6 +28,9 @@ use crate::registry::Tree;
 /// The pauses between two tries of a delayed offline: doubling, from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Terminating and closing after Ctrl-C may take so long.
+const LONGEST_END: Duration = Duration::from_secs(3);
 
 /// A request that has not ended.
 #[derive(Clone, Debug)]
@@ -177,7 +179,7 @@ pub(super) fn run(
     builtin: &'static [Builtin],
     board: &str,
     start: &str,
-) -> Result<ExitCode, Box<dyn std::error::Error>> {
+) -> Result<u8, Box<dyn std::error::Error>> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
     let start = start_of(start);
     let (retry, retries) = mpsc::channel();
@@ -188,13 +190,26 @@ pub(super) fn run(
         changed: Condvar::new(),
         retries: Mutex::new(retry),
     }));
-    let engine = Engine::start(Box::new(witness), builtin, Board::open(Path::new(board)).ok())?;
-    let dll = match engine.dll(&request.source, &request.type_name) {
+    if request.json {
+        // What the resource DLL prints is no line of ours.
+        rustix::stdio::dup2_stdout(std::io::stderr())?;
+    }
+    let own_board = Board::open(Path::new(board)).ok();
+    if let Some(board) = &own_board {
+        crate::crash::note_on(board)?;
+    }
+    let engine = Engine::start(Box::new(witness), builtin, own_board)?;
+    let loaded = {
+        let _limit = Limit::new(crate::hosting::limit(request.timing.deadlock_ms))?;
+        // Nothing else is called meanwhile, so that any line of the board will do.
+        engine.load(0, InstanceId(0), request.timing, &request.source, &request.type_name)
+    };
+    let dll = match loaded {
         Ok(dll) => dll,
         Err(error) => {
             witness.refuse("load", error.code, Some(error.text));
             witness.printer.finish();
-            return Ok(ExitCode::FAILURE);
+            return Ok(1);
         }
     };
     let session = Arc::new(Mutex::new(Session {
@@ -206,25 +221,32 @@ pub(super) fn run(
         ops: AtomicU64::new(1),
         offline: Arc::default(),
     }));
-    let interrupted = Arc::clone(&session);
+    let (interrupted, place) = (Arc::clone(&session), board.to_owned());
     let mut signals =
         signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         if signals.forever().next().is_some() {
+            // A call that hangs is not waited for, and what is left is the parent's to end.
+            let _limit = Limit::new(LONGEST_END);
             // A command that waits holds the session; ending must not wait for it.
             let instance = interrupted.try_lock().ok().and_then(|session| session.instance.clone());
             let instance = instance.or_else(|| engine.any());
             end(engine, witness, instance);
             witness.printer.finish();
-            std::process::exit(130);
+            farewell(&place, super::INTERRUPTED);
+            std::process::exit(super::INTERRUPTED.into());
         }
     })?;
     let again = Arc::clone(&session);
     thread::Builder::new().name("retries".to_owned()).spawn(move || retry_loop(&retries, witness, &again))?;
+    let mut quit = false;
     for line in Input::new() {
         match script::parse(&line) {
             Ok(None) => {}
-            Ok(Some(Command::Quit)) => break,
+            Ok(Some(Command::Quit)) => {
+                quit = true;
+                break;
+            }
             Ok(Some(Command::Sleep(pause))) => thread::sleep(pause),
             Ok(Some(Command::Wait { state, limit })) => wait(witness, state, limit),
             Ok(Some(command)) => lock(&session).execute(command),
@@ -232,10 +254,36 @@ pub(super) fn run(
         }
     }
     let instance = lock(&session).instance.clone();
+    if !quit && let Some(instance) = &instance {
+        // The end of the input does not interrupt the last command.
+        instance.wait_for_calls();
+    }
     end(engine, witness, instance);
     witness.printer.finish();
-    let failed = witness.failed.load(Ordering::Relaxed);
-    Ok(ExitCode::from(u8::from(failed)))
+    Ok(u8::from(witness.failed.load(Ordering::Relaxed)))
+}
+
+/// Tells the parent that the end is our own.
+pub(super) fn farewell(board: &str, status: u8) {
+    // Without it the parent says that something else ended us, which then is so.
+    let _ = Board::open(Path::new(board)).and_then(|board| board.farewell(status));
+}
+
+/// Ends this process if it lives longer than it may: what it guards cannot be ended otherwise.
+struct Limit {
+    _over: Sender<()>,
+}
+
+impl Limit {
+    fn new(limit: Duration) -> std::io::Result<Limit> {
+        let (over, is_over) = mpsc::channel();
+        thread::Builder::new().name("limit".to_owned()).spawn(move || {
+            if is_over.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+                crate::monitor::end_now();
+            }
+        })?;
+        Ok(Limit { _over: over })
+    }
 }
 
 /// Terminates and closes what is left.
