@@ -120,7 +120,8 @@ impl Reader {
     }
 
     fn place(&mut self, place: &str, span: Range<usize>) {
-        self.places.entry(place.to_ascii_lowercase()).or_insert(span);
+        // Of two the later is the one too many.
+        self.places.insert(place.to_ascii_lowercase(), span);
     }
 
     fn expected(&mut self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) {

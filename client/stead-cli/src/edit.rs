@@ -112,7 +112,9 @@ pub(crate) async fn group(
             )));
         }
         (None, false) => {
-            return Err(usage(format!("group \"{name}\": set refused: ERROR_GROUP_NOT_FOUND (5013)")));
+            return Err(usage(format!(
+                "group \"{name}\": set refused: ERROR_GROUP_NOT_FOUND (5013): there is no such group; see `stead status`"
+            )));
         }
     };
     set_group(&mut group, settings);
@@ -171,7 +173,9 @@ pub(crate) async fn set_existing(
             return apply(client, only(group), settings.waiting.no_wait, manner).await;
         }
     }
-    Err(usage(format!("resource \"{name}\": set refused: ERROR_RESOURCE_NOT_FOUND (5007)")))
+    Err(usage(format!(
+        "resource \"{name}\": set refused: ERROR_RESOURCE_NOT_FOUND (5007): there is no such resource; see `stead status`"
+    )))
 }
 
 /// Registers a resource type.

@@ -97,10 +97,21 @@ fn note(resource: &Resource) -> String {
         parts.push(format!("tried again in {}", age(next)));
     }
     match &resource.why {
-        Some(why) => parts.push(why.clone()),
+        Some(why) => parts.push(short(why, &resource.name)),
         None => parts.extend(resource.last_error.iter().map(code)),
     }
     parts.join("; ")
+}
+
+/// As much of a sentence as a table bears.
+fn short(text: &str, name: &str) -> String {
+    const LONGEST: usize = 100;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    let begin: String = text.chars().take(LONGEST).collect();
+    let begin = begin.rsplit_once(' ').map_or(begin.as_str(), |(begin, _)| begin);
+    format!("{begin} … (`stead explain {name}`)")
 }
 
 fn table(width: Option<u16>) -> Table {
@@ -150,7 +161,7 @@ fn add_group(table: &mut Table, group: &Group) {
         notes.push(format!("wanted {}", group.persistent_state));
     }
     notes.extend(group.operation.as_ref().map(|operation| format!("in progress: {operation}")));
-    notes.extend(group.why.clone());
+    notes.extend(group.why.as_ref().map(|why| short(why, &group.name)));
     table.add_row(vec![
         Cell::new(&group.name).add_attribute(Attribute::Bold),
         state(&group.state),

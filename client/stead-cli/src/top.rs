@@ -37,7 +37,7 @@ pub(crate) fn run(runtime: &Runtime, client: &Client) -> Result<Exit, Trouble> {
     let wrong = |error: io::Error| Trouble { exit: Exit::Failed, text: format!("terminal: {error}") };
     if !io::stdout().is_terminal() {
         let text = "top needs a terminal; `stead status` prints once".to_owned();
-        return Err(Trouble { exit: Exit::Refused, text });
+        return Err(Trouble { exit: Exit::Usage, text });
     }
     // The first answer before the screen: an error is read where it was asked.
     let mut status = runtime.block_on(client.get::<Status>(routes::STATUS))?;

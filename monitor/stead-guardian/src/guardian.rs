@@ -96,7 +96,8 @@ pub fn guardian_main(args: Vec<OsString>) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("stead guardian: {error}");
-            ExitCode::FAILURE
+            // Refused, or failed.
+            ExitCode::from(if error.kind() == io::ErrorKind::ResourceBusy { 3 } else { 1 })
         }
     }
 }
@@ -129,7 +130,7 @@ fn take(data: &Path) -> io::Result<File> {
         let holder = holder.trim();
         if holder.is_empty() || alive(holder) {
             let text = format!("another stead runs on {} (guardian {holder})", data.display());
-            return Err(io::Error::other(text));
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
         }
         // The guardian that had it is dead; what it left behind holds the lock until the last of it is gone.
         eprintln!("stead guardian: waiting for the end of what guardian {holder} left behind");

@@ -67,6 +67,16 @@ fn lenient(value: &PropertyValue, format: PropertyFormat) -> bool {
     }
 }
 
+/// A value as a configuration file would have it.
+fn shown(value: &PropertyValue) -> String {
+    match value {
+        PropertyValue::Number(number) => number.to_string(),
+        PropertyValue::Text(text) => format!("{text:?}"),
+        PropertyValue::List(list) => format!("{list:?}"),
+        PropertyValue::Bytes(bytes) => format!("{} bytes", bytes.len()),
+    }
+}
+
 fn against_formats(properties: &PropertyMap, formats: &Formats) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, value) in properties {
@@ -80,7 +90,7 @@ fn against_formats(properties: &PropertyMap, formats: &Formats) -> Vec<Problem> 
             }
             Some((_, format)) if lenient(value, *format) || control::fit(value, *format).is_none() => {
                 let format: PropertyFormat = *format;
-                format!("property {name:?} must be {}, not {value:?}", format.describe())
+                format!("property {name:?} must be {}, not {}", format.describe(), shown(value))
             }
             Some(_) => continue,
         };

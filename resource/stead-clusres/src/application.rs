@@ -149,6 +149,11 @@ impl Resource for GenericApplication {
         if let Err(text) = command::split(&properties.text("CommandLine")) {
             problems.push(Problem::new("CommandLine", text));
         }
+        let folder = properties.text("CurrentDirectory");
+        if !folder.starts_with('/') {
+            let text = format!("{folder:?} must be an absolute path");
+            problems.push(Problem::new("CurrentDirectory", text));
+        }
         for text in properties.list("Environment") {
             if let Err(text) = command::variable(&text) {
                 problems.push(Problem::new("Environment", text));

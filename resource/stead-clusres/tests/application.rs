@@ -151,6 +151,7 @@ fn impossible_properties_are_refused() {
         ("CommandLine", text("")),
         ("CommandLine", Value::Dword(4)),
         ("StopSignal", text("NOSUCH")),
+        ("CurrentDirectory", text("relative")),
         ("User", text("nobody-of-that-name")),
         ("Environment", Value::MultiSz(vec!["=x".to_owned()])),
         ("NoSuchProperty", text("x")),

@@ -31,7 +31,9 @@ fn what_a_dll_leaves_behind_is_ended_and_told() {
     let mark = folder.path().display().to_string();
     let host = Host::probe(&[("Online", "fork"), ("Unused", &mark)]);
     let trace = host.run(&["open", "online", "offline", "close"]);
-    trace.find("log", |line| line["text"].as_str().is_some_and(|text| text.contains("left behind")));
+    let line =
+        trace.find("log", |line| line["text"].as_str().is_some_and(|text| text.contains("left behind")));
+    assert!(line["text"].as_str().unwrap().ends_with(": 1"), "{line}");
     assert_eq!(trace.exit, Some(0), "{trace}");
     assert_eq!(marked(&mark), Vec::<u64>::new());
 }
