@@ -100,6 +100,31 @@ typedef enum RESOURCE_MONITOR_STATE {
     RmonDeadlocked = 15,
 } RESOURCE_MONITOR_STATE, *PRESOURCE_MONITOR_STATE;
 
+/* The monitor's own record, and what property tables are made of. */
+typedef struct MONITOR_STATE {
+    LONGLONG LastUpdate; RESOURCE_MONITOR_STATE State; HANDLE ActiveResource; BOOL ResmonStop;
+} MONITOR_STATE, *PMONITOR_STATE;
+typedef struct POST_UPGRADE_VERSION_INFO {
+    DWORD newMajorVersion; DWORD newUpgradeVersion; DWORD oldMajorVersion; DWORD oldUpgradeVersion; DWORD reserved;
+} POST_UPGRADE_VERSION_INFO, *PPOST_UPGRADE_VERSION_INFO;
+typedef struct RESUTIL_LARGEINT_DATA {
+    LONGLONG Default; LONGLONG Minimum; LONGLONG Maximum;
+} RESUTIL_LARGEINT_DATA, *PRESUTIL_LARGEINT_DATA;
+typedef struct RESUTIL_ULARGEINT_DATA {
+    ULONGLONG Default; ULONGLONG Minimum; ULONGLONG Maximum;
+} RESUTIL_ULARGEINT_DATA, *PRESUTIL_ULARGEINT_DATA;
+typedef struct RESUTIL_FILETIME_DATA {
+    FILETIME Default; FILETIME Minimum; FILETIME Maximum;
+} RESUTIL_FILETIME_DATA, *PRESUTIL_FILETIME_DATA;
+typedef struct RESUTIL_PROPERTY_ITEM {
+    LPWSTR Name; LPWSTR KeyName; DWORD Format;
+    union {
+        ULONGLONG DefaultPtr; DWORD Default; LPVOID lpDefault; RESUTIL_LARGEINT_DATA *LargeIntData;
+        RESUTIL_ULARGEINT_DATA *ULargeIntData; RESUTIL_FILETIME_DATA *FileTimeData;
+    } DUMMYUNIONNAME;
+    DWORD Minimum; DWORD Maximum; DWORD Flags; DWORD Offset;
+} RESUTIL_PROPERTY_ITEM, *PRESUTIL_PROPERTY_ITEM;
+
 typedef struct RESOURCE_STATUS {
     CLUSTER_RESOURCE_STATE ResourceState;
     DWORD CheckPoint;

@@ -42,6 +42,9 @@ extern "C" {
 #define TRUE 1
 #define FALSE 0
 #define INFINITE 0xFFFFFFFFu
+/* Nameless structures and unions, as in the headers where NONAMELESSUNION is not defined. */
+#define DUMMYSTRUCTNAME
+#define DUMMYUNIONNAME
 #define MAX_PATH 260
 #define UNREFERENCED_PARAMETER(parameter) ((void)(parameter))
 #define ARRAYSIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -70,6 +73,9 @@ typedef struct SC_HANDLE__ *SC_HANDLE, **LPSC_HANDLE;
 typedef DWORD REGSAM, ACCESS_MASK;
 typedef union _LARGE_INTEGER { struct { DWORD LowPart; LONG HighPart; } u; LONGLONG QuadPart; } LARGE_INTEGER, *PLARGE_INTEGER;
 typedef union _ULARGE_INTEGER { struct { DWORD LowPart; DWORD HighPart; } u; ULONGLONG QuadPart; } ULARGE_INTEGER, *PULARGE_INTEGER;
+typedef struct _SYSTEMTIME {
+    WORD wYear; WORD wMonth; WORD wDayOfWeek; WORD wDay; WORD wHour; WORD wMinute; WORD wSecond; WORD wMilliseconds;
+} SYSTEMTIME, *PSYSTEMTIME, *LPSYSTEMTIME;
 typedef struct _FILETIME { DWORD dwLowDateTime; DWORD dwHighDateTime; } FILETIME, *PFILETIME, *LPFILETIME;
 typedef struct _GUID { DWORD Data1; WORD Data2; WORD Data3; BYTE Data4[8]; } GUID;
 

@@ -19,6 +19,7 @@ mod control;
 mod error;
 mod log_event;
 mod proplist;
+mod structures;
 mod wide;
 
 pub use abi::*;
@@ -27,4 +28,5 @@ pub use control::*;
 pub use error::*;
 pub use log_event::{LogSink, log_event, set_log_sink};
 pub use proplist::{Property, PropertyList, PropertyListError, Value, decode_multi_sz, encode_multi_sz};
+pub use structures::*;
 pub use wide::{LONGEST_STRING, from_wide, to_wide, wide_string};

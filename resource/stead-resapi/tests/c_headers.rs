@@ -37,6 +37,19 @@ fn numbers_and_layouts_agree() {
         writeln!(source, "_Static_assert((long long){name} == {value}LL, \"{name}\");").unwrap();
         asserted += 1;
     }
+    for (name, size, fields) in
+        [BASIC, CONTROL_STRUCTURES, VALUE_STRUCTURES, OTHER_STRUCTURES].into_iter().flatten()
+    {
+        writeln!(source, "_Static_assert(sizeof({name}) == {size}, \"{name}\");").unwrap();
+        // Base classes have no name in C.
+        for (field, offset) in
+            fields.iter().filter(|(field, _)| !["Base", "Info", "Anonymous"].contains(field))
+        {
+            writeln!(source, "_Static_assert(offsetof({name}, {field}) == {offset}, \"{name}.{field}\");")
+                .unwrap();
+            asserted += 1;
+        }
+    }
     macro_rules! layout {
         ($($name:ident { $($field:ident),* })+) => {$(
             writeln!(source, "_Static_assert(sizeof({0}) == {1}, \"{0}\");", stringify!($name), size_of::<$name>()).unwrap();
@@ -129,6 +142,35 @@ DWORD WINAPI StartupEx(LPCWSTR ResourceType, DWORD MinVersionSupported, DWORD Ma
 #[test]
 fn a_resource_dll_with_the_documented_names_compiles_without_warnings() {
     compile("sample.c", SAMPLE, "cc");
+}
+
+/// Base classes and nameless unions: their fields stand for themselves, as in the headers authors know.
+const VALUES: &str = r#"
+#include <resapi.h>
+DWORD walk(CLUSPROP_BUFFER_HELPER value, DWORD left)
+{
+    DWORD count = value.pList->nPropertyCount;
+    if (left < sizeof(DWORD)) return 0;
+    value.pb += sizeof(DWORD);
+    if (value.pSyntax->dw == CLUSPROP_SYNTAX_NAME && value.pSyntax->wType == CLUSPROP_TYPE_NAME) return count;
+    if (value.pName->cbLength == 0 || value.pName->sz[0] == 0) return value.pValue->cbLength;
+    return value.pDwordValue->dw + (DWORD)value.pULargeIntegerValue->li.QuadPart;
+}
+DWORD others(CLUSPROP_RESOURCE_CLASS_INFO *info, CLUSPROP_PARTITION_INFO_EX2 *disk, RESUTIL_PROPERTY_ITEM *item)
+{
+    CLUSPROP_REQUIRED_DEPENDENCY needed;
+    info->rc = CLUS_RESCLASS_STORAGE;
+    info->SubClass = 0;
+    needed.ResClass.rc = CLUS_RESCLASS_NETWORK;
+    item->lpDefault = NULL;
+    return disk->dwFlags + disk->EncryptionFlags + disk->Syntax.dw + (DWORD)needed.ResClass.rc + item->Default;
+}
+"#;
+
+#[test]
+fn values_of_property_lists_are_reached_by_their_documented_names() {
+    compile("values.c", VALUES, "cc");
+    compile("values.cpp", VALUES, "c++");
 }
 
 #[test]

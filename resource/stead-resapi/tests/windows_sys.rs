@@ -436,3 +436,105 @@ fn structures_agree() {
     });
     agree!(CLUS_WORKER { hThread, Terminate });
 }
+
+#[test]
+fn structures_of_control_codes_and_property_lists_agree() {
+    let mut count = 0;
+    macro_rules! agree {
+        ($($name:ident { $($field:ident),* $(,)? })+) => {$(
+            assert_eq!(size_of::<stead_resapi::$name>(), size_of::<clustering::$name>(), stringify!($name));
+            $(assert_eq!(
+                offset_of!(stead_resapi::$name, $field),
+                offset_of!(clustering::$name, $field),
+                concat!(stringify!($name), ".", stringify!($field))
+            );)*
+            count += 1;
+        )+};
+    }
+    agree! {
+        CLUS_STARTING_PARAMS { dwSize, bForm, bFirst }
+        CLUSCTL_RESOURCE_STATE_CHANGE_REASON_STRUCT { dwSize, dwVersion, eReason }
+        GET_OPERATION_CONTEXT_PARAMS { Size, Version, Type, Priority }
+        CLUS_PROVIDER_STATE_CHANGE_INFO { dwSize, resourceState, szProviderId }
+        CLUS_RESOURCE_CLASS_INFO {  }
+        RESOURCE_FAILURE_INFO { dwRestartAttemptsRemaining, dwRestartPeriodRemaining }
+        RESOURCE_FAILURE_INFO_BUFFER { dwVersion, Info }
+        RESOURCE_TERMINAL_FAILURE_INFO_BUFFER { isTerminalFailure, restartPeriodRemaining }
+        GROUP_FAILURE_INFO { dwFailoverAttemptsRemaining, dwFailoverPeriodRemaining }
+        GROUP_FAILURE_INFO_BUFFER { dwVersion, Info }
+        CLUS_MAINTENANCE_MODE_INFO { InMaintenance }
+        CLUS_MAINTENANCE_MODE_INFOEX { InMaintenance, MaintainenceModeType, InternalState, Signature }
+        CLUS_SET_MAINTENANCE_MODE_INPUT { InMaintenance, ExtraParameterSize, ExtraParameter }
+        CLUS_CSV_MAINTENANCE_MODE_INFO { InMaintenance, VolumeName }
+        CLUS_FORCE_QUORUM_INFO { dwSize, dwNodeBitMask, dwMaxNumberofNodes, multiszNodeList }
+        NodeUtilizationInfoElement { Id, AvailableMemory, AvailableMemoryAfterReclamation }
+        ResourceUtilizationInfoElement { PhysicalNumaId, CurrentMemory }
+        CLUSTER_HEALTH_FAULT { Id, ErrorType, ErrorCode, Description, Provider, Flags, Reserved }
+        CLUSTER_HEALTH_FAULT_ARRAY { numFaults, faults }
+        CLUS_PARTITION_INFO { dwFlags, szDeviceName, szVolumeLabel, dwSerialNumber, rgdwMaximumComponentLength, dwFileSystemFlags, szFileSystem }
+        CLUS_PARTITION_INFO_EX { dwFlags, szDeviceName, szVolumeLabel, dwSerialNumber, rgdwMaximumComponentLength, dwFileSystemFlags, szFileSystem, TotalSizeInBytes, FreeSizeInBytes, DeviceNumber, PartitionNumber, VolumeGuid }
+        CLUS_PARTITION_INFO_EX2 { GptPartitionId, szPartitionName, EncryptionFlags }
+        CLUS_FTSET_INFO { dwRootSignature, dwFtType }
+        CLUS_SCSI_ADDRESS {  }
+        CLUS_DISK_NUMBER_INFO { DiskNumber, BytesPerSector }
+        CLUS_CHKDSK_INFO { PartitionNumber, ChkdskState, FileIdCount, FileIdList }
+        CLUS_SHARED_VOLUME_BACKUP_MODE { BackupState, DelayTimerInSecs, VolumeName }
+        CLUS_CSV_VOLUME_INFO { VolumeOffset, PartitionNumber, FaultState, BackupState, szVolumeFriendlyName, szVolumeName }
+        CLUS_CSV_VOLUME_NAME { VolumeOffset, szVolumeName, szRootPath }
+        CLUSTER_SHARED_VOLUME_STATE_INFO { szVolumeName, szNodeName, VolumeState }
+        CLUSTER_SHARED_VOLUME_STATE_INFO_EX { szVolumeName, szNodeName, VolumeState, szVolumeFriendlyName, RedirectedIOReason, VolumeRedirectedIOReason }
+        CLUS_STORAGE_SET_DRIVELETTER { PartitionNumber, DriveLetterMask }
+        CLUS_STORAGE_GET_AVAILABLE_DRIVELETTERS { AvailDrivelettersMask }
+        CLUS_STORAGE_REMAP_DRIVELETTER { CurrentDriveLetterMask, TargetDriveLetterMask }
+        CLUS_NETNAME_VS_TOKEN_INFO { ProcessID, DesiredAccess, InheritHandle }
+        CLUS_NETNAME_PWD_INFO { Flags, Password, CreatingDC, ObjectGuid }
+        CLUS_NETNAME_PWD_INFOEX { Flags, Password, CreatingDC, ObjectGuid }
+        CLUS_NETNAME_IP_INFO_ENTRY { NodeId, AddressSize, Address }
+        CLUS_NETNAME_IP_INFO_FOR_MULTICHANNEL { szName, NumEntries, IpInfo }
+        CLUS_DNN_LEADER_STATUS { IsOnline, IsFileServerPresent }
+        CLUS_DNN_SODAFS_CLONE_STATUS { NodeId, Status }
+        FILESHARE_CHANGE { Change, ShareName }
+        CLUSCTL_GROUP_GET_LAST_MOVE_TIME_OUTPUT { GetTickCount64, GetSystemTime, NodeId }
+        CLUSTER_RESOURCE_ENUM_ITEM { dwVersion, cbId, lpszId, cbName, lpszName, cbOwnerGroupName, lpszOwnerGroupName, cbOwnerGroupId, lpszOwnerGroupId, cbProperties, pProperties, cbRoProperties, pRoProperties }
+        CLUSPROP_VALUE { Syntax, cbLength }
+        CLUSPROP_WORD { w }
+        CLUSPROP_DWORD { dw }
+        CLUSPROP_LONG { l }
+        CLUSPROP_ULARGE_INTEGER { li }
+        CLUSPROP_LARGE_INTEGER { li }
+        CLUSPROP_SECURITY_DESCRIPTOR {  }
+        CLUSPROP_FILETIME { ft }
+        CLUSPROP_RESOURCE_CLASS { rc }
+        CLUSPROP_RESOURCE_CLASS_INFO {  }
+        CLUSPROP_SCSI_ADDRESS {  }
+        CLUSPROP_FTSET_INFO {  }
+        CLUSPROP_PARTITION_INFO {  }
+        CLUSPROP_PARTITION_INFO_EX {  }
+        CLUSPROP_PARTITION_INFO_EX2 { Base }
+        RESUTIL_LARGEINT_DATA { Default, Minimum, Maximum }
+        RESUTIL_ULARGEINT_DATA { Default, Minimum, Maximum }
+        RESUTIL_FILETIME_DATA { Default, Minimum, Maximum }
+        MONITOR_STATE { LastUpdate, State, ActiveResource, ResmonStop }
+        POST_UPGRADE_VERSION_INFO { newMajorVersion, newUpgradeVersion, oldMajorVersion, oldUpgradeVersion, reserved }
+        RESUTIL_PROPERTY_ITEM { Name, KeyName, Format, Anonymous, Minimum, Maximum, Flags, Offset }
+    }
+    // Where the headers end in an array without a length, that crate has one element and is longer by it.
+    macro_rules! end_in_an_array {
+        ($($name:ident { $($field:ident),* $(,)? })+) => {$(
+            assert!(size_of::<stead_resapi::$name>() < size_of::<clustering::$name>(), stringify!($name));
+            $(assert_eq!(offset_of!(stead_resapi::$name, $field), offset_of!(clustering::$name, $field));)*
+            count += 1;
+        )+};
+    }
+    end_in_an_array! {
+        FILESHARE_CHANGE_LIST { NumEntries, ChangeEntry }
+        CLUSPROP_BINARY { rgb }
+        CLUSPROP_SZ { sz }
+        CLUSPROP_LIST { nPropertyCount, PropertyName }
+    }
+    assert_eq!(count, LISTED, "a structure of ours is compared with nothing");
+}
+
+/// Structures in the lists, without those that are the system's.
+const LISTED: usize = stead_resapi::CONTROL_STRUCTURES.len() + stead_resapi::VALUE_STRUCTURES.len() - 1
+    + stead_resapi::OTHER_STRUCTURES.len();
