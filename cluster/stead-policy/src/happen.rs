@@ -469,7 +469,11 @@ impl Policy {
     fn embedded_failure(&mut self, group: &GroupName, name: &ResourceName, code: u32, now: Time) {
         use stead_types::EmbeddedFailureAction as Reaction;
         let Some(common) = self.configured(name).map(|config| config.common) else { return };
-        if common.embedded_failure_action == Reaction::None {
+        let online = self.resource(name).is_some_and(|resource| {
+            resource.state == ResourceState::Online && resource.settled && !resource.bounce
+        });
+        // It may have been taken offline since, or be on its way there for the failure before.
+        if common.embedded_failure_action == Reaction::None || !online {
             return;
         }
         let text = format!("resource \"{name}\" reports a failure inside its workload (code {code})");

@@ -5,7 +5,7 @@ use stead_resapi::PropertyList;
 
 use crate::dll::{Callbacks, Failure};
 use crate::engine::{CalledBack, Engine, Field, Instance, now, report};
-use crate::hosting::{Event, State, Status};
+use crate::hosting::{Event, Hosting, State, Status};
 
 impl Callbacks for Engine {
     fn status(&'static self, handle: u64, status: Option<Status>, ex: bool) -> u32 {
@@ -81,11 +81,10 @@ impl Callbacks for Engine {
     fn signal(&'static self, handle: u64, failure: Failure, code: u32) -> u32 {
         let engine = self;
         let (at, instance) = (now(), engine.find(handle));
+        let refused = instance.as_ref().map_or(0, |instance| instance.with_hosting(Hosting::may_signal).0);
         let returned = match (&instance, failure) {
             (None, _) => abi::ERROR_INVALID_HANDLE,
-            (Some(instance), _) if instance.with_hosting(|hosting| hosting.state()) != State::Online => {
-                abi::ERROR_RESOURCE_NOT_ONLINE
-            }
+            (Some(_), _) if refused != abi::ERROR_SUCCESS => refused,
             (Some(instance), Failure::General) => {
                 engine.step(instance, Event::FailureSignalled(code));
                 abi::ERROR_SUCCESS

@@ -133,6 +133,15 @@ impl Hosting {
         }
     }
 
+    /// Whether a failure may be signalled. Refused with 5004 unless Online. One inside the workload is passed on and
+    /// changes no state; a general one is [`Event::FailureSignalled`].
+    ///
+    /// Windows: resapi/nc-resapi-psignal_failure_routine
+    #[must_use]
+    pub const fn may_signal(&self) -> Code {
+        if matches!(self.state, State::Online) { Code::SUCCESS } else { Code::ERROR_RESOURCE_NOT_ONLINE }
+    }
+
     /// Begins or ends maintenance mode: while it lasts there are no polls.
     pub fn set_maintenance(&mut self, on: bool, now: Time) {
         self.maintenance = on;

@@ -247,6 +247,17 @@ fn row_20_a_signalled_failure_is_like_is_alive_false() {
 }
 
 #[test]
+fn row_21_a_failure_inside_the_workload_is_reported_and_changes_no_state() {
+    let rig = at(State::Online);
+    assert_eq!(rig.hosting.may_signal(), Code::SUCCESS);
+    assert_eq!(rig.state(), State::Online);
+    for state in State::ALL {
+        let expected = if state == State::Online { Code::SUCCESS } else { Code::ERROR_RESOURCE_NOT_ONLINE };
+        assert_eq!(at(state).hosting.may_signal(), expected, "{state:?}");
+    }
+}
+
+#[test]
 fn row_22_a_status_while_online_is_illegal() {
     let mut rig = at(State::Online);
     assert_eq!(rig.report(4, 1), Answer { exit: TERMINATE, accepted: false });
