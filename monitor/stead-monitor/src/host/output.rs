@@ -249,18 +249,22 @@ impl Printer {
         let count = held.count;
         held.lines.push(Reverse((at, count, text)));
         release(held, Time::ZERO);
-        if !held.lines.is_empty() {
-            self.held.1.notify_one();
-        }
+        self.held.1.notify_all();
     }
 
-    /// Prints everything that is held back.
+    /// Prints everything that is held back. A call or callback that is about to return is waited for, one that hangs
+    /// is not.
     pub(super) fn finish(&self) {
         let mut held = lock(&self.held.0);
+        let until = now().after(HELD_AT_MOST);
+        while !held.calls.is_empty() && now() < until {
+            let left = until.since(now());
+            held = self.held.1.wait_timeout(held, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
         held.calls.clear();
         held.finished = true;
         release(&mut held, Time::NEVER);
-        self.held.1.notify_one();
+        self.held.1.notify_all();
     }
 }
 
