@@ -413,8 +413,7 @@ impl Policy {
         resource.bounce = false;
         let detail = format!("resource \"{name}\" does not go offline now ({flags:?})");
         self.fail_offline(group, name, (code, &detail), now);
-        // Nobody waits for an offline that the policy itself began: it stays online for now, and is tried again if it
-        // must still go then.
+        // An offline that the policy itself began, for which nobody waits, is tried again if it must still go then.
         if let Some(resource) = self.resource_mut(name) {
             resource.offline_again = Some((at, pause));
             self.timers.insert((at, name.clone()));
