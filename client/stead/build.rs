@@ -1,8 +1,14 @@
 //! Lets resource DLLs find the functions that the executable exports.
 
-fn main() {
-    println!("cargo::rerun-if-changed=../../monitor/stead-monitor/exported-symbols.txt");
-    for symbol in include_str!("../../monitor/stead-monitor/exported-symbols.txt").lines() {
-        println!("cargo::rustc-link-arg-bins=-Wl,--export-dynamic-symbol={symbol}");
+const LISTS: &[&str] = &["../../resource/stead-clusapi/exported-symbols.txt"];
+
+fn main() -> std::io::Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    for list in LISTS {
+        println!("cargo::rerun-if-changed={list}");
+        for symbol in std::fs::read_to_string(list)?.lines() {
+            println!("cargo::rustc-link-arg-bins=-Wl,-u,{symbol},--export-dynamic-symbol={symbol}");
+        }
     }
+    Ok(())
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
+use crate::functions;
+
 const HEAD: &str = "\
 # Coverage
 
@@ -41,14 +43,16 @@ pub(crate) fn check(files: &BTreeMap<PathBuf, String>, fix: bool) -> Result<Vec<
         let paths: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
         page.push_str(&format!("| {name} | {} |\n", paths.join(", ")));
     }
+    let (functions, breaches) = functions::page(files)?;
+    page.push_str(&functions);
     let path = crate::root().join("book/coverage.md");
     if fix {
         fs::write(&path, &page).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let have = fs::read_to_string(&path).unwrap_or_default();
-    Ok(if have == page {
-        Vec::new()
-    } else {
-        vec!["book/coverage.md is stale: run `cargo xtask tidy --fix`".to_owned()]
-    })
+    let mut all = breaches;
+    if have != page {
+        all.push("book/coverage.md is stale: run `cargo xtask tidy --fix`".to_owned());
+    }
+    Ok(all)
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod coverage;
+mod functions;
 mod packages;
 mod run;
 mod tests;

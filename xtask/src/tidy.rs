@@ -26,8 +26,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stead-policy", &["stead-types"]),
     ("stead-types", &[]),
     ("stead-guardian", &["stead-monitor-protocol", "stead-types"]),
-    ("stead-monitor", &["stead-monitor-protocol", "stead-resapi", "stead-types"]),
+    ("stead-monitor", &["stead-monitor-protocol", "stead-clusapi", "stead-resapi", "stead-types"]),
     ("stead-monitor-protocol", &["stead-types"]),
+    ("stead-clusapi", &["stead-resapi"]),
     ("stead-clusres", &["stead-sdk", "stead-resapi"]),
     ("stead-resapi", &[]),
     ("stead-sdk", &["stead-resapi"]),
@@ -39,10 +40,12 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that use nothing from outside the project, in normal builds.
-const STANDARD_LIBRARY_ONLY: &[&str] = &["stead-types", "stead-policy", "stead-resapi", "stead-sdk"];
+const STANDARD_LIBRARY_ONLY: &[&str] =
+    &["stead-types", "stead-policy", "stead-clusapi", "stead-resapi", "stead-sdk"];
 
 /// Crates that may hold unsafe code, and in which files.
 const UNSAFE: &[&str] = &[
+    "resource/stead-clusapi/",
     "resource/stead-resapi/",
     "resource/stead-sdk/",
     "monitor/stead-monitor/",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use stead_api::{Config, GroupDoc, ResourceDoc, TypeDoc};
-use stead_monitor_protocol::{Library, Properties};
+use stead_monitor_protocol::{KeyChange, Library, Properties};
 use stead_policy::{
     Change, ClusterConfig, GroupConfig, PersistentState, PlanProblem, PlanStep, ResourceConfig, TypeConfig,
 };
@@ -12,6 +12,7 @@ use stead_store::{Entry, Operation};
 use stead_types::{GroupName, PropertyMap, ResourceName, TypeDefaults, TypeName};
 
 use crate::common::{self, Numbers};
+use crate::keys;
 use crate::translate;
 
 /// Of the documents.
@@ -66,6 +67,7 @@ pub(crate) struct Catalog {
 pub(crate) struct Body {
     pub(crate) library: Library,
     pub(crate) properties: Properties,
+    pub(crate) keys: Vec<KeyChange>,
     pub(crate) timing: stead_monitor_protocol::Timing,
 }
 
@@ -135,8 +137,29 @@ impl Catalog {
         Body {
             library: known.map_or(Library::Builtin, |known| self.library(known)),
             properties: Properties(self.properties(resource.revision)),
+            keys: self.keys(&resource.name),
             timing: common::timing(&resource.common, &defaults),
         }
+    }
+
+    /// What the resource DLL has changed of its resource's keys.
+    pub(crate) fn keys(&self, resource: &ResourceName) -> Vec<KeyChange> {
+        self.documents.get(&resource_key(resource)).map(keys::changes).unwrap_or_default()
+    }
+
+    /// What to store for changes that a resource DLL makes of its resource's keys.
+    ///
+    /// # Errors
+    /// 5007 if the resource is gone, 1816 if it would store too much.
+    pub(crate) fn keep(
+        &self,
+        resource: &ResourceName,
+        changes: &[KeyChange],
+    ) -> Result<Operation, stead_types::Code> {
+        let key = resource_key(resource);
+        let document = self.documents.get(&key).ok_or(stead_types::Code::ERROR_RESOURCE_NOT_FOUND)?;
+        let changed = keys::changed(document, changes)?;
+        Ok(self.put(key, json!({ keys::FIELD: changed })))
     }
 
     /// Takes in what the store holds.
@@ -250,6 +273,7 @@ impl Catalog {
         let properties: Map<String, Value> =
             properties.iter().map(|(name, value)| (name.clone(), translate::json(value))).collect();
         let key = resource_key(&resource.name);
+        let kept = self.documents.get(&key).map(|document| keys::without_changed(document, &properties));
         let stored = self.documents.get(&key).and_then(|document| document.get("persistent_state").cloned());
         let wish = resource.persistent_state.map(|state| json!(word(state))).or(stored);
         self.put(
@@ -262,6 +286,7 @@ impl Catalog {
                 "persistent_state": wish,
                 "common": common::numbers(&resource.common),
                 "properties": properties,
+                keys::FIELD: kept,
             }),
         )
     }

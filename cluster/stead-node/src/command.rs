@@ -1,9 +1,11 @@
 //! What a client asks of the loop.
 
 use stead_api::{Apply, Config, Control, Controlled, Explanation, Failure, Line, Status};
-use stead_policy::{Request, WriteId};
+use stead_policy::Request;
 use stead_store::{Operation, StoreError};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::edge::store::Ticket;
 
 /// Where the lines of an answer go. A client that went away is not an error.
 pub(crate) type Lines = mpsc::UnboundedSender<Line>;
@@ -22,7 +24,7 @@ pub(crate) enum Input {
     /// Of a client.
     Command(Command),
     /// Of the store.
-    Written(WriteId, Result<Vec<Operation>, StoreError>),
+    Written(Ticket, Result<Vec<Operation>, StoreError>),
 }
 
 /// What a client asks.

@@ -4,10 +4,12 @@
 //! groups run on, and the next one adopts them without touching a resource.
 
 mod apply;
+mod asked;
 mod catalog;
 mod command;
 mod common;
 mod edge;
+mod keys;
 mod node;
 mod report;
 mod translate;

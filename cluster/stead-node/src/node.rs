@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use rustix::event::{EventfdFlags, eventfd};
 use stead_api::{Controlled, Event as HistoryEvent, Explanation, Failure, Line};
-use stead_monitor_protocol::{Hex, OpId, ToMonitor};
+use stead_monitor_protocol::{Answer as MonitorAnswer, Hex, KeyChange, OpId, ToMonitor};
 use stead_policy::{
     Action, Answer, Change, Event, Level, News, Policy, Record, Refusal, Report, Request, RequestId, WriteId,
 };
@@ -19,12 +19,13 @@ use stead_types::{Code, GroupName, NodeName, ResourceName};
 use tokio::sync::{oneshot, watch};
 
 use crate::apply::{Applying, Settling, Structural};
+use crate::asked::Asker as MonitorAsker;
 use crate::catalog::{Catalog, Unreadable};
 use crate::command::{Command, Input, Kind, Lines};
 use crate::edge::api::{Api, Way};
 use crate::edge::history::History;
 use crate::edge::monitor::{MonitorEvent, Monitors, Opening};
-use crate::edge::store::{self, Writer};
+use crate::edge::store::{self, Ticket, Writer};
 use crate::edge::timer;
 use crate::report::{self, Surroundings};
 
@@ -49,6 +50,24 @@ enum Concerns {
     Group(GroupName),
 }
 
+/// Who sent a control code.
+#[derive(Debug)]
+pub(crate) enum ControlAsker {
+    /// A client.
+    Client(oneshot::Sender<Result<Controlled, Failure>>),
+    /// A resource DLL.
+    Monitor(MonitorAsker),
+}
+
+/// What waits to be written.
+#[derive(Debug)]
+pub(crate) enum Queued {
+    /// What the policy wants stored.
+    Policy(WriteId, Vec<Change>),
+    /// What a resource DLL stores under its resource's keys.
+    Keys { asker: MonitorAsker, resource: ResourceName, changes: Vec<KeyChange> },
+}
+
 /// One node.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -62,9 +81,9 @@ pub(crate) struct Node {
     stopped: bool,
     requests: BTreeMap<RequestId, Asker>,
     next_request: u64,
-    writes: VecDeque<(WriteId, Vec<Change>)>,
-    writing: Option<WriteId>,
-    controls: BTreeMap<OpId, oneshot::Sender<Result<Controlled, Failure>>>,
+    writes: VecDeque<Queued>,
+    writing: bool,
+    pub(crate) controls: BTreeMap<OpId, ControlAsker>,
     /// Changes of the structure wait for their turn.
     pub(crate) queue: VecDeque<Structural>,
     pub(crate) applying: Option<Applying>,
@@ -123,7 +142,7 @@ pub(crate) fn run(data: &Path, name: NodeName) -> Result<ExitCode, String> {
         requests: BTreeMap::new(),
         next_request: 0,
         writes: VecDeque::new(),
-        writing: None,
+        writing: false,
         controls: BTreeMap::new(),
         queue: VecDeque::new(),
         applying: None,
@@ -223,12 +242,17 @@ impl Node {
                 }
                 self.policy.handle(Event::Done { op, code }, now);
             }
-            MonitorEvent::Controlled { op, code, output } => {
-                if let Some(answer) = self.controls.remove(&op) {
+            MonitorEvent::Controlled { op, code, output } => match self.controls.remove(&op) {
+                Some(ControlAsker::Client(answer)) => {
                     let result = report::code(code);
                     let _ = answer.send(Ok(Controlled { result, output: output.to_string() }));
                 }
-            }
+                Some(ControlAsker::Monitor(asker)) => {
+                    self.monitors.answer(&asker.monitor, asker.ask, code, MonitorAnswer::Output(output));
+                }
+                None => {}
+            },
+            MonitorEvent::Asked { asker, resource, question } => self.asked(asker, resource, question),
             MonitorEvent::Checked(checked) => self.checked(checked),
             MonitorEvent::Log { resource, level, text } => {
                 let resource = resource.map(|name| name.to_string()).unwrap_or_default();
@@ -269,7 +293,7 @@ impl Node {
         self.policy.handle(Event::Report(report), timer::now());
     }
 
-    fn group_of(&self, resource: &ResourceName) -> Option<GroupName> {
+    pub(crate) fn group_of(&self, resource: &ResourceName) -> Option<GroupName> {
         let groups = &self.policy.config().groups;
         groups.values().find(|group| group.resources.contains_key(resource)).map(|group| group.name.clone())
     }
@@ -355,7 +379,7 @@ impl Node {
             return;
         }
         match self.monitors.control(resource, control.code, in_buffer, LARGEST_OUTPUT) {
-            Some(op) => drop(self.controls.insert(op, answer)),
+            Some(op) => drop(self.controls.insert(op, ControlAsker::Client(answer))),
             None => {
                 let detail = "it is not open: a resource is opened when it is first brought online";
                 let _ = answer.send(Err(refuse(Code::ERROR_RESOURCE_NOT_AVAILABLE, detail)));
@@ -418,7 +442,7 @@ impl Node {
                 }
             }
             Action::Finish { id, answer } => self.finished(id, answer),
-            Action::Write { write, changes } => self.writes.push_back((write, changes)),
+            Action::Write { write, changes } => self.queue_write(Queued::Policy(write, changes)),
             Action::StartMonitor { monitor } => self.monitors.start(&monitor),
             Action::StopMonitor { monitor } => self.monitors.stop(&monitor),
             Action::Open { op, monitor, resource } => match self.opening(&resource) {
@@ -457,11 +481,12 @@ impl Node {
             }
             Action::Maintenance { resource, on } => self.monitors.maintenance(&resource, on),
             Action::Update { op, resource } => {
-                let Some(Opening { properties, timing, .. }) = self.opening(&resource) else { return };
+                let Some(Opening { properties, keys, timing, .. }) = self.opening(&resource) else { return };
                 self.monitors.call(op, &resource, |op, instance| ToMonitor::Update {
                     op,
                     instance,
                     properties,
+                    keys,
                     timing,
                 });
             }
@@ -478,6 +503,7 @@ impl Node {
             type_name: resource.type_name.clone(),
             library: body.library,
             properties: body.properties,
+            keys: body.keys,
             timing: body.timing,
         })
     }
@@ -517,22 +543,33 @@ impl Node {
         }
     }
 
+    pub(crate) fn queue_write(&mut self, write: Queued) {
+        self.writes.push_back(write);
+    }
+
     /// One write at a time: each is made from what the last one left.
     fn next_write(&mut self) {
-        if self.writing.is_none()
-            && let Some((write, changes)) = self.writes.pop_front()
+        while !self.writing
+            && let Some(write) = self.writes.pop_front()
         {
-            self.writing = Some(write);
-            self.writer.write(write, self.catalog.operations(&changes));
+            let (ticket, operations) = match write {
+                Queued::Policy(write, changes) => (Ticket::Policy(write), self.catalog.operations(&changes)),
+                Queued::Keys { asker, resource, changes } => {
+                    let Some(operations) = self.keys_to_write(&asker, &resource, &changes) else { continue };
+                    (Ticket::Keys(asker), operations)
+                }
+            };
+            self.writing = true;
+            self.writer.write(ticket, operations);
         }
     }
 
     fn written(
         &mut self,
-        write: WriteId,
+        ticket: Ticket,
         result: Result<Vec<stead_store::Operation>, stead_store::StoreError>,
     ) {
-        self.writing = None;
+        self.writing = false;
         let result = match result {
             Ok(operations) => {
                 self.catalog.take(operations);
@@ -540,7 +577,10 @@ impl Node {
             }
             Err(error) => Err(store::code_of(&error)),
         };
-        self.policy.handle(Event::Written { write, result }, timer::now());
+        match ticket {
+            Ticket::Policy(write) => self.policy.handle(Event::Written { write, result }, timer::now()),
+            Ticket::Keys(asker) => self.answer(&asker, result.map(|()| MonitorAnswer::Nothing)),
+        }
     }
 
     fn event(&self, record: &Record) -> HistoryEvent {

@@ -9,12 +9,14 @@
 //! the middle leaves no half message behind, and a restarted node goes on with the next whole one. After a
 //! restart the node sends [`ToMonitor::Sync`]; what its predecessor read and did not act on is in the answer.
 
+mod asking;
 mod board;
 mod guardian;
 mod link;
 mod monitor;
 mod wire;
 
+pub use asking::{Answer, Answered, AskId, GroupFacts, KeyChange, Named, NodeFacts, Question, ResourceFacts};
 pub use board::{Board, CallRecord, Fault};
 pub use guardian::{Containment, Death, FromGuardian, MonitorKey, Slot, ToGuardian};
 pub use link::{Buffer, LONGEST_MESSAGE, Link, LinkError};
@@ -25,4 +27,4 @@ pub use monitor::{
 pub use wire::{Hex, Properties};
 
 /// The version of all messages here. Both sides say hello with theirs and part when they differ.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

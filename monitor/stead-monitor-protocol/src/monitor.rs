@@ -4,6 +4,7 @@ use stead_types::{
     StatusFlags, TypeName,
 };
 
+use crate::asking::{Answered, AskId, KeyChange, Question};
 use crate::wire::{Hex, Properties, number, optional_word, word};
 
 /// One opening of a resource, chosen by the node and never used twice.
@@ -72,8 +73,10 @@ pub enum ToMonitor {
         type_name: TypeName,
         /// Where the type's entry points come from.
         library: Library,
-        /// Private properties, the contents of the `Parameters` key.
+        /// Private properties as configured, the contents of the `Parameters` key.
         properties: Properties,
+        /// What its resource DLL has changed of its keys since.
+        keys: Vec<KeyChange>,
         /// Intervals and time-outs.
         timing: Timing,
         /// Flags of `OpenV2`.
@@ -152,8 +155,10 @@ pub enum ToMonitor {
         op: OpId,
         /// The instance.
         instance: InstanceId,
-        /// All private properties.
+        /// All private properties as configured.
         properties: Properties,
+        /// What its resource DLL has changed of its keys since.
+        keys: Vec<KeyChange>,
         /// Intervals and time-outs; in force at once.
         timing: Timing,
     },
@@ -192,6 +197,8 @@ pub enum ToMonitor {
         /// Comes back in `Done`.
         op: OpId,
     },
+    /// The answer to `Ask`.
+    Answered(Answered),
     /// Terminates what is not offline, closes every instance and exits with status 0.
     Shutdown,
 }
@@ -212,7 +219,10 @@ impl ToMonitor {
             | ToMonitor::Close { op, .. }
             | ToMonitor::Check { op, .. }
             | ToMonitor::Sync { op } => Some(*op),
-            ToMonitor::Hello { .. } | ToMonitor::Maintenance { .. } | ToMonitor::Shutdown => None,
+            ToMonitor::Hello { .. }
+            | ToMonitor::Maintenance { .. }
+            | ToMonitor::Answered(_)
+            | ToMonitor::Shutdown => None,
         }
     }
 }
@@ -410,6 +420,13 @@ pub enum FromMonitor {
         instance: InstanceId,
         /// The entry point.
         entry: String,
+    },
+    /// A resource DLL wants to know or to store something. Answered by `Answered`.
+    Ask {
+        /// Comes back in `Answered`.
+        ask: AskId,
+        /// What.
+        question: Question,
     },
     /// One answer to `Sync`.
     Instance(InstanceReport),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
+use clusapi::InMemory;
 use stead_monitor_protocol::{FromMonitor, InstanceId, OpId, Problem, Properties, Timing};
 use stead_resapi as abi;
 use stead_types::{Code, PropertyFormat, PropertyMap, PropertyValue, ResourceName, TypeName};
@@ -11,7 +12,6 @@ use stead_types::{Code, PropertyFormat, PropertyMap, PropertyValue, ResourceName
 use crate::control::{self, Formats};
 use crate::engine::{Engine, NewInstance, Source, lock};
 use crate::hosting::{Event, State};
-use crate::registry::Tree;
 
 /// Log lines of temporary instances: what a DLL says of properties it refuses is what the operator should read.
 static LINES: Mutex<BTreeMap<u64, Vec<String>>> = Mutex::new(BTreeMap::new());
@@ -147,7 +147,7 @@ fn by_the_dll(
     formats: &Formats,
 ) -> Vec<Problem> {
     let id = InstanceId(TEMPORARY | op.0);
-    let tree = Tree::new(control::stored(properties, formats));
+    let tree = control::tree(InMemory, resource.as_str(), &dll, properties, &[]);
     let timing = Timing { deadlock_ms: LONGEST_CALL_MS, ..Timing::default() };
     let instance = engine.add(NewInstance { id, name: resource, dll, tree, timing, open_flags: 0 });
     engine.step(&instance, Event::OpenRequested(0));

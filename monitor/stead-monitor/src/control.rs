@@ -4,13 +4,15 @@
 
 use std::sync::Arc;
 
+use clusapi::{Change, Keeper, PARAMETERS, Stored, Tree, kind};
+use stead_monitor_protocol::KeyChange;
 use stead_resapi as abi;
 use stead_resapi::{Property, PropertyList, Value, decode_multi_sz, encode_multi_sz, to_wide};
 use stead_types::{Code, PropertyFormat, PropertyMap, PropertyValue};
 
+use crate::asking;
 use crate::dll::Dll;
 use crate::engine::{Engine, Instance};
-use crate::registry::{Stored, kind};
 
 /// The formats of a type's private properties, by lower-case name.
 pub(crate) type Formats = Vec<(String, PropertyFormat)>;
@@ -150,6 +152,25 @@ pub(crate) fn stored(properties: &PropertyMap, formats: &Formats) -> Vec<(String
         .collect()
 }
 
+/// The keys of a resource: its name and type, private properties as configured, and what its resource DLL changed.
+pub(crate) fn tree(
+    keeper: impl Keeper + 'static,
+    name: &str,
+    dll: &Dll,
+    properties: &PropertyMap,
+    keys: &[KeyChange],
+) -> Arc<Tree> {
+    let tree = Tree::new(keeper, stored(properties, formats_of(dll)));
+    let text = |name: &str, text: &str| Change::Set {
+        path: String::new(),
+        name: name.to_owned(),
+        value: store(&Value::Sz(text.to_owned())),
+    };
+    tree.apply(&[text("Name", name), text("Type", &dll.type_name)]);
+    tree.apply(&asking::from_wire(keys));
+    tree
+}
+
 fn texts(list: impl IntoIterator<Item = String>) -> Vec<u8> {
     let list: Vec<String> = list.into_iter().collect();
     encode_multi_sz(&list).iter().flat_map(|unit| unit.to_le_bytes()).collect()
@@ -180,11 +201,18 @@ fn default(instance: &Instance, code: u32, input: &[u8]) -> Option<Result<Vec<u8
         },
         abi::CLUSCTL_RESOURCE_SET_PRIVATE_PROPERTIES => match PropertyList::decode(input) {
             Ok(list) => {
-                let values = list.0.iter().filter_map(|property| {
-                    property.values.first().map(|value| (property.name.clone(), store(value)))
+                let changes = list.0.iter().filter_map(|property| {
+                    let (path, name) = (PARAMETERS.to_owned(), property.name.clone());
+                    let value = property.values.first()?;
+                    // Without a byte: back to the default.
+                    let reset = matches!(value, Value::Other(_, bytes) if bytes.is_empty());
+                    Some(if reset {
+                        Change::Delete { path, name }
+                    } else {
+                        Change::Set { path, name, value: store(value) }
+                    })
                 });
-                instance.tree.replace_parameters(values);
-                Ok(Vec::new())
+                instance.tree.change(changes.collect()).map(|()| Vec::new()).map_err(Code)
             }
             Err(error) => Err(Code(error.code())),
         },
@@ -235,11 +263,13 @@ pub(crate) fn set_private(
     engine: &'static Engine,
     instance: &Arc<Instance>,
     properties: &PropertyMap,
+    keys: &[KeyChange],
     answer: impl FnOnce(Code) + Send + 'static,
 ) {
     let formats = formats_of(&instance.dll);
     let list = list_of(properties, formats).encode();
     instance.tree.replace_parameters(stored(properties, formats));
+    instance.tree.apply(&asking::from_wire(keys));
     let code = abi::CLUSCTL_RESOURCE_SET_PRIVATE_PROPERTIES;
     send(engine, instance, code, list, 0, move |code, _| answer(code));
 }

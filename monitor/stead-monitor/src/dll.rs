@@ -1,5 +1,5 @@
 //! Resource DLLs: loading, negotiating and calling them, and the callbacks they are given. All that is unsafe about
-//! hosting foreign code is here, in `registry.rs` (the exported key functions) and in `crash.rs`.
+//! hosting foreign code is here and in `crash.rs`; functions that resource DLLs call by name are in other crates.
 #![allow(unsafe_code, reason = "this is the boundary to foreign code")]
 
 use std::cell::UnsafeCell;
@@ -16,9 +16,9 @@ use stead_resapi::{
 };
 use stead_types::{Code, StatusFlags};
 
-use crate::exports;
 use crate::hosting::Status;
 use crate::load::{LoadError, inspect};
+use crate::names;
 
 /// A resource type linked into the executable.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ unsafe extern "system" fn set_resource_status(
         event: status.EventHandle as i64,
         code: 0,
         flags: StatusFlags::NONE,
-        last_error: exports::last_error(),
+        last_error: clusapi::last_error(),
     });
     with(|host| host.status(handle as u64, status, false))
 }
@@ -107,7 +107,7 @@ unsafe extern "system" fn set_resource_status_ex(
         event: status.event as i64,
         code: status.code,
         flags: StatusFlags::from_bits(status.flags),
-        last_error: exports::last_error(),
+        last_error: clusapi::last_error(),
     });
     with(|host| host.status(handle as u64, status, true))
 }
@@ -317,6 +317,7 @@ impl Dll {
         watch: &mut dyn FnMut(StartupCall),
     ) -> Result<Dll, LoadError> {
         inspect(path)?;
+        names::make_known().map_err(|text| LoadError::new(Code::ERROR_MOD_NOT_FOUND, text))?;
         // SAFETY: loading runs the file's constructors: that is what a resource DLL is for, and why this process is
         // not the node's.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(|error| {
@@ -366,7 +367,7 @@ impl Dll {
         let (min, v1, v4) = (abi::CLRES_VERSION_V1_00, abi::CLRES_VERSION_V1_00, abi::CLRES_VERSION_V4_00);
         if let Some(startup_ex) = startup_ex {
             let mut table: *mut CLRES_FUNCTION_TABLE = null_mut();
-            exports::set_last_error(0);
+            clusapi::set_last_error(0);
             // SAFETY: a start-up routine with its documented arguments; name and tables outlive the call.
             let returned = unsafe { startup_ex(name.as_ptr(), min, v4, callback_table(), &raw mut table) };
             let call = |version| StartupCall { entry: "StartupEx", min, max: v4, returned, version };
@@ -384,7 +385,7 @@ impl Dll {
             return Err(LoadError::startup("StartupEx", abi::ERROR_REVISION_MISMATCH, type_name, source));
         };
         let mut table: *mut CLRES_FUNCTION_TABLE = null_mut();
-        exports::set_last_error(0);
+        clusapi::set_last_error(0);
         // SAFETY: as above.
         let returned = unsafe {
             startup(name.as_ptr(), min, v1, Some(set_resource_status), Some(abi::log_event()), &raw mut table)
@@ -525,7 +526,7 @@ impl Dll {
     pub(crate) fn open(&self, name: &str, key: u64, handle: u64, flags: u32) -> Result<Resid, Code> {
         let name = to_wide(name);
         let (key, handle) = (key as HKEY, handle as RESOURCE_HANDLE);
-        exports::set_last_error(0);
+        clusapi::set_last_error(0);
         // SAFETY: `accept` saw the entry point; the name outlives the call, key and handle are opaque.
         let resid = unsafe {
             match &self.table {
@@ -535,7 +536,7 @@ impl Dll {
         };
         match resid {
             Some(resid) if !resid.is_null() => Ok(Resid(resid as usize)),
-            Some(_) | None => match exports::last_error() {
+            Some(_) | None => match clusapi::last_error() {
                 0 => Err(Code::ERROR_RESMON_CREATE_FAILED),
                 code => Err(Code(code)),
             },
@@ -558,7 +559,7 @@ impl Dll {
     pub(crate) fn online(&self, resid: Resid, flags: u32, in_buffer: Option<&mut Vec<u8>>) -> (u32, i64) {
         let mut event: HANDLE = null_mut();
         let (buffer, size) = buffer_of(in_buffer);
-        exports::set_last_error(0);
+        clusapi::set_last_error(0);
         // SAFETY: the instance came from this DLL's `Open`; event handle and buffer outlive the call.
         let returned = unsafe {
             match &self.table {
@@ -583,7 +584,7 @@ impl Dll {
         let destination = destination.map(to_wide);
         let destination = destination.as_ref().map_or(std::ptr::null(), |name| name.as_ptr());
         let (buffer, size) = buffer_of(in_buffer);
-        exports::set_last_error(0);
+        clusapi::set_last_error(0);
         // SAFETY: the instance came from this DLL's `Open`; name and buffer outlive the call.
         let returned = unsafe {
             match &self.table {
@@ -652,7 +653,7 @@ impl Dll {
         let (output, out_size) = (pointer(&mut bytes.output), bytes.output.len() as u32);
         let returned = &raw mut bytes.returned;
         let mut later: BOOL = 0;
-        exports::set_last_error(0);
+        clusapi::set_last_error(0);
         // SAFETY: the instance came from this DLL's `Open`; the buffers live until the call has ended.
         let code = unsafe {
             match self.control {

@@ -11,18 +11,18 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
+use clusapi::Tree;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::time::{ClockId, clock_gettime};
 use stead_monitor_protocol::{Board, CallRecord, InstanceId, Timing};
 use stead_types::{Code, OfflineFlags, OnlineFlags, ResourceName, Time};
 
 use crate::dll::{Builtin, ControlBuffers, Dll, Resid, StartupCall};
-use crate::exports;
 use crate::hosting::{Answer, Effect, Event, Hosting, Op, Poll, State, Status};
 use crate::load::LoadError;
 use crate::pool::Pool;
-use crate::registry::Tree;
 
+pub(crate) use calls::inside;
 pub(crate) use observe::{Called, CalledBack, Changed, Field, Observer};
 
 /// Now, on `CLOCK_BOOTTIME`.
@@ -363,6 +363,13 @@ impl Engine {
     /// The living instance behind a handle.
     pub(crate) fn find(&'static self, handle: u64) -> Option<Arc<Instance>> {
         self.slots.read().unwrap_or_else(PoisonError::into_inner).find(handle).cloned()
+    }
+
+    /// The living instance of a resource.
+    pub(crate) fn named(&'static self, name: &str) -> Option<Arc<Instance>> {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        let mut instances = slots.slots.iter().filter_map(|(_, instance)| instance.as_ref());
+        instances.find(|instance| instance.name.as_str().eq_ignore_ascii_case(name)).cloned()
     }
 
     /// Any living instance; for those who have one.

@@ -3,21 +3,22 @@
 //! [`hosting`] decides and is pure; `engine` carries out; `dll` holds what is unsafe. Two programs are made of them:
 //! the monitor of a group, driven by the node ([`monitor_main`]), and `stead host`, driven by hand.
 
+mod asking;
 mod callbacks;
 mod check;
 mod control;
 mod crash;
 mod dll;
 mod engine;
-mod exports;
 mod fd;
 mod host;
 pub mod hosting;
 mod load;
 mod monitor;
+#[allow(unsafe_code, reason = "loads a library")]
+mod names;
 mod pool;
 mod process;
-mod registry;
 
 pub use dll::Builtin;
 pub use host::{host_command, host_main};

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use stead_monitor_protocol::{
-    Board, Buffer, FromMonitor, Hex, InstanceId, InstanceReport, Library, Link, LinkError, LogLevel, OpId,
-    Properties, Signal, Timing, ToMonitor, VERSION,
+    Board, Buffer, FromMonitor, Hex, InstanceId, InstanceReport, KeyChange, Library, Link, LinkError,
+    LogLevel, OpId, Properties, Signal, Timing, ToMonitor, VERSION,
 };
 use stead_types::{Code, OpenFlags, ResourceName, ResourceState, StatusFlags, Time};
 
+use crate::asking::{Around, Asking, ByNode};
 use crate::check;
 use crate::control;
 use crate::dll::{Builtin, Dll};
@@ -26,7 +27,6 @@ use crate::engine::{
 };
 use crate::hosting::{Event, Hosting, Op, State};
 use crate::load::LoadError;
-use crate::registry::Tree;
 
 /// Progress is passed on at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -85,6 +85,7 @@ struct Loading {
     op: OpId,
     resource: ResourceName,
     properties: Properties,
+    keys: Vec<KeyChange>,
     timing: Timing,
     flags: OpenFlags,
     /// A new node has asked what there is meanwhile.
@@ -256,6 +257,7 @@ pub(crate) fn end_now() {
 struct Monitor {
     engine: &'static Engine,
     node: &'static Node,
+    asking: &'static Asking,
     instances: BTreeMap<InstanceId, Arc<Instance>>,
     loading: BTreeMap<InstanceId, Loading>,
 }
@@ -287,7 +289,9 @@ fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<(), Box<dyn std
         crate::crash::note_on(board)?;
     }
     let engine = Engine::start(Box::new(Teller(node)), builtin, board)?;
-    Monitor { engine, node, instances: BTreeMap::new(), loading: BTreeMap::new() }.serve()
+    let asking: &'static Asking = Box::leak(Box::new(Asking::new(|message| node.send(message))));
+    clusapi::connect(Box::leak(Box::new(Around { asking, engine })));
+    Monitor { engine, node, asking, instances: BTreeMap::new(), loading: BTreeMap::new() }.serve()
 }
 
 impl Monitor {
@@ -374,8 +378,22 @@ impl Monitor {
     fn take(&mut self, message: ToMonitor) -> bool {
         let engine = self.engine;
         match message {
-            ToMonitor::Hello { .. } => self.node.send(&FromMonitor::Hello { version: VERSION }),
-            ToMonitor::Open { op, instance, resource, type_name, library, properties, timing, flags } => {
+            ToMonitor::Hello { .. } => {
+                self.node.send(&FromMonitor::Hello { version: VERSION });
+                self.asking.again();
+            }
+            ToMonitor::Answered(answered) => self.asking.answered(answered),
+            ToMonitor::Open {
+                op,
+                instance,
+                resource,
+                type_name,
+                library,
+                properties,
+                keys,
+                timing,
+                flags,
+            } => {
                 // The last fence against running anything twice.
                 self.forget_closed();
                 let mut open = self.instances.values().map(|open| &open.name);
@@ -386,7 +404,7 @@ impl Monitor {
                     self.node.done(op, Code::ERROR_OBJECT_ALREADY_EXISTS, Some(text));
                     return false;
                 }
-                let loading = Loading { op, resource, properties, timing, flags, asked_after: false };
+                let loading = Loading { op, resource, properties, keys, timing, flags, asked_after: false };
                 let source = source(&library);
                 match engine.loaded(&source, type_name.as_str()) {
                     Some(dll) => self.open(instance, loading, dll),
@@ -435,12 +453,12 @@ impl Monitor {
                     control::send(engine, instance, code, in_buffer.0, out_size.min(65_536), answer);
                 });
             }
-            ToMonitor::Update { op, instance, properties, timing } => {
+            ToMonitor::Update { op, instance, properties, keys, timing } => {
                 let node = self.node;
                 self.with(op, instance, |instance| {
                     engine.set_timing(instance, timing);
                     let answer = move |code| node.done(op, code, None);
-                    control::set_private(engine, instance, &properties.0, answer);
+                    control::set_private(engine, instance, &properties.0, &keys, answer);
                 });
             }
             ToMonitor::Maintenance { instance, on } => {
@@ -526,8 +544,9 @@ impl Monitor {
     }
 
     fn open(&mut self, id: InstanceId, loading: Loading, dll: Arc<Dll>) {
-        let Loading { op, resource, properties, timing, flags, asked_after } = loading;
-        let tree = Tree::new(control::stored(&properties.0, control::formats_of(&dll)));
+        let Loading { op, resource, properties, keys, timing, flags, asked_after } = loading;
+        let keeper = ByNode { asking: self.asking, instance: id };
+        let tree = control::tree(keeper, resource.as_str(), &dll, &properties.0, &keys);
         let new = NewInstance { id, name: resource, dll, tree, timing, open_flags: flags.bits() };
         let opened = self.engine.add(new);
         opened.asked_after.store(asked_after, Ordering::Relaxed);

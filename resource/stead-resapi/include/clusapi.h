@@ -14,6 +14,8 @@ typedef struct _HCLUSTER *HCLUSTER;
 typedef struct _HRESOURCE *HRESOURCE;
 typedef struct _HGROUP *HGROUP;
 typedef struct _HNODE *HNODE;
+typedef struct _SECURITY_ATTRIBUTES *LPSECURITY_ATTRIBUTES;
+typedef void *PSECURITY_DESCRIPTOR;
 
 typedef enum CLUSTER_RESOURCE_STATE {
     ClusterResourceStateUnknown = -1,
@@ -618,18 +620,157 @@ typedef CLUSPROP_DWORD CLUSPROP_DISK_SIGNATURE, *PCLUSPROP_DISK_SIGNATURE;
 #define CLUSCTL_RESOURCE_TYPE_NOTIFY_DRAIN_COMPLETE 0x02102131
 
 /*
- * Keys of the cluster database; provided by the Resource Monitor. A resource's private properties are values of the
- * key "Parameters" below the ResourceKey given to Open. What is written here lasts as long as the instance.
+ * Functions of libclusapi.so. A resource DLL may call them from any thread; inside a Resource Monitor they are found in
+ * the monitor itself. Outside one the cluster cannot be opened: RPC_S_SERVER_UNAVAILABLE.
+ *
+ * Keys of the cluster database: a resource's private properties are values of the key "Parameters" below the
+ * ResourceKey given to Open. What is written has been stored by the node when the function returns ERROR_SUCCESS.
  */
-LONG ClusterRegOpenKey(HKEY hKey, LPCWSTR lpszSubKey, REGSAM samDesired, PHKEY phkResult);
-LONG ClusterRegCreateKey(HKEY hKey, LPCWSTR lpszSubKey, DWORD dwOptions, REGSAM samDesired,
-                         void *lpSecurityAttributes, PHKEY phkResult, LPDWORD lpdwDisposition);
-LONG ClusterRegCloseKey(HKEY hKey);
-LONG ClusterRegEnumValue(HKEY hKey, DWORD dwIndex, LPWSTR lpszValueName, LPDWORD lpcchValueName, LPDWORD lpdwType,
-                         LPBYTE lpData, LPDWORD lpcbData);
-LONG ClusterRegQueryValue(HKEY hKey, LPCWSTR lpszValueName, LPDWORD lpdwValueType, LPBYTE lpData, LPDWORD lpcbData);
-DWORD ClusterRegSetValue(HKEY hKey, LPCWSTR lpszValueName, DWORD dwType, const BYTE *lpData, DWORD cbData);
-DWORD ClusterRegDeleteValue(HKEY hKey, LPCWSTR lpszValueName);
+LONG WINAPI ClusterRegOpenKey(HKEY hKey, LPCWSTR lpszSubKey, REGSAM samDesired, PHKEY phkResult);
+LONG WINAPI ClusterRegCreateKey(HKEY hKey, LPCWSTR lpszSubKey, DWORD dwOptions, REGSAM samDesired,
+                                LPSECURITY_ATTRIBUTES lpSecurityAttributes, PHKEY phkResult, LPDWORD lpdwDisposition);
+LONG WINAPI ClusterRegCloseKey(HKEY hKey);
+LONG WINAPI ClusterRegDeleteKey(HKEY hKey, LPCWSTR lpszSubKey);
+LONG WINAPI ClusterRegEnumKey(HKEY hKey, DWORD dwIndex, LPWSTR lpszName, LPDWORD lpcchName,
+                              PFILETIME lpftLastWriteTime);
+DWORD WINAPI ClusterRegEnumValue(HKEY hKey, DWORD dwIndex, LPWSTR lpszValueName, LPDWORD lpcchValueName,
+                                 LPDWORD lpdwType, LPBYTE lpData, LPDWORD lpcbData);
+LONG WINAPI ClusterRegQueryValue(HKEY hKey, LPCWSTR lpszValueName, LPDWORD lpdwValueType, LPBYTE lpData,
+                                 LPDWORD lpcbData);
+LONG WINAPI ClusterRegQueryInfoKey(HKEY hKey, LPDWORD lpcSubKeys, LPDWORD lpcchMaxSubKeyLen, LPDWORD lpcValues,
+                                   LPDWORD lpcchMaxValueNameLen, LPDWORD lpcbMaxValueLen,
+                                   LPDWORD lpcbSecurityDescriptor, PFILETIME lpftLastWriteTime);
+DWORD WINAPI ClusterRegSetValue(HKEY hKey, LPCWSTR lpszValueName, DWORD dwType, const BYTE *lpData, DWORD cbData);
+DWORD WINAPI ClusterRegDeleteValue(HKEY hKey, LPCWSTR lpszValueName);
+LONG WINAPI ClusterRegGetKeySecurity(HKEY hKey, DWORD RequestedInformation, PSECURITY_DESCRIPTOR pSecurityDescriptor,
+                                     LPDWORD lpcbSecurityDescriptor);
+LONG WINAPI ClusterRegSetKeySecurity(HKEY hKey, DWORD SecurityInformation, PSECURITY_DESCRIPTOR pSecurityDescriptor);
+
+/* Several changes of keys, all or none. */
+typedef struct _HREGBATCH *HREGBATCH;
+
+typedef enum CLUSTER_REG_COMMAND {
+    CLUSREG_COMMAND_NONE = 0,
+    CLUSREG_SET_VALUE = 1,
+    CLUSREG_CREATE_KEY = 2,
+    CLUSREG_DELETE_KEY = 3,
+    CLUSREG_DELETE_VALUE = 4,
+} CLUSTER_REG_COMMAND;
+
+LONG WINAPI ClusterRegCreateBatch(HKEY hKey, HREGBATCH *pHREGBATCH);
+LONG WINAPI ClusterRegBatchAddCommand(HREGBATCH hRegBatch, CLUSTER_REG_COMMAND dwCommand, LPCWSTR wzName,
+                                      DWORD dwOptions, const VOID *lpData, DWORD cbData);
+LONG WINAPI ClusterRegCloseBatch(HREGBATCH hRegBatch, BOOL bCommit, INT *failedCommandNumber);
+
+/* The cluster, its resources, groups and nodes. */
+typedef struct _HCLUSENUM *HCLUSENUM;
+typedef struct _HRESENUM *HRESENUM;
+typedef struct _HGROUPENUM *HGROUPENUM;
+
+typedef enum CLUSTER_NODE_STATE {
+    ClusterNodeStateUnknown = -1,
+    ClusterNodeUp = 0,
+    ClusterNodeDown = 1,
+    ClusterNodePaused = 2,
+    ClusterNodeJoining = 3,
+} CLUSTER_NODE_STATE, *PCLUSTER_NODE_STATE;
+
+typedef enum NODE_CLUSTER_STATE {
+    ClusterStateNotInstalled = 0,
+    ClusterStateNotConfigured = 1,
+    ClusterStateNotRunning = 3,
+    ClusterStateRunning = 19,
+} NODE_CLUSTER_STATE;
+
+typedef enum CLUSTER_ENUM {
+    CLUSTER_ENUM_NODE = 1,
+    CLUSTER_ENUM_RESTYPE = 2,
+    CLUSTER_ENUM_RESOURCE = 4,
+    CLUSTER_ENUM_GROUP = 8,
+    CLUSTER_ENUM_NETWORK = 16,
+    CLUSTER_ENUM_NETINTERFACE = 32,
+    CLUSTER_ENUM_ALL = 63,
+} CLUSTER_ENUM;
+
+typedef enum CLUSTER_RESOURCE_ENUM {
+    CLUSTER_RESOURCE_ENUM_DEPENDS = 1,
+    CLUSTER_RESOURCE_ENUM_PROVIDES = 2,
+    CLUSTER_RESOURCE_ENUM_NODES = 4,
+    CLUSTER_RESOURCE_ENUM_ALL = 7,
+} CLUSTER_RESOURCE_ENUM;
+
+typedef enum CLUSTER_GROUP_ENUM {
+    CLUSTER_GROUP_ENUM_CONTAINS = 1,
+    CLUSTER_GROUP_ENUM_NODES = 2,
+    CLUSTER_GROUP_ENUM_ALL = 3,
+} CLUSTER_GROUP_ENUM;
+
+typedef struct CLUSTERVERSIONINFO {
+    DWORD dwVersionInfoSize;
+    WORD MajorVersion;
+    WORD MinorVersion;
+    WORD BuildNumber;
+    WCHAR szVendorId[64];
+    WCHAR szCSDVersion[64];
+    DWORD dwClusterHighestVersion;
+    DWORD dwClusterLowestVersion;
+    DWORD dwFlags;
+    DWORD dwReserved;
+} CLUSTERVERSIONINFO, *LPCLUSTERVERSIONINFO, *PCLUSTERVERSIONINFO;
+
+HCLUSTER WINAPI OpenCluster(LPCWSTR lpszClusterName);
+HCLUSTER WINAPI OpenClusterEx(LPCWSTR lpszClusterName, DWORD DesiredAccess, DWORD *GrantedAccess);
+BOOL WINAPI CloseCluster(HCLUSTER hCluster);
+DWORD WINAPI GetClusterInformation(HCLUSTER hCluster, LPWSTR lpszClusterName, LPDWORD lpcchClusterName,
+                                   LPCLUSTERVERSIONINFO lpClusterInfo);
+DWORD WINAPI GetClusterQuorumResource(HCLUSTER hCluster, LPWSTR lpszResourceName, LPDWORD lpcchResourceName,
+                                      LPWSTR lpszDeviceName, LPDWORD lpcchDeviceName, LPDWORD lpdwMaxQuorumLogSize);
+HKEY WINAPI GetClusterKey(HCLUSTER hCluster, REGSAM samDesired);
+HKEY WINAPI GetClusterResourceTypeKey(HCLUSTER hCluster, LPCWSTR lpszTypeName, REGSAM samDesired);
+DWORD WINAPI GetNodeClusterState(LPCWSTR lpszNodeName, DWORD *pdwClusterState);
+HCLUSENUM WINAPI ClusterOpenEnum(HCLUSTER hCluster, DWORD dwType);
+DWORD WINAPI ClusterGetEnumCount(HCLUSENUM hEnum);
+DWORD WINAPI ClusterEnum(HCLUSENUM hEnum, DWORD dwIndex, LPDWORD lpdwType, LPWSTR lpszName, LPDWORD lpcchName);
+DWORD WINAPI ClusterCloseEnum(HCLUSENUM hEnum);
+
+HRESOURCE WINAPI OpenClusterResource(HCLUSTER hCluster, LPCWSTR lpszResourceName);
+HRESOURCE WINAPI OpenClusterResourceEx(HCLUSTER hCluster, LPCWSTR lpszResourceName, DWORD dwDesiredAccess,
+                                       DWORD *lpdwGrantedAccess);
+BOOL WINAPI CloseClusterResource(HRESOURCE hResource);
+HCLUSTER WINAPI GetClusterFromResource(HRESOURCE hResource);
+CLUSTER_RESOURCE_STATE WINAPI GetClusterResourceState(HRESOURCE hResource, LPWSTR lpszNodeName, LPDWORD lpcchNodeName,
+                                                      LPWSTR lpszGroupName, LPDWORD lpcchGroupName);
+DWORD WINAPI ClusterResourceControl(HRESOURCE hResource, HNODE hHostNode, DWORD dwControlCode, LPVOID lpInBuffer,
+                                    DWORD cbInBufferSize, LPVOID lpOutBuffer, DWORD cbOutBufferSize,
+                                    LPDWORD lpBytesReturned);
+HKEY WINAPI GetClusterResourceKey(HRESOURCE hResource, REGSAM samDesired);
+BOOL WINAPI GetClusterResourceNetworkName(HRESOURCE hResource, LPWSTR lpBuffer, LPDWORD nSize);
+DWORD WINAPI GetClusterResourceDependencyExpression(HRESOURCE hResource, LPWSTR lpszDependencyExpression,
+                                                    LPDWORD lpcchDependencyExpression);
+HRESENUM WINAPI ClusterResourceOpenEnum(HRESOURCE hResource, DWORD dwType);
+DWORD WINAPI ClusterResourceGetEnumCount(HRESENUM hResEnum);
+DWORD WINAPI ClusterResourceEnum(HRESENUM hResEnum, DWORD dwIndex, LPDWORD lpdwType, LPWSTR lpszName,
+                                 LPDWORD lpcchName);
+DWORD WINAPI ClusterResourceCloseEnum(HRESENUM hResEnum);
+
+HGROUP WINAPI OpenClusterGroup(HCLUSTER hCluster, LPCWSTR lpszGroupName);
+HGROUP WINAPI OpenClusterGroupEx(HCLUSTER hCluster, LPCWSTR lpszGroupName, DWORD dwDesiredAccess,
+                                 DWORD *lpdwGrantedAccess);
+BOOL WINAPI CloseClusterGroup(HGROUP hGroup);
+HCLUSTER WINAPI GetClusterFromGroup(HGROUP hGroup);
+CLUSTER_GROUP_STATE WINAPI GetClusterGroupState(HGROUP hGroup, LPWSTR lpszNodeName, LPDWORD lpcchNodeName);
+HKEY WINAPI GetClusterGroupKey(HGROUP hGroup, REGSAM samDesired);
+HGROUPENUM WINAPI ClusterGroupOpenEnum(HGROUP hGroup, DWORD dwType);
+DWORD WINAPI ClusterGroupGetEnumCount(HGROUPENUM hGroupEnum);
+DWORD WINAPI ClusterGroupEnum(HGROUPENUM hGroupEnum, DWORD dwIndex, LPDWORD lpdwType, LPWSTR lpszResourceName,
+                              LPDWORD lpcchName);
+DWORD WINAPI ClusterGroupCloseEnum(HGROUPENUM hGroupEnum);
+
+HNODE WINAPI OpenClusterNode(HCLUSTER hCluster, LPCWSTR lpszNodeName);
+HNODE WINAPI OpenClusterNodeEx(HCLUSTER hCluster, LPCWSTR lpszNodeName, DWORD dwDesiredAccess,
+                               DWORD *lpdwGrantedAccess);
+BOOL WINAPI CloseClusterNode(HNODE hNode);
+CLUSTER_NODE_STATE WINAPI GetClusterNodeState(HNODE hNode);
 
 #ifdef __cplusplus
 }

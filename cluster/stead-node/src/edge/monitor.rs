@@ -2,6 +2,7 @@
 //! wants done becomes messages.
 
 mod adopt;
+mod asked;
 mod death;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,12 +12,14 @@ use std::time::Duration;
 
 use rustix::event::{Timespec, epoll};
 use stead_monitor_protocol::{
-    Buffer, Cause, Containment, Death, FromGuardian, FromMonitor, Hex, InstanceId, InstanceReport,
-    LONGEST_MESSAGE, Library, Link, LinkError, LogLevel, MonitorKey, OpId, Problem, Properties, Signal, Slot,
-    Timing, ToGuardian, ToMonitor, VERSION,
+    Answer, Answered, AskId, Buffer, Cause, Containment, Death, FromGuardian, FromMonitor, Hex, InstanceId,
+    InstanceReport, KeyChange, LONGEST_MESSAGE, Library, Link, LinkError, LogLevel, MonitorKey, OpId,
+    Problem, Properties, Question, Signal, Slot, Timing, ToGuardian, ToMonitor, VERSION,
 };
 use stead_policy::{Lost, MonitorId, News, Report};
 use stead_types::{Code, NodeName, ResourceName, TypeName};
+
+use crate::asked::Asker;
 
 /// What the world of monitors brings.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub(crate) enum MonitorEvent {
     Controlled { op: OpId, code: Code, output: Hex },
     /// A check of a type or of properties was answered.
     Checked(Checked),
+    /// A resource DLL asks something, for an instance of `resource` where it stores.
+    Asked { asker: Asker, resource: Option<ResourceName>, question: Question },
     /// A line for the cluster log.
     Log { resource: Option<ResourceName>, level: LogLevel, text: String },
     /// A resource DLL broke a rule.
@@ -66,6 +71,7 @@ pub(crate) struct Opening {
     pub(crate) type_name: TypeName,
     pub(crate) library: Library,
     pub(crate) properties: Properties,
+    pub(crate) keys: Vec<KeyChange>,
     pub(crate) timing: Timing,
 }
 
@@ -310,6 +316,7 @@ impl Monitors {
             type_name: opening.type_name,
             library: opening.library,
             properties: opening.properties,
+            keys: opening.keys,
             timing: opening.timing,
             flags: stead_types::OpenFlags::NONE,
         };
@@ -639,6 +646,7 @@ impl Monitors {
                     monitor.stuck = Some(instance);
                 }
             }
+            FromMonitor::Ask { ask, question } => self.hear_question(key, ask, question),
             FromMonitor::Instance(report) => self.adopt(key, &report),
         }
     }

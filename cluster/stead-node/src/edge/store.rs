@@ -10,6 +10,7 @@ use stead_policy::WriteId;
 use stead_store::{Operation, Store, StoreError};
 use stead_types::Code;
 
+use crate::asked::Asker;
 pub(crate) use reopen::Open;
 use reopen::Reopening;
 
@@ -20,13 +21,22 @@ pub(crate) const KEPT_EVENTS: u64 = 10_000;
 const BATCH: usize = 512;
 
 enum Job {
-    Write(WriteId, Vec<Operation>),
+    Write(Ticket, Vec<Operation>),
     Event(Box<Event>),
     End,
 }
 
+/// Whose write it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ticket {
+    /// The policy's.
+    Policy(WriteId),
+    /// A resource DLL's, of its keys.
+    Keys(Asker),
+}
+
 /// How a write went; on success what was written.
-pub(crate) type Written = (WriteId, Result<Vec<Operation>, StoreError>);
+pub(crate) type Written = (Ticket, Result<Vec<Operation>, StoreError>);
 
 /// The way to the store's thread.
 #[derive(Debug)]
@@ -79,7 +89,7 @@ impl Writer {
     }
 
     /// Writes all or nothing.
-    pub(crate) fn write(&self, id: WriteId, operations: Vec<Operation>) {
+    pub(crate) fn write(&self, id: Ticket, operations: Vec<Operation>) {
         let _ = self.jobs.send(Job::Write(id, operations));
     }
 

@@ -1,6 +1,17 @@
 //! Calls of entry points: queued, made on threads of a pool, timed from outside.
 
+use std::cell::Cell;
+
 use super::*;
+
+thread_local! {
+    static INSIDE: Cell<Option<InstanceId>> = const { Cell::new(None) };
+}
+
+/// The instance of which this thread is inside an entry point.
+pub(crate) fn inside() -> Option<InstanceId> {
+    INSIDE.get()
+}
 
 impl Engine {
     pub(super) fn enqueue(&'static self, instance: &Arc<Instance>, call: Call) {
@@ -35,6 +46,7 @@ impl Engine {
 
     /// Notes that a call begins: on the board for the warden, and for our own timer.
     pub(super) fn begin(&'static self, instance: &Arc<Instance>, entry: &'static str, worker: u32) -> Time {
+        INSIDE.set(Some(instance.id));
         let at = self.observer.begins();
         let deadline = at.after(instance.with_hosting(Hosting::call_limit));
         let running = Running { entry, deadline };
@@ -57,6 +69,7 @@ impl Engine {
     }
 
     pub(super) fn end(&'static self, worker: u32) {
+        INSIDE.set(None);
         if let Some(board) = &self.board {
             let _ = board.end(worker);
         }
@@ -91,7 +104,7 @@ impl Engine {
                 let opened = dll.open(instance.name.as_str(), instance.key, instance.handle(), flags);
                 self.end(worker);
                 drop(exclusive);
-                let silent = opened == Err(Code::ERROR_RESMON_CREATE_FAILED) && exports::last_error() == 0;
+                let silent = opened == Err(Code::ERROR_RESMON_CREATE_FAILED) && clusapi::last_error() == 0;
                 let entry = if dll.v2() { "OpenV2" } else { "Open" };
                 let returned =
                     Field::Hex(opened.ok().map(|resid| (resid.as_ptr() as u64).to_be_bytes().to_vec()));

@@ -9,10 +9,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clusapi::InMemory;
 use stead_monitor_protocol::{Board, InstanceId};
 use stead_resapi as abi;
 use stead_types::{Code, OfflineFlags, ResourceState, StatusFlags, Time};
 
+use super::alone::Alone;
 use super::output::{Line, Printer};
 use super::script::{self, Command};
 use super::{Request, start_of};
@@ -23,7 +25,6 @@ use crate::engine::{
     lock, now,
 };
 use crate::hosting::{Event, Op, Poll, State};
-use crate::registry::Tree;
 
 /// The pauses between two tries of a delayed offline: doubling, from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -199,6 +200,12 @@ pub(super) fn run(
         crate::crash::note_on(board)?;
     }
     let engine = Engine::start(Box::new(witness), builtin, own_board)?;
+    clusapi::connect(Box::leak(Box::new(Alone {
+        engine,
+        node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        resource: request.name.to_string(),
+        type_name: request.type_name.clone(),
+    })));
     let loaded = {
         let _limit = Limit::new(crate::hosting::limit(request.timing.deadlock_ms))?;
         // Nothing else is called meanwhile, so that any line of the board will do.
@@ -465,12 +472,17 @@ impl Session {
     }
 
     fn open(&mut self) {
-        let formats = control::formats_of(&self.dll);
         let new = NewInstance {
             id: InstanceId(self.ops.fetch_add(1, Ordering::Relaxed)),
             name: self.request.name.clone(),
             dll: Arc::clone(&self.dll),
-            tree: Tree::new(control::stored(&self.request.properties, formats)),
+            tree: control::tree(
+                InMemory,
+                self.request.name.as_str(),
+                &self.dll,
+                &self.request.properties,
+                &[],
+            ),
             timing: self.request.timing,
             open_flags: 0,
         };

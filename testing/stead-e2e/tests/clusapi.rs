@@ -1,0 +1,161 @@
+//! What resource DLLs do through ClusAPI from inside a Resource Monitor.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use stead_e2e::{Node, compile, kill, root, until};
+
+/// The resource DLL, linked with `-lclusapi`; the library it names is nowhere on the loader's way.
+fn dll(folder: &Path) -> PathBuf {
+    let name_only = folder.join("libclusapi.so");
+    let empty = folder.join("empty.c");
+    fs::write(&empty, "").unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-nostdlib", "-Wl,-soname,libclusapi.so", "-o"]).arg(&name_only).arg(&empty);
+    assert!(cc.status().unwrap().success());
+    let source = root().join("testing/stead-e2e/dll/keys.c");
+    let place = format!("-L{}", folder.display());
+    let dll = compile(&source, folder, "keys.so", &[&place, "-Wl,--no-as-needed", "-lclusapi"]);
+    fs::remove_file(name_only).unwrap();
+    dll
+}
+
+fn config(dll: &Path, report: &Path, runs: &str) -> String {
+    format!(
+        r#"
+[[type]]
+name = "Keys"
+dll = "{dll}"
+
+[[group]]
+name = "web"
+[[group.resource]]
+name = "provider"
+type = "Generic Application"
+properties = {{ CommandLine = "sleep infinity" }}
+[[group.resource]]
+name = "keys"
+type = "Keys"
+depends_on = "[provider]"
+properties = {{ Report = "{report}", Gone = 7{runs} }}
+
+[[group]]
+name = "other"
+[[group.resource]]
+name = "elsewhere"
+type = "Generic Application"
+properties = {{ CommandLine = "sleep infinity" }}
+"#,
+        dll = dll.display(),
+        report = report.display(),
+    )
+}
+
+/// What the resource DLL wrote in its last online.
+fn report(path: &Path) -> Vec<String> {
+    until("the report is complete", || {
+        let text = fs::read_to_string(path).ok()?;
+        text.ends_with("end\n").then(|| text.lines().map(str::to_owned).collect())
+    })
+}
+
+fn online_again(node: &Node, path: &Path) -> Vec<String> {
+    node.ok(&["resource", "offline", "keys"]);
+    fs::remove_file(path).unwrap();
+    node.ok(&["resource", "online", "keys"]);
+    report(path)
+}
+
+#[test]
+fn what_a_resource_dll_stores_survives_and_what_it_asks_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dll, path) = (dll(folder.path()), folder.path().join("report"));
+    let mut node = Node::up(&config(&dll, &path, ""));
+    node.wait("elsewhere", "Online");
+    node.wait("keys", "Online");
+    let lines = report(&path);
+    let expected = [
+        "runs 1 0",
+        "inner 0 1",
+        "batch 0",
+        "info 0 2",
+        "deleted configured 0",
+        "gone 2",
+        "too much 1816",
+        "provider 2 web",
+        "self 129 web",
+        "expression [provider]",
+        "enum 4 elsewhere",
+        "enum 4 keys",
+        "enum 4 provider",
+        "enum 4 ended 259 of 3 closed 0",
+        "enum 8 other",
+        "enum 8 web",
+        "enum 8 ended 259 of 2 closed 0",
+        "unknown 0 5007",
+        "type short 234 40",
+        "type 0 Generic Application",
+        "own control 1131",
+        "elsewhere 1 set 5",
+        "closed 1 1",
+        "closed 1 again 0",
+        "last error 6",
+        "end",
+    ];
+    assert_eq!(lines, expected);
+
+    // The key is there already, and the deleted value has not come back.
+    let again = online_again(&node, &path);
+    assert_eq!(
+        again[..6],
+        ["runs 2 0", "inner 0 2", "batch 0", "info 0 2", "deleted configured 2", "gone 2"]
+    );
+
+    // A node that is killed has forgotten nothing, and the monitor asks the next one.
+    kill(node.processes("node")[0]);
+    until("the next node answers", || node.run(&["status"]).status.success().then_some(()));
+    assert_eq!(online_again(&node, &path)[0], "runs 3 0");
+
+    // Monitors that are killed have nothing of their own to forget.
+    for monitor in node.processes("monitor") {
+        kill(monitor);
+    }
+    let fourth = until("it is online again", || {
+        report(&path).first().filter(|line| line.as_str() == "runs 4 0").cloned()
+    });
+    assert_eq!(fourth, "runs 4 0");
+
+    // Everything is stopped and started again.
+    node.wait("keys", "Online");
+    assert_eq!(node.end(), 0);
+    fs::remove_file(&path).unwrap();
+    node.start(&[]);
+    node.wait("keys", "Online");
+    let lines = report(&path);
+    assert_eq!(lines[..2], ["runs 5 0", "inner 0 2"]);
+    assert_eq!(lines[5], "gone 2");
+
+    // The configuration is the operator's: what was stored beside it is no difference, and what he changes wins.
+    let same = node.apply(&config(&dll, &path, ""));
+    assert!(same.status.success());
+    assert_eq!(online_again(&node, &path)[0], "runs 6 0");
+    assert!(node.apply(&config(&dll, &path, ", Runs = 40")).status.success());
+    let changed = online_again(&node, &path);
+    assert_eq!(changed[0], "runs 41 0");
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
+fn every_function_of_the_list_is_exported_by_the_executable() {
+    let output = Command::new("nm").args(["-D", "--defined-only"]).arg(stead_e2e::stead()).output().unwrap();
+    let symbols = String::from_utf8(output.stdout).unwrap();
+    let list = fs::read_to_string(root().join("resource/stead-clusapi/exported-symbols.txt")).unwrap();
+    let missing: Vec<&str> = list
+        .lines()
+        .filter(|name| !symbols.lines().any(|line| line.ends_with(&format!(" T {name}"))))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(list.lines().count() > 50);
+}
