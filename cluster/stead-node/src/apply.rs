@@ -7,7 +7,9 @@ use stead_monitor_protocol::{OpId, Properties};
 use stead_policy::{ClusterConfig, Plan, PlanProblem, PlanStep, Request, ResourceConfig};
 use stead_types::{Code, GroupName, ResourceName};
 
+use crate::asked::Asker;
 use crate::command::Lines;
+use crate::common::Numbers;
 use crate::edge::monitor::Checked;
 use crate::node::Node;
 use crate::{report, translate};
@@ -16,7 +18,17 @@ use crate::{report, translate};
 #[derive(Debug)]
 pub(crate) enum Structural {
     Apply(Apply, Lines),
-    Request { request: Request, no_wait: bool, lines: Lines },
+    Request {
+        request: Request,
+        no_wait: bool,
+        lines: Lines,
+    },
+    /// Common properties, changed by a control code.
+    Common {
+        asker: Asker,
+        resource: ResourceName,
+        numbers: Numbers,
+    },
 }
 
 /// A configuration whose checks are under way.
@@ -68,6 +80,9 @@ impl Node {
                     self.structural = Some(id);
                 }
                 Some(Structural::Apply(apply, lines)) => self.begin_apply(apply, lines),
+                Some(Structural::Common { asker, resource, numbers }) => {
+                    self.structural = self.set_common(asker, &resource, &numbers);
+                }
             }
         }
     }

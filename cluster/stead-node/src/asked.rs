@@ -1,12 +1,14 @@
 //! What resource DLLs ask and store through their monitors.
 
 use stead_monitor_protocol::{
-    Answer, AskId, GroupFacts, Hex, KeyChange, MonitorKey, Named, NodeFacts, Properties, Question,
-    ResourceFacts,
+    Answer, AskId, CommonFacts, GroupFacts, Hex, KeyChange, MonitorKey, Named, NodeFacts, Properties,
+    Question, ResourceFacts,
 };
-use stead_policy::{GroupView, ResourceView};
+use stead_policy::{ClusterConfig, GroupView, Request, RequestId, ResourceView};
 use stead_types::{Code, ResourceName};
 
+use crate::apply::Structural;
+use crate::common::{self, Numbers};
 use crate::node::{ControlAsker, Node, Queued};
 
 /// Whom to answer.
@@ -54,6 +56,18 @@ impl Node {
             Question::Resource { name } => self.resource_facts(&name),
             Question::Group { name } => self.group_facts(&name),
             Question::Keys { name } => self.keys_of(&name),
+            Question::Common { resource } => self.common_facts(&resource),
+            Question::SetCommon { resource, numbers, check_only } => {
+                match self.common_changed(&resource, &numbers) {
+                    Ok(_) if check_only => Ok(Answer::Nothing),
+                    Ok(_) => {
+                        self.queue.push_back(Structural::Common { asker, resource, numbers });
+                        self.next_structural();
+                        return;
+                    }
+                    Err(code) => Err(code),
+                }
+            }
             Question::Control { name, code, in_buffer, out_size } => {
                 match self.control_for(&name, code, in_buffer, out_size) {
                     Ok(op) => {
@@ -142,6 +156,60 @@ impl Node {
         let resource = resource.ok_or(Code::ERROR_RESOURCE_NOT_FOUND)?;
         let properties = Properties(self.catalog.properties(resource.revision));
         Ok(Answer::Keys { properties, keys: self.catalog.keys(&name) })
+    }
+
+    fn common_facts(&self, name: &ResourceName) -> Result<Answer, Code> {
+        let (_, view) = self.found(name.as_str()).ok_or(Code::ERROR_RESOURCE_NOT_FOUND)?;
+        let config = self.policy.config();
+        let resource = config.groups.values().find_map(|group| group.resources.get(name));
+        let resource = resource.ok_or(Code::ERROR_RESOURCE_NOT_FOUND)?;
+        Ok(Answer::Common(CommonFacts {
+            numbers: common::all(&resource.common),
+            status_information: view.status_information,
+            last_error: view.last_error,
+        }))
+    }
+
+    /// The resource's group with other common properties.
+    fn common_changed(&self, name: &ResourceName, numbers: &Numbers) -> Result<ClusterConfig, Code> {
+        let config = self.policy.config();
+        let group = config.groups.values().find(|group| group.resources.contains_key(name));
+        let mut group = group.ok_or(Code::ERROR_RESOURCE_NOT_FOUND)?.clone();
+        if let Some(resource) = group.resources.get_mut(name) {
+            common::change(&mut resource.common, numbers).map_err(|text| {
+                tracing::warn!(resource = %name, "SET_COMMON_PROPERTIES: {text}");
+                Code::ERROR_INVALID_PARAMETER
+            })?;
+        }
+        let mut wanted = ClusterConfig::default();
+        wanted.groups.insert(group.name.clone(), group);
+        Ok(wanted)
+    }
+
+    /// Changes common properties for a monitor: a change of the structure like any other. The number of the request,
+    /// unless it is answered already.
+    pub(crate) fn set_common(
+        &mut self,
+        asker: Asker,
+        resource: &ResourceName,
+        numbers: &Numbers,
+    ) -> Option<RequestId> {
+        let planned = self.common_changed(resource, numbers).and_then(|wanted| {
+            self.policy.plan(&wanted, false).map_err(|problems| {
+                problems.first().map_or(Code::ERROR_INVALID_PARAMETER, |problem| problem.code)
+            })
+        });
+        match planned {
+            Ok(plan) if plan.steps.is_empty() => {
+                self.answer(&asker, Ok(Answer::Nothing));
+                None
+            }
+            Ok(plan) => Some(self.enter(Request::Apply(plan), crate::node::Asker::Monitor(asker))),
+            Err(code) => {
+                self.answer(&asker, Err(code));
+                None
+            }
+        }
     }
 
     fn control_for(

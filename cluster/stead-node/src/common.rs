@@ -162,6 +162,22 @@ pub(crate) fn numbers(common: &CommonProperties) -> Numbers {
         .collect()
 }
 
+/// All of them with their values, in the documented order.
+pub(crate) fn all(common: &CommonProperties) -> Vec<(String, u32)> {
+    PROPERTIES.iter().map(|property| (property.name.to_owned(), (property.get)(common))).collect()
+}
+
+/// Changes some of them; what is wrong with the first that cannot be.
+pub(crate) fn change(common: &mut CommonProperties, numbers: &Numbers) -> Result<(), String> {
+    let mut changed = *common;
+    for (name, value) in numbers {
+        let known = find(PROPERTIES, name)?;
+        (known.set)(&mut changed, ranged(known, *value)?);
+    }
+    *common = changed;
+    Ok(())
+}
+
 /// What a resource type gives its resources; what is wrong by property.
 pub(crate) fn of_type(numbers: &Numbers) -> (TypeDefaults, Vec<(String, String)>) {
     let mut common = CommonProperties::default();

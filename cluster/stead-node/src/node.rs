@@ -34,7 +34,9 @@ const LARGEST_OUTPUT: u32 = 65_536;
 
 /// A request that has not ended.
 #[derive(Debug)]
-enum Asker {
+pub(crate) enum Asker {
+    /// A resource DLL waits for the end.
+    Monitor(MonitorAsker),
     /// A client reads the lines.
     Client { lines: Lines, no_wait: bool, concerns: Concerns },
     /// Part of the wait after an apply.
@@ -45,7 +47,7 @@ enum Asker {
 
 /// Whose events a client is told while it waits.
 #[derive(Debug)]
-enum Concerns {
+pub(crate) enum Concerns {
     Everything,
     Group(GroupName),
 }
@@ -420,7 +422,7 @@ impl Node {
         self.enter(Request::SettleGroup { group }, Asker::Settling(settling));
     }
 
-    fn enter(&mut self, request: Request, asker: Asker) -> RequestId {
+    pub(crate) fn enter(&mut self, request: Request, asker: Asker) -> RequestId {
         self.next_request += 1;
         let id = RequestId(self.next_request);
         self.requests.insert(id, asker);
@@ -534,6 +536,15 @@ impl Node {
                         settling.end();
                     }
                 }
+            }
+            (Some(Asker::Monitor(asker)), _) => {
+                let answer = match answer {
+                    Ok(Answer::Failed { code, .. }) => Err(code),
+                    Ok(Answer::Cancelled) => Err(Code::ERROR_CANCELLED),
+                    Ok(Answer::Resource(_) | Answer::Group(_) | Answer::Done) => Ok(MonitorAnswer::Nothing),
+                    Err(Refusal { code, .. }) => Err(code),
+                };
+                self.answer(&asker, answer);
             }
             (Some(Asker::Nobody) | None, _) => {}
         }

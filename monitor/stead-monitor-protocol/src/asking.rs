@@ -1,5 +1,7 @@
 //! What a Resource Monitor asks the node on behalf of a resource DLL, and what it is answered.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use stead_types::{Code, GroupName, GroupState, NodeName, NodeState, ResourceName, ResourceState, TypeName};
 
@@ -94,6 +96,22 @@ pub enum Question {
         /// Its name, as given by the resource DLL.
         name: String,
     },
+    /// The common properties of a resource.
+    Common {
+        /// Its name.
+        #[serde(with = "word")]
+        resource: ResourceName,
+    },
+    /// Checks common properties of a resource, and stores them unless `check_only`. Answered when they are durable.
+    SetCommon {
+        /// Its name.
+        #[serde(with = "word")]
+        resource: ResourceName,
+        /// Those that change, by name.
+        numbers: BTreeMap<String, u64>,
+        /// True leaves them as they are.
+        check_only: bool,
+    },
     /// Sends a control code to a resource.
     Control {
         /// Its name, as given by the resource DLL.
@@ -138,8 +156,24 @@ pub enum Answer {
         /// What its resource DLL changed.
         keys: Vec<KeyChange>,
     },
+    /// Common properties.
+    Common(CommonFacts),
     /// What a control code returned.
     Output(Hex),
+}
+
+/// The common properties of a resource.
+///
+/// Windows: mscs/resource-common-properties
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommonFacts {
+    /// Those that can be changed, with their values, defaults included.
+    pub numbers: Vec<(String, u32)>,
+    /// `CLUSRES_STATUS_…` bits.
+    pub status_information: u64,
+    /// The code of the last failure.
+    #[serde(with = "number")]
+    pub last_error: Code,
 }
 
 /// A node, as resource DLLs may know it.

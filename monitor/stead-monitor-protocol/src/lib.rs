@@ -16,7 +16,9 @@ mod link;
 mod monitor;
 mod wire;
 
-pub use asking::{Answer, Answered, AskId, GroupFacts, KeyChange, Named, NodeFacts, Question, ResourceFacts};
+pub use asking::{
+    Answer, Answered, AskId, CommonFacts, GroupFacts, KeyChange, Named, NodeFacts, Question, ResourceFacts,
+};
 pub use board::{Board, CallRecord, Fault};
 pub use guardian::{Containment, Death, FromGuardian, MonitorKey, Slot, ToGuardian};
 pub use link::{Buffer, LONGEST_MESSAGE, Link, LinkError};

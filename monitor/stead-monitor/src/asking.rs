@@ -1,7 +1,7 @@
 //! What resource DLLs ask and store through ClusAPI goes to the node, and comes back from it.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ struct Pending {
     message: FromMonitor,
     /// What becomes true with a good answer.
     changes: Option<(Arc<Tree>, Vec<Change>)>,
-    /// Nobody listens any more if the resource DLL has lost patience.
-    tell: Sender<(Code, Answer)>,
+    /// Told the answer, on the thread that reads them.
+    then: Box<dyn FnOnce(Code, Answer) + Send>,
 }
 
 struct State {
@@ -50,26 +50,41 @@ impl Asking {
         Asking { send: Box::new(send), state: Mutex::new(State { next, pending: BTreeMap::new() }) }
     }
 
-    fn ask(
+    /// Asks. The answer is told to `then`, on the thread that reads answers: it must not wait for another one.
+    pub(crate) fn ask(
+        &self,
+        question: Question,
+        changes: Option<(Arc<Tree>, Vec<Change>)>,
+        then: impl FnOnce(Code, Answer) + Send + 'static,
+    ) {
+        let mut state = lock(&self.state);
+        state.next += 1;
+        let ask = AskId(state.next);
+        let message = FromMonitor::Ask { ask, question };
+        // Sent under the lock: changes of one value are stored in the order in which they become true here.
+        (self.send)(&message);
+        state.pending.insert(ask, Pending { message, changes, then: Box::new(then) });
+    }
+
+    /// Asks, and waits.
+    ///
+    /// # Errors
+    /// 1460 if there was no answer in time; it may still come, and what it makes true is true then.
+    fn wait(
         &self,
         question: Question,
         changes: Option<(Arc<Tree>, Vec<Change>)>,
     ) -> Result<(Code, Answer), u32> {
         let (tell, told) = channel();
-        {
-            let mut state = lock(&self.state);
-            state.next += 1;
-            let ask = AskId(state.next);
-            let message = FromMonitor::Ask { ask, question };
-            // Sent under the lock: changes of one value are stored in the order in which they become true here.
-            (self.send)(&message);
-            state.pending.insert(ask, Pending { message, changes, tell });
-        }
+        self.ask(question, changes, move |code, answer| {
+            // Nobody listens any more if the resource DLL has lost patience.
+            let _ = tell.send((code, answer));
+        });
         told.recv_timeout(PATIENCE).map_err(|_| abi::ERROR_TIMEOUT)
     }
 
     fn answer(&self, question: Question) -> Result<Answer, u32> {
-        match self.ask(question, None)? {
+        match self.wait(question, None)? {
             (Code::SUCCESS, answer) => Ok(answer),
             (code, _) => Err(code.0),
         }
@@ -83,7 +98,7 @@ impl Asking {
         {
             tree.apply(changes);
         }
-        let _ = pending.tell.send((answered.code, answered.answer));
+        (pending.then)(answered.code, answered.answer);
     }
 
     /// Asks a new node what the last one has not answered.
@@ -128,7 +143,7 @@ impl Keeper for ByNode {
     fn keep(&self, tree: &Arc<Tree>, changes: Vec<Change>) -> Result<(), u32> {
         let wire = changes.iter().map(to_wire).collect();
         let question = Question::Store { instance: self.instance, changes: wire };
-        match self.asking.ask(question, Some((Arc::clone(tree), changes)))? {
+        match self.asking.wait(question, Some((Arc::clone(tree), changes)))? {
             (Code::SUCCESS, _) => Ok(()),
             (code, _) => Err(code.0),
         }
@@ -247,7 +262,7 @@ impl Cluster for Around {
         }
         let in_buffer = Hex(input.to_vec());
         let question = Question::Control { name: resource.to_owned(), code, in_buffer, out_size };
-        let (code, answer) = self.asking.ask(question, None)?;
+        let (code, answer) = self.asking.wait(question, None)?;
         let Answer::Output(Hex(output)) = answer else {
             return if code.is_success() { Err(NONSENSE) } else { Err(code.0) };
         };

@@ -11,6 +11,7 @@ use stead_resapi::{Property, PropertyList, Value, decode_multi_sz, encode_multi_
 use stead_types::{Code, PropertyFormat, PropertyMap, PropertyValue};
 
 use crate::asking;
+use crate::common;
 use crate::dll::Dll;
 use crate::engine::{Engine, Instance};
 
@@ -171,6 +172,14 @@ pub(crate) fn tree(
     tree
 }
 
+/// Formats as a list: name, and `CLUSPROP_FORMAT_…` as a DWORD.
+fn format_list(formats: &Formats) -> PropertyList {
+    let formats = formats.iter().filter(|(name, _)| name != "*");
+    PropertyList(
+        formats.map(|(name, format)| Property::new(name, Value::Dword(format.number().into()))).collect(),
+    )
+}
+
 fn texts(list: impl IntoIterator<Item = String>) -> Vec<u8> {
     let list: Vec<String> = list.into_iter().collect();
     encode_multi_sz(&list).iter().flat_map(|unit| unit.to_le_bytes()).collect()
@@ -216,6 +225,9 @@ fn default(instance: &Instance, code: u32, input: &[u8]) -> Option<Result<Vec<u8
             }
             Err(error) => Err(Code(error.code())),
         },
+        abi::CLUSCTL_RESOURCE_GET_PRIVATE_PROPERTY_FMTS => {
+            Ok(format_list(formats_of(&instance.dll)).encode())
+        }
         abi::CLUSCTL_RESOURCE_QUERY_DELETE => Ok(Vec::new()),
         _ => return None,
     })
@@ -243,16 +255,27 @@ pub(crate) fn send(
             answer(Code(returned), output);
             return;
         }
-        match default(&owner, code, &kept) {
-            None => answer(Code(returned), Vec::new()),
-            Some(Err(code)) => answer(code, Vec::new()),
-            Some(Ok(output)) if output.len() > out_size as usize => {
+        let answered = move |result: Result<Vec<u8>, Code>| match result {
+            Err(code) => answer(code, Vec::new()),
+            Ok(output) if output.len() > out_size as usize => {
                 let size = u32::try_from(output.len()).unwrap_or(u32::MAX);
                 let characteristics = code == abi::CLUSCTL_RESOURCE_GET_CHARACTERISTICS && out_size == 0;
                 let code = if characteristics { Code::SUCCESS } else { Code::ERROR_MORE_DATA };
                 answer(code, size.to_le_bytes().to_vec());
             }
-            Some(Ok(output)) => answer(Code::SUCCESS, output),
+            Ok(output) => answer(Code::SUCCESS, output),
+        };
+        if let Some(result) = default(&owner, code, &kept) {
+            answered(result);
+            return;
+        }
+        let of = common::Of { name: owner.name.clone(), type_name: owner.dll.type_name.clone() };
+        let left = match engine.asking() {
+            Some(asking) => common::answer(asking, of, code, &kept, answered),
+            None => Some(answered),
+        };
+        if let Some(answered) = left {
+            answered(Err(Code(returned)));
         }
     };
     engine.control(instance, code, input, out_size, Box::new(done));

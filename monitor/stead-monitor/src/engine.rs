@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use clusapi::Tree;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
@@ -17,6 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use stead_monitor_protocol::{Board, CallRecord, InstanceId, Timing};
 use stead_types::{Code, OfflineFlags, OnlineFlags, ResourceName, Time};
 
+use crate::asking::Asking;
 use crate::dll::{Builtin, ControlBuffers, Dll, Resid, StartupCall};
 use crate::hosting::{Answer, Effect, Event, Hosting, Op, Poll, State, Status};
 use crate::load::LoadError;
@@ -166,6 +167,7 @@ pub(crate) struct Engine {
     dlls: Mutex<Dlls>,
     contexts: AtomicU64,
     outstanding: Mutex<HashMap<i64, Outstanding>>,
+    asking: OnceLock<&'static Asking>,
 }
 
 /// Where a resource type's entry points come from.
@@ -213,6 +215,7 @@ impl Engine {
             dlls: Mutex::default(),
             contexts: AtomicU64::new(1),
             outstanding: Mutex::default(),
+            asking: OnceLock::new(),
         }));
         crate::dll::set_callbacks(engine);
         std::thread::Builder::new().name("events".to_owned()).spawn(|| engine.watch())?;
@@ -363,6 +366,16 @@ impl Engine {
     /// The living instance behind a handle.
     pub(crate) fn find(&'static self, handle: u64) -> Option<Arc<Instance>> {
         self.slots.read().unwrap_or_else(PoisonError::into_inner).find(handle).cloned()
+    }
+
+    /// Says where questions go. Without it nobody answers them.
+    pub(crate) fn ask_through(&'static self, asking: &'static Asking) {
+        let _ = self.asking.set(asking);
+    }
+
+    /// Where questions go.
+    pub(crate) fn asking(&'static self) -> Option<&'static Asking> {
+        self.asking.get().copied()
     }
 
     /// The living instance of a resource.

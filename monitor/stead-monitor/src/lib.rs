@@ -6,6 +6,7 @@
 mod asking;
 mod callbacks;
 mod check;
+mod common;
 mod control;
 mod crash;
 mod dll;

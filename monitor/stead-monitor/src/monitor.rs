@@ -290,6 +290,7 @@ fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<(), Box<dyn std
     }
     let engine = Engine::start(Box::new(Teller(node)), builtin, board)?;
     let asking: &'static Asking = Box::leak(Box::new(Asking::new(|message| node.send(message))));
+    engine.ask_through(asking);
     clusapi::connect(Box::leak(Box::new(Around { asking, engine })));
     Monitor { engine, node, asking, instances: BTreeMap::new(), loading: BTreeMap::new() }.serve()
 }
