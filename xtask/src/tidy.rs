@@ -31,6 +31,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stead-clusapi", &["stead-resapi"]),
     ("stead-clusres", &["stead-sdk", "stead-resapi"]),
     ("stead-resapi", &[]),
+    ("stead-resutils", &["stead-resapi"]),
     ("stead-sdk", &["stead-resapi"]),
     ("resource-rust", &["stead-sdk"]),
     ("stead-store", &[]),
@@ -41,12 +42,13 @@ const EDGES: &[(&str, &[&str])] = &[
 
 /// Crates that use nothing from outside the project, in normal builds.
 const STANDARD_LIBRARY_ONLY: &[&str] =
-    &["stead-types", "stead-policy", "stead-clusapi", "stead-resapi", "stead-sdk"];
+    &["stead-types", "stead-policy", "stead-clusapi", "stead-resapi", "stead-resutils", "stead-sdk"];
 
 /// Crates that may hold unsafe code, and in which files.
 const UNSAFE: &[&str] = &[
     "resource/stead-clusapi/",
     "resource/stead-resapi/",
+    "resource/stead-resutils/",
     "resource/stead-sdk/",
     "monitor/stead-monitor/",
     "monitor/stead-guardian/src/sys",
