@@ -1,6 +1,9 @@
 //! Lets resource DLLs find the functions that the executable exports.
 
-const LISTS: &[&str] = &["../../resource/stead-clusapi/exported-symbols.txt"];
+const LISTS: &[&str] = &[
+    "../../resource/stead-clusapi/exported-symbols.txt",
+    "../../resource/stead-resutils/exported-symbols.txt",
+];
 
 fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
 
-const LISTS: &[&str] = &["../../resource/stead-clusapi/exported-symbols.txt"];
+const LISTS: &[&str] = &[
+    "../../resource/stead-clusapi/exported-symbols.txt",
+    "../../resource/stead-resutils/exported-symbols.txt",
+];
 
 /// The libraries that resource DLLs are linked with.
 const LIBRARIES: &[&str] = &["libclusapi.so", "libresutils.so"];

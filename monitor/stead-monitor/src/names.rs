@@ -5,6 +5,9 @@
 //! resource DLLs run where nothing but the executable is installed, and no library of another version can come
 //! between.
 
+// Nothing here calls it: resource DLLs do, by name.
+use resutils as _;
+
 use std::ffi::CString;
 use std::io;
 use std::sync::OnceLock;
