@@ -348,6 +348,268 @@ DWORD WINAPI StartupEx(LPCWSTR ResourceType, DWORD MinVersionSupported, DWORD Ma
                        PCLRES_CALLBACK_FUNCTION_TABLE MonitorCallbackFunctions,
                        PCLRES_FUNCTION_TABLE *ResourceDllInterfaceFunctions);
 
+/*
+ * The resource utility functions: libresutils.so. A null pointer where one is needed is ERROR_INVALID_PARAMETER, or
+ * ERROR_BAD_ARGUMENTS for a key, table or block; strings and buffers handed out are freed with LocalFree.
+ */
+#define RESUTIL_PROPITEM_READ_ONLY 1
+#define RESUTIL_PROPITEM_REQUIRED 2
+#define RESUTIL_PROPITEM_SIGNED 4
+#define RESUTIL_PROPITEM_IN_MEMORY 8
+
+typedef struct _HCLUSCRYPTPROVIDER *HCLUSCRYPTPROVIDER;
+
+/* hThread is opaque, for WaitForSingleObject and CloseHandle; both fields are to be read only. */
+typedef struct CLUS_WORKER { HANDLE hThread; BOOL Terminate; } CLUS_WORKER, *PCLUS_WORKER;
+typedef DWORD (*PWORKER_START_ROUTINE)(PCLUS_WORKER pWorker, LPVOID lpThreadParameter);
+
+typedef enum CLUSTER_ROLE {
+    ClusterRoleDHCP = 0,
+    ClusterRoleDTC = 1,
+    ClusterRoleFileServer = 2,
+    ClusterRoleGenericApplication = 3,
+    ClusterRoleGenericScript = 4,
+    ClusterRoleGenericService = 5,
+    ClusterRoleISCSINameServer = 6,
+    ClusterRoleMSMQ = 7,
+    ClusterRoleNFS = 8,
+    ClusterRolePrintServer = 9,
+    ClusterRoleStandAloneNamespaceServer = 10,
+    ClusterRoleVolumeShadowCopyServiceTask = 11,
+    ClusterRoleWINS = 12,
+    ClusterRoleTaskScheduler = 13,
+    ClusterRoleNetworkFileSystem = 14,
+    ClusterRoleDFSReplicatedFolder = 15,
+    ClusterRoleDistributedFileSystem = 16,
+    ClusterRoleDistributedNetworkName = 17,
+    ClusterRoleFileShare = 18,
+    ClusterRoleFileShareWitness = 19,
+    ClusterRoleHardDisk = 20,
+    ClusterRoleIPAddress = 21,
+    ClusterRoleIPV6Address = 22,
+    ClusterRoleIPV6TunnelAddress = 23,
+    ClusterRoleISCSITargetServer = 24,
+    ClusterRoleNetworkName = 25,
+    ClusterRolePhysicalDisk = 26,
+    ClusterRoleSODAFileServer = 27,
+    ClusterRoleStoragePool = 28,
+    ClusterRoleVirtualMachine = 29,
+    ClusterRoleVirtualMachineConfiguration = 30,
+    ClusterRoleVirtualMachineReplicaBroker = 31,
+} CLUSTER_ROLE;
+
+typedef enum CLUSTER_ROLE_STATE {
+    ClusterRoleUnknown = -1,
+    ClusterRoleClustered = 0,
+    ClusterRoleUnclustered = 1,
+} CLUSTER_ROLE_STATE;
+
+/* What an enumeration calls. Not 0 ends it and is its result; ERROR_NO_MORE_ITEMS ends it without an error. */
+typedef DWORD (*LPRESOURCE_CALLBACK)(HRESOURCE hSelf, HRESOURCE hResource, PVOID pParameter);
+typedef DWORD (*LPRESOURCE_CALLBACK_EX)(HCLUSTER hCluster, HRESOURCE hSelf, HRESOURCE hResource, PVOID pParameter);
+typedef DWORD (*LPGROUP_CALLBACK_EX)(HCLUSTER hCluster, HGROUP hSelf, HGROUP hGroup, PVOID pParameter);
+typedef DWORD (*LPNODE_CALLBACK)(HCLUSTER hCluster, HNODE hNode, CLUSTER_NODE_STATE state, PVOID pParameter);
+
+/* Worker threads. */
+DWORD WINAPI ClusWorkerCreate(CLUS_WORKER *lpWorker, PWORKER_START_ROUTINE lpStartAddress, LPVOID lpParameter);
+BOOL WINAPI ClusWorkerCheckTerminate(CLUS_WORKER *lpWorker);
+void WINAPI ClusWorkerTerminate(CLUS_WORKER *lpWorker);
+DWORD WINAPI ClusWorkerTerminateEx(CLUS_WORKER *ClusWorker, DWORD TimeoutInMilliseconds, BOOL WaitOnly);
+DWORD WINAPI ClusWorkersTerminate(PCLUS_WORKER *ClusWorkers, size_t ClusWorkersCount,
+        DWORD TimeoutInMilliseconds, BOOL WaitOnly);
+
+/* Property tables, lists and parameter blocks. */
+DWORD WINAPI ResUtilEnumProperties(const RESUTIL_PROPERTY_ITEM *pPropertyTable, LPWSTR pszOutProperties,
+        DWORD cbOutPropertiesSize, LPDWORD pcbBytesReturned, LPDWORD pcbRequired);
+DWORD WINAPI ResUtilGetProperties(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTable,
+        LPVOID pOutPropertyList, DWORD cbOutPropertyListSize, LPDWORD pcbBytesReturned, LPDWORD pcbRequired);
+DWORD WINAPI ResUtilGetAllProperties(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTable,
+        LPVOID pOutPropertyList, DWORD cbOutPropertyListSize, LPDWORD pcbBytesReturned, LPDWORD pcbRequired);
+DWORD WINAPI ResUtilGetPropertySize(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTableItem,
+        LPDWORD pcbOutPropertyListSize, LPDWORD pnPropertyCount);
+DWORD WINAPI ResUtilGetProperty(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTableItem,
+        LPVOID *pOutPropertyItem, LPDWORD pcbOutPropertyItemSize);
+DWORD WINAPI ResUtilAddUnknownProperties(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTable,
+        LPVOID pOutPropertyList, DWORD pcbOutPropertyListSize, LPDWORD pcbBytesReturned, LPDWORD pcbRequired);
+DWORD WINAPI ResUtilGetPropertyFormats(const RESUTIL_PROPERTY_ITEM *pPropertyTable, LPVOID pOutPropertyFormatList,
+        DWORD cbPropertyFormatListSize, LPDWORD pcbBytesReturned, LPDWORD pcbRequired);
+DWORD WINAPI ResUtilEnumPrivateProperties(HKEY hkeyClusterKey, LPWSTR pszOutProperties, DWORD cbOutPropertiesSize,
+        LPDWORD pcbBytesReturned, LPDWORD pcbRequired);
+DWORD WINAPI ResUtilGetPrivateProperties(HKEY hkeyClusterKey, LPVOID pOutPropertyList, DWORD cbOutPropertyListSize,
+        LPDWORD pcbBytesReturned, LPDWORD pcbRequired);
+DWORD WINAPI ResUtilVerifyPrivatePropertyList(const void *pInPropertyList, DWORD cbInPropertyListSize);
+DWORD WINAPI ResUtilSetPrivatePropertyList(HKEY hkeyClusterKey, const void *pInPropertyList,
+        DWORD cbInPropertyListSize);
+DWORD WINAPI ResUtilVerifyPropertyTable(const RESUTIL_PROPERTY_ITEM *pPropertyTable, const void *Reserved,
+        BOOL bAllowUnknownProperties, const void *pInPropertyList, DWORD cbInPropertyListSize, LPBYTE pOutParams);
+DWORD WINAPI ResUtilSetPropertyTable(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTable,
+        const void *Reserved, BOOL bAllowUnknownProperties, const void *pInPropertyList, DWORD cbInPropertyListSize,
+        LPBYTE pOutParams);
+DWORD WINAPI ResUtilSetPropertyTableEx(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTable,
+        const void *Reserved, BOOL bAllowUnknownProperties, const void *pInPropertyList, DWORD cbInPropertyListSize,
+        BOOL bForceWrite, LPBYTE pOutParams);
+DWORD WINAPI ResUtilSetUnknownProperties(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTable,
+        const void *pInPropertyList, DWORD cbInPropertyListSize);
+DWORD WINAPI ResUtilGetPropertiesToParameterBlock(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTable,
+        LPBYTE pOutParams, BOOL bCheckForRequiredProperties, LPWSTR *pszNameOfPropInError);
+DWORD WINAPI ResUtilPropertyListFromParameterBlock(const RESUTIL_PROPERTY_ITEM *pPropertyTable,
+        LPVOID pOutPropertyList, LPDWORD pcbOutPropertyListSize, const BYTE *pInParams, LPDWORD pcbBytesReturned,
+        LPDWORD pcbRequired);
+DWORD WINAPI ResUtilDupParameterBlock(LPBYTE pOutParams, const BYTE *pInParams,
+        const RESUTIL_PROPERTY_ITEM *pPropertyTable);
+void WINAPI ResUtilFreeParameterBlock(LPBYTE pOutParams, const BYTE *pInParams,
+        const RESUTIL_PROPERTY_ITEM *pPropertyTable);
+DWORD WINAPI ResUtilSetPropertyParameterBlock(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTable,
+        LPVOID Reserved, const BYTE *pInParams, const void *pInPropertyList, DWORD cbInPropertyListSize,
+        LPBYTE pOutParams);
+DWORD WINAPI ResUtilSetPropertyParameterBlockEx(HKEY hkeyClusterKey, const RESUTIL_PROPERTY_ITEM *pPropertyTable,
+        LPVOID Reserved, const BYTE *pInParams, const void *pInPropertyList, DWORD cbInPropertyListSize,
+        BOOL bForceWrite, LPBYTE pOutParams);
+
+/* One property of a list. */
+DWORD WINAPI ResUtilFindSzProperty(const void *pPropertyList, DWORD cbPropertyListSize, LPCWSTR pszPropertyName,
+        LPWSTR *pszPropertyValue);
+DWORD WINAPI ResUtilFindExpandSzProperty(const void *pPropertyList, DWORD cbPropertyListSize, LPCWSTR pszPropertyName,
+        LPWSTR *pszPropertyValue);
+DWORD WINAPI ResUtilFindExpandedSzProperty(const void *pPropertyList, DWORD cbPropertyListSize,
+        LPCWSTR pszPropertyName, LPWSTR *pszPropertyValue);
+DWORD WINAPI ResUtilFindDwordProperty(const void *pPropertyList, DWORD cbPropertyListSize, LPCWSTR pszPropertyName,
+        LPDWORD pdwPropertyValue);
+DWORD WINAPI ResUtilFindBinaryProperty(const void *pPropertyList, DWORD cbPropertyListSize, LPCWSTR pszPropertyName,
+        LPBYTE *pbPropertyValue, LPDWORD pcbPropertyValueSize);
+DWORD WINAPI ResUtilFindMultiSzProperty(const void *pPropertyList, DWORD cbPropertyListSize, LPCWSTR pszPropertyName,
+        LPWSTR *pszPropertyValue, LPDWORD pcbPropertyValueSize);
+DWORD WINAPI ResUtilFindLongProperty(const void *pPropertyList, DWORD cbPropertyListSize, LPCWSTR pszPropertyName,
+        LONG *plPropertyValue);
+DWORD WINAPI ResUtilFindULargeIntegerProperty(const void *pPropertyList, DWORD cbPropertyListSize,
+        LPCWSTR pszPropertyName, ULONGLONG *plPropertyValue);
+DWORD WINAPI ResUtilFindFileTimeProperty(const void *pPropertyList, DWORD cbPropertyListSize, LPCWSTR pszPropertyName,
+        FILETIME *pftPropertyValue);
+DWORD WINAPI ResUtilGetBinaryProperty(LPBYTE *ppbOutValue, LPDWORD pcbOutValueSize,
+        const CLUSPROP_BINARY *pValueStruct, const BYTE *pbOldValue, DWORD cbOldValueSize, LPBYTE *ppPropertyList,
+        LPDWORD pcbPropertyListSize);
+DWORD WINAPI ResUtilGetSzProperty(LPWSTR *ppszOutValue, const CLUSPROP_SZ *pValueStruct, LPCWSTR pszOldValue,
+        LPBYTE *ppPropertyList, LPDWORD pcbPropertyListSize);
+DWORD WINAPI ResUtilGetMultiSzProperty(LPWSTR *ppszOutValue, LPDWORD pcbOutValueSize, const CLUSPROP_SZ *pValueStruct,
+        LPCWSTR pszOldValue, DWORD cbOldValueSize, LPBYTE *ppPropertyList, LPDWORD pcbPropertyListSize);
+DWORD WINAPI ResUtilGetDwordProperty(LPDWORD pdwOutValue, const CLUSPROP_DWORD *pValueStruct, DWORD dwOldValue,
+        DWORD dwMinimum, DWORD dwMaximum, LPBYTE *ppPropertyList, LPDWORD pcbPropertyListSize);
+DWORD WINAPI ResUtilGetLongProperty(LONG *plOutValue, const CLUSPROP_LONG *pValueStruct, LONG lOldValue,
+        LONG lMinimum, LONG lMaximum, LPBYTE *ppPropertyList, LPDWORD pcbPropertyListSize);
+DWORD WINAPI ResUtilGetFileTimeProperty(FILETIME *pftOutValue, const CLUSPROP_FILETIME *pValueStruct,
+        FILETIME ftOldValue, FILETIME ftMinimum, FILETIME ftMaximum, LPBYTE *ppPropertyList,
+        LPDWORD pcbPropertyListSize);
+
+/* Values of the cluster database. What is handed out is freed with LocalFree. */
+LPWSTR WINAPI ResUtilDupString(LPCWSTR pszInString);
+DWORD WINAPI ResUtilGetBinaryValue(HKEY hkeyClusterKey, LPCWSTR pszValueName, LPBYTE *ppbOutValue,
+        LPDWORD pcbOutValueSize);
+LPWSTR WINAPI ResUtilGetSzValue(HKEY hkeyClusterKey, LPCWSTR pszValueName);
+LPWSTR WINAPI ResUtilGetExpandSzValue(HKEY hkeyClusterKey, LPCWSTR pszValueName, BOOL bExpand);
+DWORD WINAPI ResUtilGetDwordValue(HKEY hkeyClusterKey, LPCWSTR pszValueName, LPDWORD pdwOutValue,
+        DWORD dwDefaultValue);
+DWORD WINAPI ResUtilGetQwordValue(HKEY hkeyClusterKey, LPCWSTR pszValueName, ULONGLONG *pqwOutValue,
+        ULONGLONG qwDefaultValue);
+DWORD WINAPI ResUtilSetBinaryValue(HKEY hkeyClusterKey, LPCWSTR pszValueName, const BYTE *pbNewValue,
+        DWORD cbNewValueSize, LPBYTE *ppbOutValue, LPDWORD pcbOutValueSize);
+DWORD WINAPI ResUtilSetSzValue(HKEY hkeyClusterKey, LPCWSTR pszValueName, LPCWSTR pszNewValue, LPWSTR *ppszOutString);
+DWORD WINAPI ResUtilSetExpandSzValue(HKEY hkeyClusterKey, LPCWSTR pszValueName, LPCWSTR pszNewValue,
+        LPWSTR *ppszOutString);
+DWORD WINAPI ResUtilSetMultiSzValue(HKEY hkeyClusterKey, LPCWSTR pszValueName, LPCWSTR pszNewValue,
+        DWORD cbNewValueSize, LPWSTR *ppszOutValue, LPDWORD pcbOutValueSize);
+DWORD WINAPI ResUtilSetDwordValue(HKEY hkeyClusterKey, LPCWSTR pszValueName, DWORD dwNewValue, LPDWORD pdwOutValue);
+DWORD WINAPI ResUtilSetQwordValue(HKEY hkeyClusterKey, LPCWSTR pszValueName, ULONGLONG qwNewValue,
+        ULONGLONG *pqwOutValue);
+DWORD WINAPI ResUtilSetValueEx(HKEY hkeyClusterKey, LPCWSTR valueName, DWORD valueType, const BYTE *valueData,
+        DWORD valueSize, DWORD flags);
+DWORD WINAPI ResUtilsDeleteKeyTree(HKEY key, LPCWSTR keyName, BOOL treatNoKeyAsError);
+
+/* Services, environment, paths. */
+DWORD WINAPI ResUtilStartResourceService(LPCWSTR pszServiceName, LPSC_HANDLE phServiceHandle);
+DWORD WINAPI ResUtilVerifyResourceService(LPCWSTR pszServiceName);
+DWORD WINAPI ResUtilStopResourceService(LPCWSTR pszServiceName);
+DWORD WINAPI ResUtilVerifyService(SC_HANDLE hServiceHandle);
+DWORD WINAPI ResUtilStopService(SC_HANDLE hServiceHandle);
+DWORD WINAPI ResUtilSetResourceServiceEnvironment(LPCWSTR pszServiceName, HRESOURCE hResource,
+        PLOG_EVENT_ROUTINE pfnLogEvent, RESOURCE_HANDLE hResourceHandle);
+DWORD WINAPI ResUtilRemoveResourceServiceEnvironment(LPCWSTR pszServiceName, PLOG_EVENT_ROUTINE pfnLogEvent,
+        RESOURCE_HANDLE hResourceHandle);
+DWORD WINAPI ResUtilSetResourceServiceStartParameters(LPCWSTR pszServiceName, SC_HANDLE schSCMHandle,
+        LPSC_HANDLE phService, PLOG_EVENT_ROUTINE pfnLogEvent, RESOURCE_HANDLE hResourceHandle);
+DWORD WINAPI ResUtilSetResourceServiceStartParametersEx(LPCWSTR pszServiceName, SC_HANDLE schSCMHandle,
+        LPSC_HANDLE phService, DWORD dwDesiredAccess, PLOG_EVENT_ROUTINE pfnLogEvent,
+        RESOURCE_HANDLE hResourceHandle);
+DWORD WINAPI ResUtilTerminateServiceProcessFromResDll(DWORD dwServicePid, BOOL bOffline, LPDWORD pdwResourceState,
+        PLOG_EVENT_ROUTINE pfnLogEvent, RESOURCE_HANDLE hResourceHandle);
+LPWSTR WINAPI ResUtilExpandEnvironmentStrings(LPCWSTR pszSrc);
+LPVOID WINAPI ResUtilGetEnvironmentWithNetName(HRESOURCE hResource);
+DWORD WINAPI ResUtilFreeEnvironment(LPVOID lpEnvironment);
+DWORD WINAPI ResUtilCreateDirectoryTree(LPCWSTR pszPath);
+BOOL WINAPI ResUtilIsPathValid(LPCWSTR pszPath);
+
+/* Dependencies, enumeration, comparison, the cluster as a whole. */
+HRESOURCE WINAPI ResUtilGetResourceDependency(HANDLE hSelf, LPCWSTR lpszResourceType);
+HRESOURCE WINAPI ResUtilGetResourceDependencyEx(HANDLE hSelf, LPCWSTR lpszResourceType, DWORD dwDesiredAccess);
+HRESOURCE WINAPI ResUtilGetResourceDependencyByName(HCLUSTER hCluster, HANDLE hSelf, LPCWSTR lpszResourceType,
+        BOOL bRecurse);
+HRESOURCE WINAPI ResUtilGetResourceDependencyByNameEx(HCLUSTER hCluster, HANDLE hSelf, LPCWSTR lpszResourceType,
+        BOOL bRecurse, DWORD dwDesiredAccess);
+HRESOURCE WINAPI ResUtilGetResourceDependencyByClass(HCLUSTER hCluster, HANDLE hSelf, CLUS_RESOURCE_CLASS_INFO *prci,
+        BOOL bRecurse);
+HRESOURCE WINAPI ResUtilGetResourceDependencyByClassEx(HCLUSTER hCluster, HANDLE hSelf,
+        CLUS_RESOURCE_CLASS_INFO *prci, BOOL bRecurse, DWORD dwDesiredAccess);
+HRESOURCE WINAPI ResUtilGetResourceNameDependency(LPCWSTR lpszResourceName, LPCWSTR lpszResourceType);
+HRESOURCE WINAPI ResUtilGetResourceNameDependencyEx(LPCWSTR lpszResourceName, LPCWSTR lpszResourceType,
+        DWORD dwDesiredAccess);
+BOOL WINAPI ResUtilResourcesEqual(HRESOURCE hSelf, HRESOURCE hResource);
+BOOL WINAPI ResUtilResourceTypesEqual(LPCWSTR lpszResourceTypeName, HRESOURCE hResource);
+BOOL WINAPI ResUtilIsResourceClassEqual(CLUS_RESOURCE_CLASS_INFO *prci, HRESOURCE hResource);
+DWORD WINAPI ResUtilDupResource(HRESOURCE group, HRESOURCE *copy);
+DWORD WINAPI ResUtilGetResourceName(HRESOURCE hResource, LPWSTR pszResourceName, LPDWORD pcchResourceNameInOut);
+DWORD WINAPI ResUtilGetResourceDependentIPAddressProps(HRESOURCE hResource, LPWSTR pszAddress, LPDWORD pcchAddress,
+        LPWSTR pszSubnetMask, LPDWORD pcchSubnetMask, LPWSTR pszNetwork, LPDWORD pcchNetwork);
+DWORD WINAPI ResUtilEnumResources(HRESOURCE hSelf, LPCWSTR lpszResTypeName, LPRESOURCE_CALLBACK pResCallBack,
+        LPVOID pParameter);
+DWORD WINAPI ResUtilEnumResourcesEx(HCLUSTER hCluster, HRESOURCE hSelf, LPCWSTR lpszResTypeName,
+        LPRESOURCE_CALLBACK_EX pResCallBack, LPVOID pParameter);
+DWORD WINAPI ResUtilEnumResourcesEx2(HCLUSTER hCluster, HRESOURCE hSelf, LPCWSTR lpszResTypeName,
+        LPRESOURCE_CALLBACK_EX pResCallBack, LPVOID pParameter, DWORD dwDesiredAccess);
+DWORD WINAPI ResUtilEnumGroups(HCLUSTER hCluster, HGROUP hSelf, LPGROUP_CALLBACK_EX pResCallBack, LPVOID pParameter);
+DWORD WINAPI ResUtilEnumGroupsEx(HCLUSTER hCluster, HGROUP hSelf, CLUSGROUP_TYPE groupType,
+        LPGROUP_CALLBACK_EX pResCallBack, LPVOID pParameter);
+DWORD WINAPI ResUtilNodeEnum(HCLUSTER hCluster, LPNODE_CALLBACK pNodeCallBack, LPVOID pParameter);
+DWORD WINAPI ResUtilResourceDepEnum(HRESOURCE hSelf, DWORD enumType, LPRESOURCE_CALLBACK_EX pResCallBack,
+        LPVOID pParameter);
+DWORD WINAPI ResUtilGetCoreClusterResources(HCLUSTER hCluster, HRESOURCE *phClusterNameResource,
+        HRESOURCE *phClusterIPAddressResource, HRESOURCE *phClusterQuorumResource);
+DWORD WINAPI ResUtilGetCoreClusterResourcesEx(HCLUSTER hClusterIn, HRESOURCE *phClusterNameResourceOut,
+        HRESOURCE *phClusterQuorumResourceOut, DWORD dwDesiredAccess);
+HGROUP WINAPI ResUtilGetCoreGroup(HCLUSTER hCluster);
+DWORD WINAPI ResUtilGroupsEqual(HGROUP hSelf, HGROUP hGroup, BOOL *pEqual);
+DWORD WINAPI ResUtilDupGroup(HGROUP group, HGROUP *copy);
+DWORD WINAPI ResUtilGetClusterGroupType(HGROUP hGroup, CLUSGROUP_TYPE *groupType);
+DWORD WINAPI ResUtilGetClusterId(HCLUSTER hCluster, GUID *guid);
+CLUSTER_ROLE_STATE WINAPI ResUtilGetClusterRoleState(HCLUSTER hCluster, CLUSTER_ROLE eClusterRole);
+
+/* Functions that need Windows, and fail as documented. */
+HCLUSCRYPTPROVIDER WINAPI OpenClusterCryptProvider(LPCWSTR lpszResource, LPCSTR lpszProvider, DWORD dwType,
+        DWORD dwFlags);
+HCLUSCRYPTPROVIDER WINAPI OpenClusterCryptProviderEx(LPCWSTR lpszResource, LPCWSTR lpszKeyname, LPCSTR lpszProvider,
+        DWORD dwType, DWORD dwFlags);
+DWORD WINAPI CloseClusterCryptProvider(HCLUSCRYPTPROVIDER hClusCryptProvider);
+DWORD WINAPI ClusterEncrypt(HCLUSCRYPTPROVIDER hClusCryptProvider, const BYTE *pData, DWORD cbData, LPBYTE *ppData,
+        LPDWORD pcbData);
+DWORD WINAPI ClusterDecrypt(HCLUSCRYPTPROVIDER hClusCryptProvider, const BYTE *pCryptInput, DWORD cbCryptInput,
+        LPBYTE *ppCryptOutput, LPDWORD pcbCryptOutput);
+DWORD WINAPI FreeClusterCrypt(const void *pCryptInfo);
+BOOL WINAPI ClusterIsPathOnSharedVolume(LPCWSTR lpszPathName);
+BOOL WINAPI ClusterGetVolumePathName(LPCWSTR lpszFileName, LPWSTR lpszVolumePathName, DWORD cchBufferLength);
+BOOL WINAPI ClusterGetVolumeNameForVolumeMountPoint(LPCWSTR lpszVolumeMountPoint, LPWSTR lpszVolumeName,
+        DWORD cchBufferLength);
+DWORD WINAPI ResUtilFindDependentDiskResourceDriveLetter(HCLUSTER hCluster, HRESOURCE hResource,
+        LPWSTR pszDriveLetter, LPDWORD pcchDriveLetter);
+DWORD WINAPI ResUtilVerifyShutdownSafe(DWORD flags, DWORD reason, LPDWORD pResult);
+
 #ifdef __cplusplus
 }
 #endif

@@ -11,6 +11,13 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+/* First, since its own wide functions are replaced below. */
+#ifdef __cplusplus
+#include <cwchar>
+#else
+#include <wchar.h>
+#endif
 
 #if __WCHAR_MAX__ > 0xFFFF
 #error "wchar_t must be 16 bits wide here: compile with -fshort-wchar"
@@ -47,9 +54,30 @@ extern "C" {
 #define DUMMYUNIONNAME
 #define MAX_PATH 260
 #define UNREFERENCED_PARAMETER(parameter) ((void)(parameter))
+#define UNREFERENCED_LOCAL_VARIABLE(variable) ((void)(variable))
 #define ARRAYSIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define ZeroMemory(destination, length) __builtin_memset((destination), 0, (length))
 #define CopyMemory(destination, source, length) __builtin_memcpy((destination), (source), (length))
+#define MoveMemory(destination, source, length) __builtin_memmove((destination), (source), (length))
+#define FillMemory(destination, length, fill) __builtin_memset((destination), (fill), (length))
+#define RtlZeroMemory ZeroMemory
+#define RtlCopyMemory CopyMemory
+#define RtlMoveMemory MoveMemory
+#define RtlFillMemory FillMemory
+#define LOWORD(value) ((WORD)((ULONG_PTR)(value) & 0xFFFF))
+#define HIWORD(value) ((WORD)(((ULONG_PTR)(value) >> 16) & 0xFFFF))
+#define LOBYTE(value) ((BYTE)((ULONG_PTR)(value) & 0xFF))
+#define HIBYTE(value) ((BYTE)(((ULONG_PTR)(value) >> 8) & 0xFF))
+#define MAKEWORD(low, high) ((WORD)((BYTE)(low) | (WORD)(BYTE)(high) << 8))
+#define MAKELONG(low, high) ((LONG)((WORD)(low) | (DWORD)(WORD)(high) << 16))
+#if !defined(NOMINMAX) && !defined(__cplusplus)
+#ifndef min
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#endif
+#ifndef max
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#endif
+#endif
 
 typedef int32_t BOOL, *PBOOL, *LPBOOL;
 typedef uint8_t BYTE, *PBYTE, *LPBYTE, UCHAR, *PUCHAR, BOOLEAN;
@@ -105,86 +133,90 @@ DWORD GetLastError(void);
 #define KEY_WRITE 0x20006
 #define KEY_ALL_ACCESS 0xF003F
 
-/* The C library's wide functions are built for 32 bits; these replace them. */
-static inline size_t stead_wcslen(const wchar_t *text)
+/*
+ * A small part of the system; provided by libresutils.so. Blocks are aligned to 16 and never move.
+ */
+#define LMEM_FIXED 0x0000
+#define LMEM_MOVEABLE 0x0002
+#define LMEM_ZEROINIT 0x0040
+#define LPTR (LMEM_FIXED | LMEM_ZEROINIT)
+#define HEAP_ZERO_MEMORY 0x00000008
+#define WAIT_OBJECT_0 0
+#define WAIT_FAILED 0xFFFFFFFFu
+
+typedef HANDLE HLOCAL;
+typedef struct _SECURITY_ATTRIBUTES {
+    DWORD nLength; LPVOID lpSecurityDescriptor; BOOL bInheritHandle;
+} SECURITY_ATTRIBUTES, *PSECURITY_ATTRIBUTES, *LPSECURITY_ATTRIBUTES;
+/* Opaque. Zeroed, it is initialised by its first use. */
+typedef struct _CRITICAL_SECTION { PVOID Handle; ULONGLONG Reserved[4]; } CRITICAL_SECTION, *PCRITICAL_SECTION, *LPCRITICAL_SECTION;
+
+HLOCAL WINAPI LocalAlloc(UINT uFlags, SIZE_T uBytes);
+HLOCAL WINAPI LocalFree(HLOCAL hMem);
+HLOCAL WINAPI LocalReAlloc(HLOCAL hMem, SIZE_T uBytes, UINT uFlags);
+SIZE_T WINAPI LocalSize(HLOCAL hMem);
+HANDLE WINAPI GetProcessHeap(void);
+LPVOID WINAPI HeapAlloc(HANDLE hHeap, DWORD dwFlags, SIZE_T dwBytes);
+BOOL WINAPI HeapFree(HANDLE hHeap, DWORD dwFlags, LPVOID lpMem);
+LPVOID WINAPI HeapReAlloc(HANDLE hHeap, DWORD dwFlags, LPVOID lpMem, SIZE_T dwBytes);
+/* Events have no names: they are of one process. STEAD_FD_FROM_HANDLE gives the descriptor to poll. */
+HANDLE WINAPI CreateEventW(LPSECURITY_ATTRIBUTES lpEventAttributes, BOOL bManualReset, BOOL bInitialState, LPCWSTR lpName);
+BOOL WINAPI SetEvent(HANDLE hEvent);
+BOOL WINAPI ResetEvent(HANDLE hEvent);
+/* For events, other descriptors, and hThread of a worker. */
+DWORD WINAPI WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds);
+/* For what CreateEventW and ClusWorkerCreate made; a descriptor of another origin is closed with close. */
+BOOL WINAPI CloseHandle(HANDLE hObject);
+BOOL WINAPI CloseServiceHandle(SC_HANDLE hSCObject);
+void WINAPI Sleep(DWORD dwMilliseconds);
+DWORD WINAPI GetTickCount(void);
+ULONGLONG WINAPI GetTickCount64(void);
+DWORD WINAPI GetCurrentThreadId(void);
+DWORD WINAPI GetCurrentProcessId(void);
+void WINAPI InitializeCriticalSection(LPCRITICAL_SECTION lpCriticalSection);
+void WINAPI EnterCriticalSection(LPCRITICAL_SECTION lpCriticalSection);
+BOOL WINAPI TryEnterCriticalSection(LPCRITICAL_SECTION lpCriticalSection);
+void WINAPI LeaveCriticalSection(LPCRITICAL_SECTION lpCriticalSection);
+void WINAPI DeleteCriticalSection(LPCRITICAL_SECTION lpCriticalSection);
+#define CreateEvent CreateEventW
+
+static inline LONG InterlockedIncrement(LONG volatile *addend) { return __atomic_add_fetch(addend, 1, __ATOMIC_SEQ_CST); }
+static inline LONG InterlockedDecrement(LONG volatile *addend) { return __atomic_sub_fetch(addend, 1, __ATOMIC_SEQ_CST); }
+static inline LONG InterlockedExchange(LONG volatile *target, LONG value)
 {
-    size_t length = 0;
-    while (text[length] != 0)
-        length++;
-    return length;
+    return __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);
+}
+static inline LONG InterlockedExchangeAdd(LONG volatile *addend, LONG value)
+{
+    return __atomic_fetch_add(addend, value, __ATOMIC_SEQ_CST);
+}
+static inline LONG InterlockedCompareExchange(LONG volatile *destination, LONG exchange, LONG comparand)
+{
+    __atomic_compare_exchange_n(destination, &comparand, exchange, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return comparand;
+}
+static inline LONG64 InterlockedIncrement64(LONG64 volatile *addend) { return __atomic_add_fetch(addend, 1, __ATOMIC_SEQ_CST); }
+static inline LONG64 InterlockedDecrement64(LONG64 volatile *addend) { return __atomic_sub_fetch(addend, 1, __ATOMIC_SEQ_CST); }
+static inline LONG64 InterlockedExchange64(LONG64 volatile *target, LONG64 value)
+{
+    return __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);
+}
+static inline LONG64 InterlockedCompareExchange64(LONG64 volatile *destination, LONG64 exchange, LONG64 comparand)
+{
+    __atomic_compare_exchange_n(destination, &comparand, exchange, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return comparand;
+}
+static inline PVOID InterlockedExchangePointer(PVOID volatile *target, PVOID value)
+{
+    return __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);
+}
+static inline PVOID InterlockedCompareExchangePointer(PVOID volatile *destination, PVOID exchange, PVOID comparand)
+{
+    __atomic_compare_exchange_n(destination, &comparand, exchange, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return comparand;
 }
 
-static inline int stead_wcsncmp(const wchar_t *a, const wchar_t *b, size_t count)
-{
-    for (; count > 0; a++, b++, count--)
-        if (*a != *b || *a == 0)
-            return (int)(uint16_t)*a - (int)(uint16_t)*b;
-    return 0;
-}
-
-static inline int stead_wcscmp(const wchar_t *a, const wchar_t *b)
-{
-    return stead_wcsncmp(a, b, (size_t)-1);
-}
-
-static inline wchar_t stead_towlower(wchar_t unit)
-{
-    return (wchar_t)(unit >= 'A' && unit <= 'Z' ? unit + ('a' - 'A') : unit);
-}
-
-/* Compares without regard to ASCII case. */
-static inline int stead_wcsicmp(const wchar_t *a, const wchar_t *b)
-{
-    while (*a != 0 && stead_towlower(*a) == stead_towlower(*b)) {
-        a++;
-        b++;
-    }
-    return (int)(uint16_t)stead_towlower(*a) - (int)(uint16_t)stead_towlower(*b);
-}
-
-static inline wchar_t *stead_wcscpy(wchar_t *to, const wchar_t *from)
-{
-    wchar_t *begin = to;
-    while ((*to++ = *from++) != 0) {
-    }
-    return begin;
-}
-
-static inline wchar_t *stead_wcsncpy(wchar_t *to, const wchar_t *from, size_t count)
-{
-    size_t i = 0;
-    for (; i < count && from[i] != 0; i++)
-        to[i] = from[i];
-    for (; i < count; i++)
-        to[i] = 0;
-    return to;
-}
-
-static inline wchar_t *stead_wcscat(wchar_t *to, const wchar_t *from)
-{
-    stead_wcscpy(to + stead_wcslen(to), from);
-    return to;
-}
-
-static inline const wchar_t *stead_wcschr(const wchar_t *text, wchar_t unit)
-{
-    for (; *text != unit; text++)
-        if (*text == 0)
-            return NULL;
-    return text;
-}
-
-#define wcslen stead_wcslen
-#define wcscmp stead_wcscmp
-#define wcsncmp stead_wcsncmp
-#define _wcsicmp stead_wcsicmp
-#define lstrcmpiW stead_wcsicmp
-#define lstrcmpW stead_wcscmp
-#define lstrlenW(text) ((int)stead_wcslen(text))
-#define wcscpy stead_wcscpy
-#define wcsncpy stead_wcsncpy
-#define wcscat stead_wcscat
-#define wcschr stead_wcschr
+#include "stead_wide.h"
 
 /* Status codes. */
 #define NO_ERROR 0
