@@ -3,6 +3,7 @@
 mod bench;
 mod coverage;
 mod functions;
+mod listings;
 mod packages;
 mod run;
 mod tests;

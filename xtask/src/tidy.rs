@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::coverage;
+use crate::listings;
 use crate::run::output;
 
 /// Which crates of the project a crate may depend on. Programs and contracts alternate along the flow.
@@ -26,7 +27,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stead-policy", &["stead-types"]),
     ("stead-types", &[]),
     ("stead-guardian", &["stead-monitor-protocol", "stead-types"]),
-    ("stead-monitor", &["stead-monitor-protocol", "stead-clusapi", "stead-resapi", "stead-types"]),
+    (
+        "stead-monitor",
+        &["stead-monitor-protocol", "stead-clusapi", "stead-resapi", "stead-resutils", "stead-types"],
+    ),
     ("stead-monitor-protocol", &["stead-types"]),
     ("stead-clusapi", &["stead-resapi"]),
     ("stead-clusres", &["stead-sdk", "stead-resapi"]),
@@ -68,6 +72,7 @@ pub(crate) fn run(fix: bool) -> Result<(), String> {
         breaches.extend(file(path, text));
     }
     breaches.extend(coverage::check(&files, fix)?);
+    breaches.extend(listings::check(fix)?);
     breaches.extend(reasons()?);
     for breach in &breaches {
         eprintln!("tidy: {breach}");

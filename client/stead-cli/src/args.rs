@@ -374,6 +374,17 @@ pub(crate) enum TypeVerb {
         #[arg(long, value_name = "NAME=NUMBER")]
         common: Vec<String>,
     },
+    /// Begin a resource type of your own: a folder with everything that is needed
+    New {
+        /// The name of the type, such as "Print Queue"
+        name: String,
+        /// The language
+        #[arg(long, value_parser = ["c", "rust"])]
+        lang: String,
+        /// The folder to make; by default the name in lower case with dashes
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
     /// Forget a type that no resource has
     Unregister {
         /// The name

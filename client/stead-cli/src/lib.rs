@@ -8,6 +8,7 @@ mod edit;
 mod exit;
 mod operate;
 mod show;
+mod skeleton;
 mod top;
 mod up;
 
@@ -347,6 +348,7 @@ async fn resource_type(client: &Client, verb: TypeVerb, json: bool) -> Result<Ex
             Ok(Exit::Done)
         }
         TypeVerb::Register { name, dll, common } => edit::register(client, &name, &dll, &common, plain).await,
+        TypeVerb::New { name, lang, dir } => skeleton::new(&name, lang == "rust", dir, json),
         TypeVerb::Unregister { name } => {
             let path = format!("/v1/types/{}", encode(&name));
             operate::run(client, (Method::DELETE, &path), &Operate::default(), plain, operate::plainly).await

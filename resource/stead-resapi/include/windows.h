@@ -467,6 +467,16 @@ static inline PVOID InterlockedCompareExchangePointer(PVOID volatile *destinatio
 #define ERROR_CLUSTER_INVALID_INFRASTRUCTURE_FILESERVER_NAME 5998
 #define ERROR_CLUSTERSET_MANAGEMENT_CLUSTER_UNREACHABLE 5999
 
+/* Text between UTF-16 and UTF-8; provided by libresutils.so. */
+#define CP_ACP 0
+#define CP_UTF8 65001
+#define WC_ERR_INVALID_CHARS 0x80
+#define MB_ERR_INVALID_CHARS 0x8
+int WINAPI WideCharToMultiByte(UINT CodePage, DWORD dwFlags, LPCWSTR lpWideCharStr, int cchWideChar,
+                               LPSTR lpMultiByteStr, int cbMultiByte, LPCSTR lpDefaultChar, BOOL *lpUsedDefaultChar);
+int WINAPI MultiByteToWideChar(UINT CodePage, DWORD dwFlags, LPCSTR lpMultiByteStr, int cbMultiByte,
+                               LPWSTR lpWideCharStr, int cchWideChar);
+
 #ifdef __cplusplus
 }
 #endif
