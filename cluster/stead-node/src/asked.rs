@@ -1,8 +1,8 @@
 //! What resource DLLs ask and store through their monitors.
 
 use stead_monitor_protocol::{
-    Answer, AskId, CommonFacts, GroupFacts, Hex, KeyChange, MonitorKey, Named, NodeFacts, Properties,
-    Question, ResourceFacts,
+    Answer, AskId, CommonFacts, GroupFacts, Hex, InstanceId, KeyChange, MonitorKey, Named, NodeFacts,
+    Properties, Question, ResourceFacts,
 };
 use stead_policy::{ClusterConfig, GroupView, Request, RequestId, ResourceView};
 use stead_types::{Code, ResourceName};
@@ -42,15 +42,12 @@ fn page(names: impl Iterator<Item = String>, after: Option<&str>) -> Answer {
 
 impl Node {
     /// Takes in a question; the answer may come later.
-    pub(crate) fn asked(&mut self, asker: Asker, resource: Option<ResourceName>, question: Question) {
+    pub(crate) fn asked(&mut self, asker: Asker, question: Question) {
         let answer = match question {
-            Question::Store { instance: _, changes } => match resource {
-                Some(resource) => {
-                    self.queue_write(Queued::Keys { asker, resource, changes });
-                    return;
-                }
-                None => Err(Code::ERROR_RESOURCE_NOT_FOUND),
-            },
+            Question::Store { instance, changes } => {
+                self.queue_write(Queued::Keys { asker, instance, changes });
+                return;
+            }
             Question::Cluster => Ok(self.facts()),
             Question::Names { of, after } => Ok(self.names(of, after.as_deref())),
             Question::Resource { name } => self.resource_facts(&name),
@@ -226,14 +223,16 @@ impl Node {
         self.monitors.control(&name, code, in_buffer, out_size).ok_or(Code::ERROR_RESOURCE_NOT_AVAILABLE)
     }
 
-    /// What to write for keys; `None` if they are refused, which the monitor has been told.
+    /// What to write for keys; `None` if they are refused, which the monitor has been told. A monitor stores for what
+    /// it hosts now: a write that waited while its monitor died must not come behind the next monitor's reading.
     pub(crate) fn keys_to_write(
         &mut self,
         asker: &Asker,
-        resource: &ResourceName,
+        instance: InstanceId,
         changes: &[KeyChange],
     ) -> Option<Vec<stead_store::Operation>> {
-        match self.catalog.keep(resource, changes) {
+        let resource = self.monitors.hosted(&asker.monitor, instance).ok_or(Code::ERROR_RESOURCE_NOT_FOUND);
+        match resource.and_then(|resource| self.catalog.keep(&resource, changes)) {
             Ok(operation) => Some(vec![operation]),
             Err(code) => {
                 self.answer(asker, Err(code));

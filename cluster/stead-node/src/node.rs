@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use rustix::event::{EventfdFlags, eventfd};
 use stead_api::{Controlled, Event as HistoryEvent, Explanation, Failure, Line};
-use stead_monitor_protocol::{Answer as MonitorAnswer, Hex, KeyChange, OpId, ToMonitor};
+use stead_monitor_protocol::{Answer as MonitorAnswer, Hex, InstanceId, KeyChange, OpId, ToMonitor};
 use stead_policy::{
     Action, Answer, Change, Event, Level, News, Policy, Record, Refusal, Report, Request, RequestId, WriteId,
 };
@@ -67,7 +67,7 @@ pub(crate) enum Queued {
     /// What the policy wants stored.
     Policy(WriteId, Vec<Change>),
     /// What a resource DLL stores under its resource's keys.
-    Keys { asker: MonitorAsker, resource: ResourceName, changes: Vec<KeyChange> },
+    Keys { asker: MonitorAsker, instance: InstanceId, changes: Vec<KeyChange> },
 }
 
 /// One node.
@@ -254,7 +254,7 @@ impl Node {
                 }
                 None => {}
             },
-            MonitorEvent::Asked { asker, resource, question } => self.asked(asker, resource, question),
+            MonitorEvent::Asked { asker, question } => self.asked(asker, question),
             MonitorEvent::Checked(checked) => self.checked(checked),
             MonitorEvent::Log { resource, level, text } => {
                 let resource = resource.map(|name| name.to_string()).unwrap_or_default();
@@ -565,8 +565,8 @@ impl Node {
         {
             let (ticket, operations) = match write {
                 Queued::Policy(write, changes) => (Ticket::Policy(write), self.catalog.operations(&changes)),
-                Queued::Keys { asker, resource, changes } => {
-                    let Some(operations) = self.keys_to_write(&asker, &resource, &changes) else { continue };
+                Queued::Keys { asker, instance, changes } => {
+                    let Some(operations) = self.keys_to_write(&asker, instance, &changes) else { continue };
                     (Ticket::Keys(asker), operations)
                 }
             };

@@ -101,9 +101,12 @@ impl Asking {
         (pending.then)(answered.code, answered.answer);
     }
 
-    /// Asks a new node what the last one has not answered.
-    pub(crate) fn again(&self) {
-        for pending in lock(&self.state).pending.values() {
+    /// Answers the greeting of a new node, and asks it what the last one has not answered. Nothing comes between: the
+    /// node takes no question in before the answer, and then all of them in their order.
+    pub(crate) fn again(&self, hello: &FromMonitor) {
+        let state = lock(&self.state);
+        (self.send)(hello);
+        for pending in state.pending.values() {
             (self.send)(&pending.message);
         }
     }
@@ -285,6 +288,8 @@ impl Cluster for Around {
 mod tests {
     use super::*;
 
+    const HELLO: FromMonitor = FromMonitor::Hello { version: 1 };
+
     fn leak<T>(value: T) -> &'static T {
         Box::leak(Box::new(value))
     }
@@ -329,7 +334,8 @@ mod tests {
             std::thread::spawn(move || tree.change(vec![change("a")]))
         };
         let first = asked.recv().unwrap();
-        asking.again();
+        asking.again(&HELLO);
+        assert_eq!(asked.recv().unwrap(), HELLO);
         assert_eq!(asked.recv().unwrap(), first);
         let FromMonitor::Ask { ask, .. } = first else { panic!("{first:?}") };
         let answered = Answered { ask, code: Code::SUCCESS, answer: Answer::Nothing };
@@ -338,7 +344,8 @@ mod tests {
         assert_eq!(tree.parameters().len(), 1);
         // A second answer, of the node that died, changes nothing.
         asking.answered(answered);
-        asking.again();
+        asking.again(&HELLO);
+        assert_eq!(asked.recv().unwrap(), HELLO);
         assert!(asked.try_recv().is_err());
     }
 }

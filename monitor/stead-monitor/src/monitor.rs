@@ -380,8 +380,7 @@ impl Monitor {
         let engine = self.engine;
         match message {
             ToMonitor::Hello { .. } => {
-                self.node.send(&FromMonitor::Hello { version: VERSION });
-                self.asking.again();
+                self.asking.again(&FromMonitor::Hello { version: VERSION });
             }
             ToMonitor::Answered(answered) => self.asking.answered(answered),
             ToMonitor::Open {

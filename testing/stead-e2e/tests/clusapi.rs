@@ -7,17 +7,17 @@ use std::process::Command;
 
 use stead_e2e::{Node, compile, kill, root, until};
 
-/// The resource DLL, linked with `-lclusapi`; the library it names is nowhere on the loader's way.
-fn dll(folder: &Path) -> PathBuf {
+/// A resource DLL, linked with `-lclusapi`; the library it names is nowhere on the loader's way.
+fn dll(folder: &Path, name: &str) -> PathBuf {
     let name_only = folder.join("libclusapi.so");
     let empty = folder.join("empty.c");
     fs::write(&empty, "").unwrap();
     let mut cc = Command::new("cc");
     cc.args(["-shared", "-nostdlib", "-Wl,-soname,libclusapi.so", "-o"]).arg(&name_only).arg(&empty);
     assert!(cc.status().unwrap().success());
-    let source = root().join("testing/stead-e2e/dll/keys.c");
+    let source = root().join(format!("testing/stead-e2e/dll/{name}.c"));
     let place = format!("-L{}", folder.display());
-    let dll = compile(&source, folder, "keys.so", &[&place, "-Wl,--no-as-needed", "-lclusapi"]);
+    let dll = compile(&source, folder, &format!("{name}.so"), &[&place, "-Wl,--no-as-needed", "-lclusapi"]);
     fs::remove_file(name_only).unwrap();
     dll
 }
@@ -71,7 +71,7 @@ fn online_again(node: &Node, path: &Path) -> Vec<String> {
 #[test]
 fn what_a_resource_dll_stores_survives_and_what_it_asks_is_answered() {
     let folder = tempfile::tempdir().unwrap();
-    let (dll, path) = (dll(folder.path()), folder.path().join("report"));
+    let (dll, path) = (dll(folder.path(), "keys"), folder.path().join("report"));
     let mut node = Node::up(&config(&dll, &path, ""));
     node.wait("elsewhere", "Online");
     node.wait("keys", "Online");
@@ -144,6 +144,67 @@ fn what_a_resource_dll_stores_survives_and_what_it_asks_is_answered() {
     assert!(node.apply(&config(&dll, &path, ", Runs = 40")).status.success());
     let changed = online_again(&node, &path);
     assert_eq!(changed[0], "runs 41 0");
+    assert_eq!(node.end(), 0);
+}
+
+/// The numbers behind `word`, with the error that follows, where one does.
+fn counted(lines: &[String], word: &str) -> Vec<(u32, Option<u32>)> {
+    let numbers = |line: &String| {
+        let parts: Vec<&str> = line.split(' ').collect();
+        assert_eq!(parts[0], word, "{line}");
+        (parts[1].parse().unwrap(), parts.get(3).map(|error| error.parse().unwrap()))
+    };
+    lines.iter().filter(|line| *line != "end").map(numbers).collect()
+}
+
+#[test]
+fn writes_that_a_killed_node_did_not_answer_are_made_by_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dll, path) = (dll(folder.path(), "storm"), folder.path().join("report"));
+    let config = format!(
+        r#"
+[[type]]
+name = "Storm"
+dll = "{}"
+[[group]]
+name = "g"
+[[group.resource]]
+name = "storm"
+type = "Storm"
+properties = {{ Report = "{}" }}
+"#,
+        dll.display(),
+        path.display()
+    );
+    let mut node = Node::up(&config);
+    node.wait("storm", "Online");
+    assert_eq!(counted(&report(&path), "found"), [(0, None); 4]);
+    for _ in 0..4 {
+        let process = node.processes("node")[0];
+        kill(process);
+        until("the next node answers", || {
+            node.run(&["status"])
+                .status
+                .success()
+                .then_some(())
+                .filter(|()| node.processes("node") != [process])
+        });
+    }
+    node.ok(&["resource", "offline", "storm"]);
+    let acknowledged = counted(&report(&path), "acknowledged");
+    assert!(acknowledged.iter().all(|(count, error)| *count > 0 && *error == Some(0)), "{acknowledged:?}");
+    let expected: Vec<(u32, Option<u32>)> = acknowledged.iter().map(|(count, _)| (*count, None)).collect();
+    // The monitor's copy, and what the database has.
+    node.ok(&["resource", "online", "storm"]);
+    assert_eq!(counted(&report(&path), "found"), expected);
+    node.ok(&["resource", "offline", "storm"]);
+    let acknowledged = counted(&report(&path), "acknowledged");
+    assert_eq!(node.end(), 0);
+    fs::remove_file(&path).unwrap();
+    node.start(&[]);
+    node.ok(&["resource", "online", "storm"]);
+    let expected: Vec<(u32, Option<u32>)> = acknowledged.iter().map(|(count, _)| (*count, None)).collect();
+    assert_eq!(counted(&report(&path), "found"), expected);
     assert_eq!(node.end(), 0);
 }
 

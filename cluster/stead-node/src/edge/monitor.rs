@@ -40,8 +40,8 @@ pub(crate) enum MonitorEvent {
     Controlled { op: OpId, code: Code, output: Hex },
     /// A check of a type or of properties was answered.
     Checked(Checked),
-    /// A resource DLL asks something, for an instance of `resource` where it stores.
-    Asked { asker: Asker, resource: Option<ResourceName>, question: Question },
+    /// A resource DLL asks something.
+    Asked { asker: Asker, question: Question },
     /// A line for the cluster log.
     Log { resource: Option<ResourceName>, level: LogLevel, text: String },
     /// A resource DLL broke a rule.
@@ -81,8 +81,8 @@ enum Phase {
     Starting,
     /// It runs and has been greeted.
     Greeted,
-    /// It ran before this node did; it is telling what it hosts.
-    Adopting { reports: Vec<Report> },
+    /// It ran before this node did; it is telling what it hosts. `greeted` once it has answered this node's greeting.
+    Adopting { greeted: bool, reports: Vec<Report> },
     /// It hosts.
     Running,
 }
@@ -657,14 +657,15 @@ impl Monitors {
             return;
         }
         let Some(monitor) = self.by_key.get_mut(key) else { return };
-        match monitor.phase {
+        match &mut monitor.phase {
             Phase::Starting | Phase::Greeted => {
                 monitor.phase = Phase::Running;
                 if let Some(id) = id_of(key) {
                     self.events.push_back(MonitorEvent::Started(id));
                 }
             }
-            Phase::Adopting { .. } | Phase::Running => {}
+            Phase::Adopting { greeted, .. } => *greeted = true,
+            Phase::Running => {}
         }
     }
 
@@ -688,7 +689,7 @@ impl Monitors {
             Pending::Sync => {
                 if let Some(monitor) = self.by_key.get_mut(&key) {
                     let phase = std::mem::replace(&mut monitor.phase, Phase::Running);
-                    if let (Phase::Adopting { reports }, Some(id)) = (phase, id_of(&key)) {
+                    if let (Phase::Adopting { reports, .. }, Some(id)) = (phase, id_of(&key)) {
                         self.running.insert(id, reports);
                     }
                 }

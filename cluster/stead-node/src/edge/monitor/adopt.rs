@@ -48,7 +48,8 @@ impl Monitors {
         });
         self.by_token.insert(token, key.clone());
         monitor.link = Some(link);
-        monitor.phase = if adopting { Phase::Adopting { reports: Vec::new() } } else { Phase::Greeted };
+        monitor.phase =
+            if adopting { Phase::Adopting { greeted: false, reports: Vec::new() } } else { Phase::Greeted };
         for message in first.iter().rev() {
             if let Ok(bytes) = serde_json::to_vec(message) {
                 monitor.out.push_front(bytes);
@@ -77,7 +78,7 @@ impl Monitors {
 
     pub(super) fn adopt(&mut self, key: &MonitorKey, report: &InstanceReport) {
         let Some(monitor) = self.by_key.get_mut(key) else { return };
-        let Phase::Adopting { reports } = &mut monitor.phase else { return };
+        let Phase::Adopting { reports, .. } = &mut monitor.phase else { return };
         for news in news_of(report) {
             reports.push(Report { resource: report.resource.clone(), news });
         }

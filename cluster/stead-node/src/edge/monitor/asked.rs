@@ -4,15 +4,22 @@ use super::*;
 
 impl Monitors {
     pub(super) fn hear_question(&mut self, key: &MonitorKey, ask: AskId, question: Question) {
-        let asker = Asker { monitor: key.clone(), ask };
-        if let Question::Store { instance, .. } = &question {
-            // A monitor stores for what it hosts; during adoption that is not known yet, and it comes again.
-            let mine = self.instances.get(instance).filter(|known| known.monitor == *key);
-            let resource = mine.map(|known| known.resource.clone());
-            self.queue().push_back(MonitorEvent::Asked { asker, resource, question });
-        } else {
-            self.queue().push_back(MonitorEvent::Asked { asker, resource: None, question });
+        let Some(monitor) = self.by_key.get(key) else { return };
+        match monitor.phase {
+            Phase::Running | Phase::Adopting { greeted: true, .. } => {
+                let asker = Asker { monitor: key.clone(), ask };
+                self.queue().push_back(MonitorEvent::Asked { asker, question });
+            }
+            // It was meant for an earlier node, and comes again behind the answer to the greeting. Taken in twice, an
+            // older change could be stored over a newer one.
+            Phase::Starting | Phase::Greeted | Phase::Adopting { greeted: false, .. } => {}
         }
+    }
+
+    /// The resource of which a monitor hosts this instance.
+    pub(crate) fn hosted(&self, key: &MonitorKey, instance: InstanceId) -> Option<ResourceName> {
+        let known = self.instances.get(&instance).filter(|known| known.monitor == *key)?;
+        Some(known.resource.clone())
     }
 
     /// Answers a question. One that is too long for a message fails with `ERROR_MORE_DATA`.
