@@ -223,7 +223,7 @@ impl Node {
         self.monitors.control(&name, code, in_buffer, out_size).ok_or(Code::ERROR_RESOURCE_NOT_AVAILABLE)
     }
 
-    /// What to write for keys; `None` if they are refused, which the monitor has been told. A monitor stores for what
+    /// What to write for keys; `None` if they are refused or stored already, which the monitor has been told. A monitor stores for what
     /// it hosts now: a write that waited while its monitor died must not come behind the next monitor's reading.
     pub(crate) fn keys_to_write(
         &mut self,
@@ -233,7 +233,11 @@ impl Node {
     ) -> Option<Vec<stead_store::Operation>> {
         let resource = self.monitors.hosted(&asker.monitor, instance).ok_or(Code::ERROR_RESOURCE_NOT_FOUND);
         match resource.and_then(|resource| self.catalog.keep(&resource, changes)) {
-            Ok(operation) => Some(vec![operation]),
+            Ok(Some(operation)) => Some(vec![operation]),
+            Ok(None) => {
+                self.answer(asker, Ok(Answer::Nothing));
+                None
+            }
             Err(code) => {
                 self.answer(asker, Err(code));
                 None

@@ -147,7 +147,7 @@ impl Catalog {
         self.documents.get(&resource_key(resource)).map(keys::changes).unwrap_or_default()
     }
 
-    /// What to store for changes that a resource DLL makes of its resource's keys.
+    /// What to store for changes that a resource DLL makes of its resource's keys; nothing if that is stored already.
     ///
     /// # Errors
     /// 5007 if the resource is gone, 1816 if it would store too much.
@@ -155,11 +155,12 @@ impl Catalog {
         &self,
         resource: &ResourceName,
         changes: &[KeyChange],
-    ) -> Result<Operation, stead_types::Code> {
+    ) -> Result<Option<Operation>, stead_types::Code> {
         let key = resource_key(resource);
         let document = self.documents.get(&key).ok_or(stead_types::Code::ERROR_RESOURCE_NOT_FOUND)?;
         let changed = keys::changed(document, changes)?;
-        Ok(self.put(key, json!({ keys::FIELD: changed })))
+        let same = document.get(keys::FIELD).unwrap_or(&Value::Null) == &changed;
+        Ok((!same).then(|| self.put(key, json!({ keys::FIELD: changed }))))
     }
 
     /// Takes in what the store holds.

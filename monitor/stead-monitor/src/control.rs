@@ -281,7 +281,8 @@ pub(crate) fn send(
     engine.control(instance, code, input, out_size, Box::new(done));
 }
 
-/// Hands new private properties to the DLL; the `Parameters` key has them in any case, for the next online.
+/// Hands new private properties to the DLL, without those in whose place it has stored something else: these have not
+/// changed. The `Parameters` key has them in any case, for the next online.
 pub(crate) fn set_private(
     engine: &'static Engine,
     instance: &Arc<Instance>,
@@ -290,9 +291,29 @@ pub(crate) fn set_private(
     answer: impl FnOnce(Code) + Send + 'static,
 ) {
     let formats = formats_of(&instance.dll);
-    let list = list_of(properties, formats).encode();
-    instance.tree.replace_parameters(stored(properties, formats));
-    instance.tree.apply(&asking::from_wire(keys));
-    let code = abi::CLUSCTL_RESOURCE_SET_PRIVATE_PROPERTIES;
-    send(engine, instance, code, list, 0, move |code, _| answer(code));
+    instance.tree.replace_parameters(stored(properties, formats), &asking::from_wire(keys));
+    let list = list_of(&not_replaced(properties, keys), formats).encode();
+    let done = move |returned: u32, _, _| {
+        // Where the DLL does nothing, nothing is left to do.
+        let told = if returned == abi::ERROR_INVALID_FUNCTION { 0 } else { returned };
+        answer(Code(told));
+    };
+    engine.control(instance, abi::CLUSCTL_RESOURCE_SET_PRIVATE_PROPERTIES, list, 0, Box::new(done));
+}
+
+/// The properties in whose place the resource DLL has stored nothing.
+fn not_replaced(properties: &PropertyMap, keys: &[KeyChange]) -> PropertyMap {
+    let replaced = |property: &str| {
+        keys.iter().any(|change| match change {
+            KeyChange::Set { path, name, .. } | KeyChange::Delete { path, name } => {
+                path.eq_ignore_ascii_case(PARAMETERS) && name.to_lowercase() == property.to_lowercase()
+            }
+            KeyChange::CreateKey { .. } | KeyChange::DeleteKey { .. } => false,
+        })
+    };
+    properties
+        .iter()
+        .filter(|(name, _)| !replaced(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }

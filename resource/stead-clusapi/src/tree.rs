@@ -129,7 +129,7 @@ impl Tree {
     ) -> Arc<Tree> {
         let tree = Tree { keys: Mutex::default(), keeper: Box::new(keeper) };
         tree.keys().insert(String::new(), Key::default());
-        tree.replace_parameters(parameters);
+        tree.replace_parameters(parameters, &[]);
         Arc::new(tree)
     }
 
@@ -137,11 +137,18 @@ impl Tree {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces all values of `Parameters`, without asking the keeper.
-    pub fn replace_parameters(&self, parameters: impl IntoIterator<Item = (String, Stored)>) {
+    /// Replaces all values of `Parameters` and makes `changes`, without asking the keeper. Nobody sees the one without
+    /// the other.
+    pub fn replace_parameters(
+        &self,
+        parameters: impl IntoIterator<Item = (String, Stored)>,
+        changes: &[Change],
+    ) {
         let values =
             parameters.into_iter().map(|(name, stored)| (name.to_lowercase(), (name, stored))).collect();
-        self.keys().insert(folded(PARAMETERS), Key { path: PARAMETERS.to_owned(), values });
+        let mut keys = self.keys();
+        keys.insert(folded(PARAMETERS), Key { path: PARAMETERS.to_owned(), values });
+        make(&mut keys, changes);
     }
 
     /// The values of `Parameters`.
@@ -168,39 +175,16 @@ impl Tree {
 
     /// Changes the tree itself, without asking the keeper. What is there already stays as it is.
     pub fn apply(&self, changes: &[Change]) {
-        let mut keys = self.keys();
-        for change in changes {
-            match change {
-                Change::CreateKey { path } => create(&mut keys, path),
-                Change::DeleteKey { path } => {
-                    let (path, below) = (folded(path), format!("{}\\", folded(path)));
-                    keys.retain(|key, _| *key != path && !key.starts_with(&below));
-                }
-                Change::Set { path, name, value } => {
-                    create(&mut keys, path);
-                    if let Some(key) = keys.get_mut(&folded(path)) {
-                        key.values.insert(name.to_lowercase(), (name.clone(), value.clone()));
-                    }
-                }
-                Change::Delete { path, name } => {
-                    if let Some(key) = keys.get_mut(&folded(path)) {
-                        key.values.remove(&name.to_lowercase());
-                    }
-                }
-            }
-        }
+        make(&mut self.keys(), changes);
     }
 
-    /// Has the keeper make changes, if they change anything.
+    /// Has the keeper make changes. It is asked even if nothing would change here: what was not answered in time may
+    /// yet be made, and must not come behind a change that was acknowledged.
     ///
     /// # Errors
     /// What the keeper says.
     pub fn change(self: &Arc<Tree>, changes: Vec<Change>) -> Result<(), u32> {
-        let so = {
-            let keys = self.keys();
-            changes.iter().all(|change| is_so(&keys, change))
-        };
-        if so { Ok(()) } else { self.keeper.keep(self, changes) }
+        if changes.is_empty() { Ok(()) } else { self.keeper.keep(self, changes) }
     }
 
     /// True if there is a key of this path.
@@ -258,6 +242,29 @@ impl Tree {
     }
 }
 
+fn make(keys: &mut BTreeMap<String, Key>, changes: &[Change]) {
+    for change in changes {
+        match change {
+            Change::CreateKey { path } => create(keys, path),
+            Change::DeleteKey { path } => {
+                let (path, below) = (folded(path), format!("{}\\", folded(path)));
+                keys.retain(|key, _| *key != path && !key.starts_with(&below));
+            }
+            Change::Set { path, name, value } => {
+                create(keys, path);
+                if let Some(key) = keys.get_mut(&folded(path)) {
+                    key.values.insert(name.to_lowercase(), (name.clone(), value.clone()));
+                }
+            }
+            Change::Delete { path, name } => {
+                if let Some(key) = keys.get_mut(&folded(path)) {
+                    key.values.remove(&name.to_lowercase());
+                }
+            }
+        }
+    }
+}
+
 fn create(keys: &mut BTreeMap<String, Key>, path: &str) {
     let mut made = String::new();
     for name in path.split('\\').filter(|name| !name.is_empty()) {
@@ -266,20 +273,6 @@ fn create(keys: &mut BTreeMap<String, Key>, path: &str) {
         }
         made.push_str(name);
         keys.entry(folded(&made)).or_insert_with(|| Key { path: made.clone(), values: BTreeMap::new() });
-    }
-}
-
-fn is_so(keys: &BTreeMap<String, Key>, change: &Change) -> bool {
-    match change {
-        Change::CreateKey { path } => keys.contains_key(&folded(path)),
-        Change::DeleteKey { path } => !keys.contains_key(&folded(path)),
-        Change::Set { path, name, value } => keys
-            .get(&folded(path))
-            .and_then(|key| key.values.get(&name.to_lowercase()))
-            .is_some_and(|(_, stored)| stored == value),
-        Change::Delete { path, name } => {
-            keys.get(&folded(path)).is_none_or(|key| !key.values.contains_key(&name.to_lowercase()))
-        }
     }
 }
 
@@ -329,12 +322,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_so_already_is_not_kept_again_and_what_is_not_kept_is_not_changed() {
+    fn the_keeper_is_always_asked_and_what_is_not_kept_is_not_changed() {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let tree = Tree::new(Counting(Arc::clone(&kept)), [("a".to_owned(), dword(1))]);
+        // It is so already, as far as this tree knows.
         tree.change(vec![set(PARAMETERS, "A", 1)]).unwrap();
-        tree.change(vec![Change::Delete { path: PARAMETERS.to_owned(), name: "none".to_owned() }]).unwrap();
-        assert_eq!(kept.lock().unwrap().len(), 0);
+        tree.change(vec![]).unwrap();
+        assert_eq!(kept.lock().unwrap().len(), 1);
         assert_eq!(tree.change(vec![set(PARAMETERS, "refused", 1)]), Err(112));
         assert_eq!(tree.value(PARAMETERS, "refused"), Err(2));
         tree.change(vec![set(PARAMETERS, "a", 2), set(PARAMETERS, "a", 1)]).unwrap();

@@ -144,6 +144,9 @@ fn what_a_resource_dll_stores_survives_and_what_it_asks_is_answered() {
     assert!(node.apply(&config(&dll, &path, ", Runs = 40")).status.success());
     let changed = online_again(&node, &path);
     assert_eq!(changed[0], "runs 41 0");
+    // Another property says nothing of this one, although the resource DLL is told to take its properties anew.
+    assert!(node.apply(&config(&dll, &path, ", Runs = 40, Other = 1")).status.success());
+    assert_eq!(online_again(&node, &path)[0], "runs 42 0");
     assert_eq!(node.end(), 0);
 }
 
