@@ -28,7 +28,7 @@ const MOST_COMMANDS: usize = 1_024;
 /// Changes that wait for their batch to be closed.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
-    root: OpenKey,
+    pub(crate) root: OpenKey,
     state: Arc<Mutex<State>>,
 }
 
@@ -104,8 +104,6 @@ pub unsafe extern "C" fn ClusterRegBatchAddCommand(
             if state.changes.len() >= MOST_COMMANDS {
                 return Err(ERROR_INVALID_PARAMETER);
             }
-            let below = [batch.root.path.as_str(), name.trim_matches('\\')];
-            let below = below.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\\");
             let path = state.path.clone();
             let change = match command {
                 CLUSREG_SET_VALUE => {
@@ -113,10 +111,12 @@ pub unsafe extern "C" fn ClusterRegBatchAddCommand(
                     Change::Set { path, name, value: unsafe { value_of(options, data.cast(), size) }? }
                 }
                 CLUSREG_CREATE_KEY => {
-                    state.path.clone_from(&below);
-                    Change::CreateKey { path: below }
+                    state.path = batch.root.new_below(&name)?;
+                    Change::CreateKey { path: state.path.clone() }
                 }
-                CLUSREG_DELETE_KEY if !name.is_empty() => Change::DeleteKey { path: below },
+                CLUSREG_DELETE_KEY if !name.trim_matches('\\').is_empty() => {
+                    Change::DeleteKey { path: batch.root.below(&name) }
+                }
                 CLUSREG_DELETE_VALUE => Change::Delete { path, name },
                 _ => return Err(ERROR_INVALID_PARAMETER),
             };

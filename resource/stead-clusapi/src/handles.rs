@@ -93,10 +93,15 @@ pub(crate) fn close<T>(handle: u64, pick: impl FnOnce(&Object) -> Option<T>) -> 
 
 /// Ends every handle that `chosen` finds.
 pub(crate) fn close_all(chosen: impl Fn(&Object) -> bool) {
-    let mut table = table();
-    for index in 0..table.slots.len() {
-        if table.slots[index].1.as_ref().is_some_and(&chosen) {
-            table.free(index);
+    let mut ended = Vec::new();
+    {
+        let mut table = table();
+        for index in 0..table.slots.len() {
+            if table.slots[index].1.as_ref().is_some_and(&chosen) {
+                ended.extend(table.free(index));
+            }
         }
     }
+    // Dropped without the lock, as above.
+    drop(ended);
 }

@@ -21,6 +21,12 @@ use crate::tree::{Change, KEY_DELETED, Stored, Tree};
 /// The largest value, in bytes.
 pub(crate) const LARGEST_VALUE: u32 = 64 * 1024;
 
+/// The longest name of a key, in units without NUL.
+const LONGEST_NAME: usize = 255;
+
+/// So many keys may be below each other.
+const DEEPEST: usize = 512;
+
 /// Access rights that allow changes: `KEY_SET_VALUE`, `KEY_CREATE_SUB_KEY`, `DELETE`, `MAXIMUM_ALLOWED`,
 /// `GENERIC_ALL`, `GENERIC_WRITE`.
 const WRITE: u32 = 0x2 | 0x4 | 0x1_0000 | 0x0200_0000 | 0x1000_0000 | 0x4000_0000;
@@ -41,9 +47,21 @@ pub(crate) struct OpenKey {
 }
 
 impl OpenKey {
-    fn below(&self, name: &str) -> String {
+    /// The path of a key below this one. Empty names in it do not count.
+    pub(crate) fn below(&self, name: &str) -> String {
         let names = self.path.split('\\').chain(name.split('\\')).filter(|name| !name.is_empty());
         names.collect::<Vec<_>>().join("\\")
+    }
+
+    /// As [`OpenKey::below`], for a key that is to be made.
+    ///
+    /// # Errors
+    /// 87 for a name that is too long, or too many of them.
+    pub(crate) fn new_below(&self, name: &str) -> Result<String, u32> {
+        let path = self.below(name);
+        let long = path.split('\\').any(|name| name.encode_utf16().count() > LONGEST_NAME);
+        let deep = path.split('\\').count() > DEEPEST;
+        if long || deep { Err(ERROR_INVALID_PARAMETER) } else { Ok(path) }
     }
 
     /// # Errors
@@ -135,7 +153,8 @@ pub unsafe extern "C" fn ClusterRegOpenKey(key: HKEY, name: *const u16, access: 
 }
 
 /// Opens a key below another, making it and those between where they are missing. `disposition` becomes 1 for a new
-/// key, 2 for one that was there. Errors: 5 if `key` is open for reading only, 6, 87 without `out` or name.
+/// key, 2 for one that was there. Errors: 5 if `key` is open for reading only, 6, 87 without `out` or name, and for a name
+/// of more than 255 units or the 513th key below another.
 ///
 /// Windows: clusapi/nf-clusapi-clusterregcreatekey
 ///
@@ -158,7 +177,7 @@ pub unsafe extern "C" fn ClusterRegCreateKey(
             }
             let key = find(key)?;
             // SAFETY: as the caller guarantees.
-            let path = key.below(&unsafe { name_of(name) });
+            let path = key.new_below(&unsafe { name_of(name) })?;
             let existed = key.tree.has(&path);
             if !existed {
                 let key = key.clone().writable()?;

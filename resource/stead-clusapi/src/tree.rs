@@ -168,9 +168,18 @@ impl Tree {
         }))
     }
 
-    /// Ends the handle on the root, and every handle a resource DLL forgot to close.
+    /// Ends the handle on the root, and every handle a resource DLL forgot to close: keys, and batches, of which nothing
+    /// is made then.
     pub fn close_all(self: &Arc<Tree>) {
-        handles::close_all(|object| matches!(object, Object::Key(key) if Arc::ptr_eq(&key.tree, self)));
+        handles::close_all(|object| match object {
+            Object::Key(key) => Arc::ptr_eq(&key.tree, self),
+            Object::Batch(batch) => Arc::ptr_eq(&batch.root.tree, self),
+            Object::Cluster
+            | Object::Resource(_)
+            | Object::Group(_)
+            | Object::Node(_)
+            | Object::Enumeration(..) => false,
+        });
     }
 
     /// Changes the tree itself, without asking the keeper. What is there already stays as it is.
