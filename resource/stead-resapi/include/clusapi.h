@@ -6,6 +6,12 @@
 
 #include "windows.h"
 
+#ifdef __GNUC__
+/* Nameless structures and arrays without a length are as documented; no standard of C or C++ has all of them. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -627,6 +633,10 @@ typedef enum CLUSGROUP_TYPE {
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifdef __GNUC__
+#pragma GCC diagnostic pop
 #endif
 
 #endif

@@ -8,6 +8,12 @@
 
 #include "clusapi.h"
 
+#ifdef __GNUC__
+/* Nameless structures and arrays without a length are as documented; no standard of C or C++ has all of them. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -612,6 +618,10 @@ DWORD WINAPI ResUtilVerifyShutdownSafe(DWORD flags, DWORD reason, LPDWORD pResul
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifdef __GNUC__
+#pragma GCC diagnostic pop
 #endif
 
 #endif
