@@ -21,6 +21,7 @@ const PACKAGES: &[Package] = &[
         probe: ("setpriv", &["--version"]),
         without: "containment as an ordinary user",
     },
+    Package { name: "iproute2", probe: ("ip", &["-V"]), without: "IP Address and IPv6 Address" },
     Package {
         name: "procps",
         probe: ("ps", &["--version"]),

@@ -1,5 +1,6 @@
 //! Resource types shipped with stead, built with the SDK and reached through the same function tables as any other.
 
+mod address;
 mod application;
 mod command;
 mod ocf;
@@ -10,6 +11,7 @@ use std::sync::OnceLock;
 
 use stead_resapi::STARTUP_EX;
 
+pub use address::{IpAddress, Ipv6Address};
 pub use application::GenericApplication;
 pub use ocf::OcfAgent;
 pub use script::GenericScript;
@@ -17,11 +19,13 @@ pub use script::GenericScript;
 /// Every shipped type: its name and its start-up routine.
 #[must_use]
 pub fn builtin() -> &'static [(&'static str, STARTUP_EX)] {
-    static TYPES: OnceLock<[(&'static str, STARTUP_EX); 3]> = OnceLock::new();
+    static TYPES: OnceLock<[(&'static str, STARTUP_EX); 5]> = OnceLock::new();
     TYPES.get_or_init(|| {
         [
             stead_sdk::builtin::<GenericApplication>(),
             stead_sdk::builtin::<GenericScript>(),
+            stead_sdk::builtin::<IpAddress>(),
+            stead_sdk::builtin::<Ipv6Address>(),
             stead_sdk::builtin::<OcfAgent>(),
         ]
     })
