@@ -21,6 +21,8 @@ const PACKAGES: &[Package] = &[
         probe: ("setpriv", &["--version"]),
         without: "containment as an ordinary user",
     },
+    Package { name: "e2fsprogs", probe: ("mkfs.ext4", &["-V"]), without: "File System" },
+    Package { name: "mount", probe: ("losetup", &["-V"]), without: "File System" },
     Package { name: "iproute2", probe: ("ip", &["-V"]), without: "IP Address and IPv6 Address" },
     Package {
         name: "procps",

@@ -3,6 +3,7 @@
 mod address;
 mod application;
 mod command;
+mod file_system;
 mod ocf;
 mod process;
 mod script;
@@ -13,17 +14,19 @@ use stead_resapi::STARTUP_EX;
 
 pub use address::{IpAddress, Ipv6Address};
 pub use application::GenericApplication;
+pub use file_system::FileSystem;
 pub use ocf::OcfAgent;
 pub use script::GenericScript;
 
 /// Every shipped type: its name and its start-up routine.
 #[must_use]
 pub fn builtin() -> &'static [(&'static str, STARTUP_EX)] {
-    static TYPES: OnceLock<[(&'static str, STARTUP_EX); 5]> = OnceLock::new();
+    static TYPES: OnceLock<[(&'static str, STARTUP_EX); 6]> = OnceLock::new();
     TYPES.get_or_init(|| {
         [
             stead_sdk::builtin::<GenericApplication>(),
             stead_sdk::builtin::<GenericScript>(),
+            stead_sdk::builtin::<FileSystem>(),
             stead_sdk::builtin::<IpAddress>(),
             stead_sdk::builtin::<Ipv6Address>(),
             stead_sdk::builtin::<OcfAgent>(),

@@ -43,6 +43,7 @@
 
 mod control;
 mod entry;
+mod fence;
 mod ffi;
 mod identity;
 mod live;
@@ -52,6 +53,7 @@ pub mod testing;
 
 pub use control::Control;
 pub use entry::{__startup, __startup_ex};
+pub use fence::shut_file_system_down;
 pub use identity::run_as;
 pub use operation::{Context, Failure, Level, Online, Operation};
 pub use property::{Format, Problem, Properties, Property, PropertyValue};
