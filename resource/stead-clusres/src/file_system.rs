@@ -144,7 +144,7 @@ impl FileSystem {
             if !used || Instant::now() >= until {
                 return Ok(!used);
             }
-            if !operation.wait(Duration::from_millis(50)) || !operation.progress() {
+            if !operation.wait(Duration::from_millis(50)) {
                 return Err(Failure::new(abi::ERROR_OPERATION_ABORTED, "cancelled"));
             }
         }

@@ -7,6 +7,7 @@ mod file_system;
 mod ocf;
 mod process;
 mod script;
+mod service;
 
 use std::sync::OnceLock;
 
@@ -17,15 +18,17 @@ pub use application::GenericApplication;
 pub use file_system::FileSystem;
 pub use ocf::OcfAgent;
 pub use script::GenericScript;
+pub use service::GenericService;
 
 /// Every shipped type: its name and its start-up routine.
 #[must_use]
 pub fn builtin() -> &'static [(&'static str, STARTUP_EX)] {
-    static TYPES: OnceLock<[(&'static str, STARTUP_EX); 6]> = OnceLock::new();
+    static TYPES: OnceLock<[(&'static str, STARTUP_EX); 7]> = OnceLock::new();
     TYPES.get_or_init(|| {
         [
             stead_sdk::builtin::<GenericApplication>(),
             stead_sdk::builtin::<GenericScript>(),
+            stead_sdk::builtin::<GenericService>(),
             stead_sdk::builtin::<FileSystem>(),
             stead_sdk::builtin::<IpAddress>(),
             stead_sdk::builtin::<Ipv6Address>(),

@@ -12,15 +12,21 @@ use tempfile::TempDir;
 /// A wait longer than this is a hang.
 const HUNG: Duration = Duration::from_secs(30);
 
-pub(crate) struct Place(TempDir);
+pub(crate) struct Place(PathBuf, Option<TempDir>);
 
 impl Place {
     pub(crate) fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
+        let folder = tempfile::tempdir().unwrap();
+        Place(folder.path().to_owned(), Some(folder))
+    }
+
+    /// A folder that somebody else removes.
+    pub(crate) fn at(folder: String) -> Place {
+        Place(folder.into(), None)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.0.join(name)
     }
 
     pub(crate) fn shown(&self, name: &str) -> String {
