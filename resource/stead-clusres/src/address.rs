@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 use stead_resapi as abi;
 use stead_sdk::{Context, Failure, Level, Online, Operation, Problem, Properties, Property, Resource};
 
+use crate::note::{Note, Refused};
 use crate::process::readable;
 use arp::Arp;
 use link::{Link, links};
 use netlink::{Changes, Netlink};
-use note::{Note, Refused, Text};
+use note::Text;
 use probe::Probe;
 use wanted::{Family, Wanted};
 
@@ -123,6 +124,10 @@ fn sweep(context: &Context) {
     let swept = || -> io::Result<()> {
         let netlink = Netlink::new()?;
         for (note, text) in note::orphans()? {
+            let Some(text) = text else {
+                note.discard();
+                continue;
+            };
             let what = format!("address {}, which resource {:?} left behind", text.address, text.resource);
             match take_away(&netlink, &text) {
                 Ok(removed) => {
@@ -166,12 +171,13 @@ impl Holder {
     fn note(&self, operation: &Operation, address: IpAddr) -> Result<(Note, Option<Text>), Failure> {
         let until = Instant::now() + LET_GO;
         loop {
-            match Note::take(address) {
+            match note::take(address) {
                 Ok(note) => return Ok(note),
                 Err(Refused::Failed(error)) => {
                     return Err(refused(&format!("the note of address {address} in /run/stead"), &error));
                 }
-                Err(Refused::Held(owner)) if Instant::now() >= until => {
+                Err(Refused::Held(text)) if Instant::now() >= until => {
+                    let owner = Text::read(&text).map_or_else(String::new, |text| text.resource);
                     let text = format!("address {address} is held by resource {owner:?} on this node (1049)");
                     return Err(Failure::new(abi::ERROR_CLUSTER_IPADDR_IN_USE, text));
                 }
@@ -334,7 +340,7 @@ impl Holder {
         // From here on it is ours: Terminate, which follows every failure, takes it away.
         let here = netlink.addresses().unwrap_or_default();
         text.marked = here.iter().any(|bound| bound.address == address && bound.marked);
-        let said = note.say(&text);
+        let said = note.say(&text.write());
         *self.held() = Some(Held { text: text.clone(), note, changes: None, _probe: probe });
         said.map_err(|error| refused(&format!("the note of {what}"), &error))?;
         self.settle(operation, &netlink, &text, &changes)?;
@@ -379,7 +385,7 @@ impl Holder {
             })
         });
         let probe = probe.transpose()?;
-        note.say(text).map_err(|error| refused("the note of the address", &error))?;
+        note.say(&text.write()).map_err(|error| refused("the note of the address", &error))?;
         Ok(probe)
     }
 

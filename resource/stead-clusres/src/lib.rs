@@ -4,6 +4,7 @@ mod address;
 mod application;
 mod command;
 mod file_system;
+mod note;
 mod ocf;
 mod process;
 mod script;

@@ -3,7 +3,10 @@
 
 mod common;
 
-use common::{Place, eventually, runs};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use common::{Place, again, alone, eventually, inside, runs};
 use stead_clusres::OcfAgent;
 use stead_sdk::testing::{Harness, Opened, State, Value};
 
@@ -66,6 +69,13 @@ fn parameters_become_variables_as_the_metadata_spells_them() {
         "OCF_RESKEY_colour=dark red",
         "OCF_RESOURCE_INSTANCE=lamp",
         "OCF_RA_VERSION_MAJOR=1",
+        "OCF_RA_VERSION_MINOR=1",
+        "OCF_RESOURCE_TYPE=agent",
+        "OCF_RESOURCE_PROVIDER=stead",
+        "OCF_CHECK_LEVEL=0",
+        "OCF_RESKEY_CRM_meta_name=monitor",
+        "OCF_RESKEY_CRM_meta_interval=10000",
+        "OCF_RESKEY_CRM_meta_timeout=20000",
         "OCF_ROOT=/usr/lib/ocf",
     ] {
         assert!(seen.lines().any(|known| known == line), "{line} is not in {seen}");
@@ -130,6 +140,13 @@ fn a_stop_that_fails_fails_the_offline_and_terminate_kills_what_start_left() {
     assert!(runs(process));
     agent.terminate();
     assert!(!runs(process));
+    // A stop that has never come through is made up for as soon as the agent can.
+    drop(agent);
+    let mended = self::agent(&place, "").open().unwrap();
+    if rustix::process::getuid().is_root() {
+        assert!(said(&mended, "outlived its monitor"), "{:?}", mended.lines());
+        assert!(place.read("actions").ends_with("monitor\nstop\n"));
+    }
 }
 
 #[test]
@@ -150,6 +167,7 @@ fn parameters_and_agents_are_checked_before_anything_starts() {
         (vec![], "\"watts\" is required"),
         (vec![("watts", text("many"))], "a whole number"),
         (vec![("watts", Value::Dword(60)), ("volts", Value::Dword(1))], "it has: watts, colour"),
+        (vec![("watts", Value::Dword(60)), ("color", text("red"))], "did you mean \"colour\"?"),
         (vec![("watts", Value::Dword(100))], "validate-all"),
     ] {
         let (code, said) = check(&list);
@@ -173,4 +191,103 @@ fn parameters_and_agents_are_checked_before_anything_starts() {
         assert_ne!(code, 0, "{agent}");
         assert!(said.iter().any(|line| line.contains(word)), "{agent}: {said:?}");
     }
+}
+
+/// What the standard and the agents of Linux expect of whoever runs them, written down by an agent that records every
+/// call.
+#[test]
+fn a_recording_agent_finds_nothing_amiss() {
+    let place = Place::new();
+    let record = "printf '%s level=%s interval=%s limit=%s argc=%s stdin=%s\\n' \"$1\" \"${OCF_CHECK_LEVEL-none}\" \\
+        \"$OCF_RESKEY_CRM_meta_interval\" \"$OCF_RESKEY_CRM_meta_timeout\" $# \"$(readlink /proc/self/fd/0)\" >> calls";
+    let harness = agent(&place, record).number("CheckLevel", 10).number("StopTimeout", 7000);
+    let (agent, state) = settled(harness);
+    assert_eq!(state, State::Online, "{:?}", agent.lines());
+    assert!(agent.looks_alive() && agent.is_alive());
+    agent.offline();
+    assert_eq!(agent.wait_settled(), State::Offline);
+    let calls = place.read("calls");
+    let expected = [
+        "start level=none interval=0 limit=20000 argc=1 stdin=/dev/null",
+        "monitor level=0 interval=10000 limit=20000 argc=1 stdin=/dev/null",
+        "monitor level=0 interval=10000 limit=20000 argc=1 stdin=/dev/null",
+        "monitor level=10 interval=10000 limit=20000 argc=1 stdin=/dev/null",
+        "stop level=none interval=0 limit=7000 argc=1 stdin=/dev/null",
+    ];
+    assert_eq!(calls.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn every_exit_status_of_monitor_is_health_or_not() {
+    for (status, healthy) in [
+        (0, true),
+        (190, true),
+        (1, false),
+        (2, false),
+        (5, false),
+        (6, false),
+        (7, false),
+        (8, false),
+        (9, false),
+        (191, false),
+    ] {
+        let place = Place::new();
+        let body =
+            format!("[ $1 != monitor ] || [ ! -e later ] || exit {status}; [ $1 != monitor ] || touch later");
+        let (agent, state) = settled(agent(&place, &body));
+        assert_eq!(state, State::Online, "{:?}", agent.lines());
+        assert_eq!(agent.is_alive(), healthy, "{status}");
+        assert!(status == 0 || said(&agent, &format!("({status})")), "{status}: {:?}", agent.lines());
+        agent.terminate();
+    }
+}
+
+#[test]
+fn a_promotable_agent_runs_without_a_role_where_that_is_wanted() {
+    let place = Place::new();
+    let path = place.script(
+        "both",
+        "[ $1 != meta-data ] || echo '<resource-agent name=\"p\"><actions><action name=\"promote\"/></actions></resource-agent>'",
+    );
+    let harness = || Harness::<OcfAgent>::new("both").text("Agent", &path);
+    let (refused, state) = settled(harness());
+    assert_eq!(state, State::Failed);
+    assert!(said(&refused, "RunUnpromoted"), "{:?}", refused.lines());
+    let (agent, state) = settled(harness().number("RunUnpromoted", 1));
+    assert_eq!(state, State::Online, "{:?}", agent.lines());
+    agent.terminate();
+}
+
+#[test]
+fn what_a_monitor_that_died_has_left_is_stopped_when_the_resource_is_opened() {
+    const TEST: &str = "what_a_monitor_that_died_has_left_is_stopped_when_the_resource_is_opened";
+    if let Some(folder) = inside().filter(|inside| inside != "yes") {
+        let (_agent, state) = settled(agent(&Place::at(folder), "").text("colour", "red"));
+        assert_eq!(state, State::Online);
+        println!("HELD");
+        std::thread::park();
+    }
+    if !alone(TEST, &[]) {
+        return;
+    }
+    let place = Place::new();
+    let mut child = again(&["env"], TEST, &place.shown("")).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("HELD")));
+    // While it lives it is nobody's leftover.
+    drop(agent(&place, "").open().unwrap());
+    assert!(place.path("on").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // It is stopped with the parameters it was started with, whatever they are now.
+    let body = "env | grep RESKEY_colour > \"was.$1\"";
+    let next = agent(&place, body).text("colour", "blue").open().unwrap();
+    assert!(said(&next, "outlived its monitor"), "{:?}", next.lines());
+    assert_eq!(place.read("was.stop"), "OCF_RESKEY_colour=red\n");
+    assert!(!place.path("on").exists());
+    drop(next);
+    // Once. What others run is not touched.
+    std::fs::write(place.path("on"), "").unwrap();
+    drop(agent(&place, body).open().unwrap());
+    assert!(place.path("on").exists());
 }

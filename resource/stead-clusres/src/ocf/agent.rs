@@ -22,6 +22,42 @@ const LONGEST_METADATA: usize = 1 << 20;
 /// What only tells something about the agent may take so long.
 const QUICK: Duration = Duration::from_secs(20);
 
+/// Where agents keep their state, by a convention of theirs; emptied at boot.
+const STATE: &str = "/run/resource-agents";
+
+/// Makes sure that the folder is there which the system makes at boot where it is run by systemd.
+fn prepare_folder() {
+    use std::os::unix::fs::DirBuilderExt;
+    // An agent that needs it says so itself.
+    let _ = fs::DirBuilder::new().mode(0o755).create(STATE);
+}
+
+/// A name that agents can put into names of files and of other things.
+fn instance(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    if name.chars().all(allowed) {
+        return name.to_owned();
+    }
+    let plain: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+    // Two names that look alike now must stay two (FNV-1a).
+    let hash =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{plain}-{hash:08x}")
+}
+
+/// One run of an agent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) action: &'a str,
+    /// The name of the resource.
+    pub(crate) instance: &'a str,
+    pub(crate) limit: Duration,
+    /// How thoroughly a monitor looks.
+    pub(crate) level: u64,
+    /// Nobody knows whether it is running.
+    pub(crate) probe: bool,
+}
+
 /// An agent on this node.
 #[derive(Clone, Debug)]
 pub(crate) struct Agent {
@@ -61,15 +97,22 @@ impl Agent {
         Ok(Agent { path, root: root.to_owned(), provider, kind })
     }
 
-    fn command(&self, action: &str, instance: &str, parameters: &[(String, String)]) -> Command {
+    /// One action with everything that the standard and Pacemaker let an agent expect in its environment.
+    fn command(&self, call: &Call, parameters: &[(String, String)]) -> Command {
         let mut command = Command::new(&self.path);
-        command.arg(action).stdin(Stdio::null());
+        command.arg(call.action).stdin(Stdio::null());
         command.env("OCF_ROOT", &self.root);
         command.env("OCF_RA_VERSION_MAJOR", "1").env("OCF_RA_VERSION_MINOR", "1");
-        command.env("OCF_RESOURCE_INSTANCE", instance);
+        command.env("OCF_RESOURCE_INSTANCE", instance(call.instance));
         command.env("OCF_RESOURCE_TYPE", &self.kind).env("OCF_RESOURCE_PROVIDER", &self.provider);
-        if action == "monitor" {
-            command.env("OCF_CHECK_LEVEL", "0").env("OCF_RESKEY_CRM_meta_interval", "10000");
+        // A monitor with an interval of 0 is a probe: "not running" is an answer then, no failure.
+        let interval = if call.action == "monitor" && !call.probe { "10000" } else { "0" };
+        command.env("OCF_RESKEY_CRM_meta_name", call.action);
+        command.env("OCF_RESKEY_CRM_meta_interval", interval);
+        command.env("OCF_RESKEY_CRM_meta_timeout", call.limit.as_millis().to_string());
+        if call.action == "monitor" {
+            let level = call.level.to_string();
+            command.env("OCF_CHECK_LEVEL", &level).env("OCF_RESKEY_OCF_CHECK_LEVEL", level);
         }
         for (name, value) in parameters {
             command.env(format!("OCF_RESKEY_{name}"), value);
@@ -102,7 +145,8 @@ impl Agent {
 
     /// What a quick action prints. The agent is killed if it takes longer than [`QUICK`].
     fn printed(&self, action: &str) -> Result<String, String> {
-        let mut command = self.command(action, action, &[]);
+        let call = Call { action, instance: action, limit: QUICK, level: 0, probe: true };
+        let mut command = self.command(&call, &[]);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let tree = Tree::start(&mut command, action).map_err(|error| error.to_string())?;
         let mut output = tree.output().ok_or("its output is lost")?;
@@ -139,18 +183,18 @@ impl Agent {
     /// started when `go_on` says no or `limit` is over.
     pub(crate) fn run(
         &self,
-        action: &str,
-        instance: &str,
+        call: &Call,
         parameters: &[(String, String)],
-        limit: Duration,
         running: impl Fn(Option<Arc<Tree>>),
         mut go_on: impl FnMut() -> bool,
     ) -> Result<(Exit, Arc<Tree>), Failure> {
         let metadata = self.metadata()?;
         let spelt: Vec<(String, String)> =
             parameters.iter().map(|(name, value)| (metadata.spelling(name), value.clone())).collect();
-        let mut command = self.command(action, instance, &spelt);
-        let tree = Tree::start(&mut command, instance).map_err(|error| {
+        let Call { action, limit, .. } = *call;
+        prepare_folder();
+        let mut command = self.command(call, &spelt);
+        let tree = Tree::start(&mut command, call.instance).map_err(|error| {
             let text = format!("agent {} could not be run: {error}", self.path.display());
             Failure::new(Failure::from(error).code(), text)
         })?;
@@ -175,5 +219,19 @@ impl Agent {
                 return Err(Failure::new(code, format!("{action} {why} and was killed")));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_instances_are_fit_for_files_and_stay_different() {
+        assert_eq!(instance("web-ip.1"), "web-ip.1");
+        let (space, under) = (instance("web ip"), instance("web_ip"));
+        assert!(space.starts_with("web_ip-"), "{space}");
+        assert_ne!(space, under);
+        assert_ne!(instance("web ip"), instance("web+ip"));
     }
 }

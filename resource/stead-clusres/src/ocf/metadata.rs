@@ -82,11 +82,12 @@ impl Metadata {
         limits.max().unwrap_or(DEFAULT_TIMEOUT)
     }
 
-    /// Promotable agents need roles that groups here do not have.
-    pub(crate) fn refuse_promotable(&self) -> Result<(), Failure> {
-        if self.has("promote") || self.has("demote") {
+    /// Promotable agents need roles that groups here do not have; some do well without.
+    pub(crate) fn refuse_promotable(&self, unpromoted: bool) -> Result<(), Failure> {
+        if !unpromoted && (self.has("promote") || self.has("demote")) {
             let text = format!(
-                "agent {} is promotable (it has promote and demote), which is not supported",
+                "agent {} is promotable (it has promote and demote), and roles are not supported; set RunUnpromoted = \
+                 true if it does its work without one, as pgsql and redis do on one node",
                 self.name
             );
             return Err(Failure::new(abi::ERROR_NOT_SUPPORTED, text));
@@ -101,8 +102,13 @@ impl Metadata {
             let Some(known) = self.parameters.iter().find(|known| known.name.eq_ignore_ascii_case(name))
             else {
                 let names: Vec<&str> = self.parameters.iter().map(|known| known.name.as_str()).collect();
-                let text =
-                    format!("agent {} has no parameter {name:?}; it has: {}", self.name, names.join(", "));
+                let hint = closest(name, &names)
+                    .map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
+                let text = format!(
+                    "agent {} has no parameter {name:?}{hint}; it has: {}",
+                    self.name,
+                    names.join(", ")
+                );
                 problems.push(Problem::new(name, text));
                 continue;
             };
@@ -132,6 +138,27 @@ impl Metadata {
         let known = self.parameters.iter().find(|known| known.name.eq_ignore_ascii_case(name));
         known.map_or_else(|| name.to_owned(), |known| known.name.clone())
     }
+}
+
+/// The known name that differs least from a wrong one, if one is near.
+fn closest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |name: &str| {
+        // The number of characters to insert, remove or exchange.
+        let name: Vec<char> = name.to_lowercase().chars().collect();
+        let mut row: Vec<usize> = (0..=name.len()).collect();
+        for (line, a) in wrong.to_lowercase().chars().enumerate() {
+            let mut corner = row[0];
+            row[0] = line + 1;
+            for (at, b) in name.iter().enumerate() {
+                let exchanged = corner + usize::from(a != *b);
+                corner = row[at + 1];
+                row[at + 1] = exchanged.min(row[at] + 1).min(corner + 1);
+            }
+        }
+        row[name.len()]
+    };
+    let near = known.iter().map(|name| (distance(name), *name)).min_by_key(|(distance, _)| *distance)?;
+    (near.0 <= 1 + wrong.chars().count() / 4).then_some(near.1)
 }
 
 fn is_boolean(value: &str) -> bool {
@@ -166,7 +193,7 @@ mod tests {
         assert_eq!(metadata.timeout("stop"), Duration::from_secs(120));
         assert_eq!(metadata.timeout("monitor"), Duration::from_secs(20));
         assert_eq!(metadata.timeout("validate-all"), DEFAULT_TIMEOUT);
-        assert!(metadata.refuse_promotable().is_ok());
+        assert!(metadata.refuse_promotable(false).is_ok());
         assert_eq!(metadata.spelling("WATTS"), "watts");
     }
 
@@ -184,13 +211,17 @@ mod tests {
             check(&[("state", "x"), ("watts", "many"), ("dim", "maybe"), ("colour", "blue"), ("volts", "1")]);
         assert_eq!(bad.len(), 4);
         assert!(bad[2].contains("one of red, green"));
-        assert!(bad[3].contains("it has: state, watts, dim, colour"));
+        assert!(bad[3].contains("it has: state, watts, dim, colour"), "{bad:?}");
+        assert!(!bad[3].contains("did you mean"), "{bad:?}");
+        assert!(check(&[("state", "x"), ("wats", "1")])[0].contains("\"wats\"; did you mean \"watts\"?"));
     }
 
     #[test]
     fn promotable_agents_and_nonsense_are_refused() {
         let promotable = DUMMY.replace("validate-all", "promote");
-        assert!(Metadata::parse(&promotable).unwrap().refuse_promotable().is_err());
+        let promotable = Metadata::parse(&promotable).unwrap();
+        assert!(promotable.refuse_promotable(false).is_err());
+        assert!(promotable.refuse_promotable(true).is_ok());
         assert!(Metadata::parse("<html/>").is_err());
         assert!(Metadata::parse("no xml").is_err());
         assert_eq!(duration("5 parsecs"), None);
