@@ -23,6 +23,23 @@ const PACKAGES: &[Package] = &[
     },
     Package { name: "e2fsprogs", probe: ("mkfs.ext4", &["-V"]), without: "File System" },
     Package { name: "mount", probe: ("losetup", &["-V"]), without: "File System" },
+    Package {
+        name: "resource-agents",
+        probe: ("test", &["-e", "/usr/lib/ocf/resource.d/heartbeat/Dummy"]),
+        without: "OCF Agent with agents that others wrote",
+    },
+    Package { name: "kmod", probe: ("modprobe", &["-V"]), without: "OCF Agent with Filesystem" },
+    Package { name: "nginx-light", probe: ("nginx", &["-v"]), without: "OCF Agent with nginx" },
+    Package {
+        name: "redis-server",
+        probe: ("redis-server", &["--version"]),
+        without: "OCF Agent with redis",
+    },
+    Package {
+        name: "postgresql",
+        probe: ("test", &["-e", "/usr/lib/postgresql"]),
+        without: "OCF Agent with pgsql",
+    },
     Package { name: "iproute2", probe: ("ip", &["-V"]), without: "IP Address and IPv6 Address" },
     Package {
         name: "procps",
@@ -30,6 +47,31 @@ const PACKAGES: &[Package] = &[
         without: "nothing but the readability of failures",
     },
 ];
+
+/// While it lives no package starts a daemon: that is what Debian asks this file.
+struct NoDaemons {
+    ours: bool,
+}
+
+impl NoDaemons {
+    const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+    fn begin() -> NoDaemons {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        // One that is there has its own opinion.
+        let file = std::fs::File::options().write(true).create_new(true).mode(0o755).open(Self::POLICY);
+        NoDaemons { ours: file.and_then(|mut file| file.write_all(b"#!/bin/sh\nexit 101\n")).is_ok() }
+    }
+}
+
+impl Drop for NoDaemons {
+    fn drop(&mut self) {
+        if self.ours {
+            let _ = std::fs::remove_file(Self::POLICY);
+        }
+    }
+}
 
 /// Installs what is missing where that is allowed, and says what could not be.
 pub(crate) fn install() {
@@ -44,9 +86,11 @@ pub(crate) fn install() {
         let mut args = vec!["install", "--yes", "--no-install-recommends"];
         args.extend(&names);
         let updated = run("apt-get", &["update", "--quiet"]);
+        let policy = NoDaemons::begin();
         if let Err(error) = updated.and_then(|()| run("apt-get", &args)) {
             eprintln!("xtask: {error}");
         }
+        drop(policy);
     }
     for package in missing {
         if !works(package.probe.0, package.probe.1) {
