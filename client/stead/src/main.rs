@@ -31,10 +31,12 @@ fn main() -> ExitCode {
         Some("monitor") => stead_monitor::monitor_main(rest(), builtin()),
         Some("node") if args.get(2).is_some_and(|word| word == "--data") => stead_node::node_main(rest()),
         Some(_) | None => {
-            let command = stead_cli::command(vec![stead_monitor::host_command()]);
+            let command =
+                stead_cli::command(vec![stead_monitor::host_command(), stead_monitor::verify_command()]);
             let matches = command.clone().get_matches_from(args);
             match matches.subcommand() {
                 Some(("host", matches)) => stead_monitor::host_main(matches, builtin()),
+                Some(("verify", matches)) => stead_monitor::verify_main(matches, builtin()),
                 Some(_) | None => stead_cli::run(&matches, command, containment),
             }
         }

@@ -153,6 +153,22 @@ pub(crate) fn stored(properties: &PropertyMap, formats: &Formats) -> Vec<(String
         .collect()
 }
 
+/// What storing a property list changes of the keys.
+pub(crate) fn changes_of(list: &PropertyList) -> Vec<Change> {
+    let changes = list.0.iter().filter_map(|property| {
+        let (path, name) = (PARAMETERS.to_owned(), property.name.clone());
+        let value = property.values.first()?;
+        // Without a byte: back to the default.
+        let reset = matches!(value, Value::Other(_, bytes) if bytes.is_empty());
+        Some(if reset {
+            Change::Delete { path, name }
+        } else {
+            Change::Set { path, name, value: store(value) }
+        })
+    });
+    changes.collect()
+}
+
 /// The keys of a resource: its name and type, private properties as configured, and what its resource DLL changed.
 pub(crate) fn tree(
     keeper: impl Keeper + 'static,
@@ -209,20 +225,7 @@ fn default(instance: &Instance, code: u32, input: &[u8]) -> Option<Result<Vec<u8
             Err(error) => Err(Code(error.code())),
         },
         abi::CLUSCTL_RESOURCE_SET_PRIVATE_PROPERTIES => match PropertyList::decode(input) {
-            Ok(list) => {
-                let changes = list.0.iter().filter_map(|property| {
-                    let (path, name) = (PARAMETERS.to_owned(), property.name.clone());
-                    let value = property.values.first()?;
-                    // Without a byte: back to the default.
-                    let reset = matches!(value, Value::Other(_, bytes) if bytes.is_empty());
-                    Some(if reset {
-                        Change::Delete { path, name }
-                    } else {
-                        Change::Set { path, name, value: store(value) }
-                    })
-                });
-                instance.tree.change(changes.collect()).map(|()| Vec::new()).map_err(Code)
-            }
+            Ok(list) => instance.tree.change(changes_of(&list)).map(|()| Vec::new()).map_err(Code),
             Err(error) => Err(Code(error.code())),
         },
         abi::CLUSCTL_RESOURCE_GET_PRIVATE_PROPERTY_FMTS => {

@@ -1,5 +1,6 @@
 //! Resource DLLs: loading, negotiating and calling them, and the callbacks they are given. All that is unsafe about
-//! hosting foreign code is here and in `crash.rs`; functions that resource DLLs call by name are in other crates.
+//! hosting foreign code is here, in `crash.rs`, `names.rs` and `verify/foreign.rs`; functions that resource DLLs call by
+//! name are in other crates.
 #![allow(unsafe_code, reason = "this is the boundary to foreign code")]
 
 use std::cell::UnsafeCell;
@@ -68,7 +69,7 @@ fn with(call: impl FnOnce(&'static dyn Callbacks) -> u32) -> u32 {
     HOST.get().map_or(abi::ERROR_CALL_NOT_IMPLEMENTED, |host| call(*host))
 }
 
-unsafe extern "system" fn set_resource_status(
+pub(crate) unsafe extern "system" fn set_resource_status(
     handle: RESOURCE_HANDLE,
     status: *mut abi::RESOURCE_STATUS,
 ) -> DWORD {
@@ -190,7 +191,7 @@ unsafe extern "system" fn wpr_watchdog(handle: RESOURCE_HANDLE, _: u64) -> DWORD
     with(|host| host.noted("ArmWprWatchdogForCurrentResourceCall", handle as u64))
 }
 
-fn callback_table() -> *mut CLRES_CALLBACK_FUNCTION_TABLE {
+pub(crate) fn callback_table() -> *mut CLRES_CALLBACK_FUNCTION_TABLE {
     struct Table(UnsafeCell<CLRES_CALLBACK_FUNCTION_TABLE>);
     // SAFETY: the monitor never reads or writes the table after it is made; a DLL that writes to it hurts itself.
     unsafe impl Send for Table {}
@@ -235,6 +236,13 @@ pub(crate) struct StartupCall {
 enum Table {
     V1(CLRES_V1_FUNCTIONS),
     V2(CLRES_V2_FUNCTIONS),
+}
+
+/// The start-up routines of a resource DLL; at least one is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exports {
+    pub(crate) startup_ex: Option<abi::STARTUP_EX>,
+    pub(crate) startup: Option<abi::STARTUP>,
 }
 
 /// How control codes reach the DLL.
@@ -302,6 +310,13 @@ impl ControlBuffers {
     }
 }
 
+/// The buffers of one control call by address, size of each in bytes.
+pub(crate) struct RawBuffers {
+    pub(crate) input: (*mut c_void, u32),
+    pub(crate) output: (*mut c_void, u32),
+    pub(crate) returned: *mut u32,
+}
+
 fn pointer(bytes: &mut [u8]) -> *mut c_void {
     if bytes.is_empty() { null_mut() } else { bytes.as_mut_ptr().cast() }
 }
@@ -316,6 +331,17 @@ impl Dll {
         type_name: &str,
         watch: &mut dyn FnMut(StartupCall),
     ) -> Result<Dll, LoadError> {
+        let (exports, library) = Dll::exports(path)?;
+        // Unloading code whose threads may live would crash them.
+        std::mem::forget(library);
+        Dll::start(exports, type_name, &path.display().to_string(), watch)
+    }
+
+    /// Loads a file and finds its start-up routines. They are valid until the library is dropped.
+    ///
+    /// # Errors
+    /// Why it is no resource DLL.
+    pub(crate) fn exports(path: &Path) -> Result<(Exports, Library), LoadError> {
         inspect(path)?;
         names::make_known().map_err(|text| LoadError::new(Code::ERROR_MOD_NOT_FOUND, text))?;
         // SAFETY: loading runs the file's constructors: that is what a resource DLL is for, and why this process is
@@ -330,8 +356,6 @@ impl Dll {
         let startup_ex = unsafe { library.get::<abi::STARTUP_EX>(b"StartupEx\0") }.ok().map(|symbol| *symbol);
         // SAFETY: as above.
         let startup = unsafe { library.get::<abi::STARTUP>(b"Startup\0") }.ok().map(|symbol| *symbol);
-        // Unloading code whose threads may live would crash them.
-        std::mem::forget(library);
         if startup_ex.is_none() && startup.is_none() {
             return Err(LoadError::new(
                 Code::ERROR_PROC_NOT_FOUND,
@@ -341,7 +365,7 @@ impl Dll {
                 ),
             ));
         }
-        Dll::start(startup_ex, startup, type_name, &path.display().to_string(), watch)
+        Ok((Exports { startup_ex, startup }, library))
     }
 
     /// Negotiates with a type linked into the executable.
@@ -353,12 +377,16 @@ impl Dll {
         type_name: &str,
         watch: &mut dyn FnMut(StartupCall),
     ) -> Result<Dll, LoadError> {
-        Dll::start(Some(builtin.startup_ex), None, type_name, "(shipped with stead)", watch)
+        let exports = Exports { startup_ex: Some(builtin.startup_ex), startup: None };
+        Dll::start(exports, type_name, "(shipped with stead)", watch)
     }
 
-    fn start(
-        startup_ex: Option<abi::STARTUP_EX>,
-        startup: Option<abi::STARTUP>,
+    /// Negotiates for one type. The code of the routines must stay loaded as long as what is returned is used.
+    ///
+    /// # Errors
+    /// As [`Dll::load`].
+    pub(crate) fn start(
+        Exports { startup_ex, startup }: Exports,
         type_name: &str,
         source: &str,
         watch: &mut dyn FnMut(StartupCall),
@@ -649,12 +677,30 @@ impl Dll {
     ) -> (u32, bool) {
         // SAFETY: nobody else touches the buffers until the call has ended.
         let bytes = unsafe { &mut *buffers.0.get() };
-        let (input, in_size) = (pointer(&mut bytes.input), bytes.input.len() as u32);
-        let (output, out_size) = (pointer(&mut bytes.output), bytes.output.len() as u32);
-        let returned = &raw mut bytes.returned;
+        let raw = RawBuffers {
+            input: (pointer(&mut bytes.input), bytes.input.len() as u32),
+            output: (pointer(&mut bytes.output), bytes.output.len() as u32),
+            returned: &raw mut bytes.returned,
+        };
+        // SAFETY: the buffers live until the call has ended.
+        unsafe { self.control_with(resid, code, &raw, context) }
+    }
+
+    /// As [`Dll::control`], with buffers that are laid out elsewhere.
+    ///
+    /// # Safety
+    /// The buffers must be valid until the call has ended, also where it goes on asynchronously.
+    pub(crate) unsafe fn control_with(
+        &self,
+        resid: Resid,
+        code: u32,
+        buffers: &RawBuffers,
+        context: i64,
+    ) -> (u32, bool) {
+        let RawBuffers { input: (input, in_size), output: (output, out_size), returned } = *buffers;
         let mut later: BOOL = 0;
         clusapi::set_last_error(0);
-        // SAFETY: the instance came from this DLL's `Open`; the buffers live until the call has ended.
+        // SAFETY: the instance came from this DLL's `Open`; the buffers are valid, as the caller guarantees.
         let code = unsafe {
             match self.control {
                 Control::None => abi::ERROR_INVALID_FUNCTION,

@@ -102,7 +102,8 @@ const COMMON: &[Common] = &[
     ("EmbeddedFailureAction", |_| None, 0),
 ];
 
-fn value(text: &str) -> Result<PropertyValue, String> {
+/// A value as it is typed.
+pub(crate) fn value(text: &str) -> Result<PropertyValue, String> {
     if let Some(hex) = text.strip_prefix("hex:") {
         let bytes: stead_monitor_protocol::Hex = hex.parse().map_err(str::to_owned)?;
         return Ok(PropertyValue::Bytes(bytes.0));
@@ -152,7 +153,7 @@ impl Request {
 }
 
 /// The loader searches for a name without a slash elsewhere.
-fn absolute(file: PathBuf) -> PathBuf {
+pub(crate) fn absolute(file: PathBuf) -> PathBuf {
     std::path::absolute(&file).unwrap_or(file)
 }
 
@@ -251,7 +252,7 @@ fn supervise(request: &Request) -> Result<ExitCode, Box<dyn std::error::Error>> 
 }
 
 /// Kills what is left of all that was started, and its children, until nothing is. How many they were.
-fn end_descendants() -> u32 {
+pub(crate) fn end_descendants() -> u32 {
     let mut count = 0;
     // What is killed hands its children over; a program cannot fork faster than this looks for long.
     for _ in 0..1_000 {
@@ -276,7 +277,7 @@ fn end_descendants() -> u32 {
 }
 
 /// The exit status after Ctrl-C.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The instant the parent began, so that both count from it.
 fn start_of(text: &str) -> Time {

@@ -1,7 +1,8 @@
 //! The Resource Monitor: hosts resource DLLs, calls their entry points, times every call, and takes their callbacks.
 //!
 //! [`hosting`] decides and is pure; `engine` carries out; `dll` holds what is unsafe. Two programs are made of them:
-//! the monitor of a group, driven by the node ([`monitor_main`]), and `stead host`, driven by hand.
+//! the monitor of a group, driven by the node ([`monitor_main`]), and `stead host`, driven by hand. `verify` judges a
+//! resource DLL; it shares `dll` with them and makes calls that a monitor makes only on a bad day.
 
 mod asking;
 mod callbacks;
@@ -20,8 +21,10 @@ mod monitor;
 mod names;
 mod pool;
 mod process;
+mod verify;
 
 pub use dll::Builtin;
 pub use host::{host_command, host_main};
 pub use load::LoadError;
 pub use monitor::monitor_main;
+pub use verify::{verify_command, verify_main};

@@ -133,6 +133,14 @@ impl Tree {
         Arc::new(tree)
     }
 
+    /// A tree without the key `Parameters`, as a resource has that was never given any.
+    #[must_use]
+    pub fn bare(keeper: impl Keeper + 'static) -> Arc<Tree> {
+        let tree = Tree { keys: Mutex::default(), keeper: Box::new(keeper) };
+        tree.keys().insert(String::new(), Key::default());
+        Arc::new(tree)
+    }
+
     fn keys(&self) -> MutexGuard<'_, BTreeMap<String, Key>> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }

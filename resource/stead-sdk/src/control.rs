@@ -36,8 +36,13 @@ impl Reply {
     }
 }
 
-fn names<T: Resource>() -> Vec<u8> {
-    let names: Vec<String> = T::PROPERTIES.iter().map(|property| property.name.to_owned()).collect();
+/// Names of the properties there are, and of those that an open-ended type has been given.
+fn names<T: Resource>(context: &Context) -> Vec<u8> {
+    let mut names: Vec<String> = T::PROPERTIES.iter().map(|property| property.name.to_owned()).collect();
+    let given = context.properties().to_list().0.into_iter().map(|property| property.name);
+    let more: Vec<String> =
+        given.filter(|name| !names.iter().any(|known| known.eq_ignore_ascii_case(name))).collect();
+    names.extend(more);
     encode_multi_sz(&names).iter().flat_map(|unit| unit.to_le_bytes()).collect()
 }
 
@@ -95,7 +100,7 @@ pub(crate) fn instance<T: Resource>(
 ) -> Reply {
     match code {
         abi::CLUSCTL_RESOURCE_UNKNOWN => Reply::code(abi::ERROR_SUCCESS),
-        abi::CLUSCTL_RESOURCE_ENUM_PRIVATE_PROPERTIES => Reply::done(names::<T>()),
+        abi::CLUSCTL_RESOURCE_ENUM_PRIVATE_PROPERTIES => Reply::done(names::<T>(context)),
         abi::CLUSCTL_RESOURCE_GET_PRIVATE_PROPERTY_FMTS => Reply::done(formats::<T>()),
         abi::CLUSCTL_RESOURCE_GET_PRIVATE_PROPERTIES => Reply::done(context.properties().to_list().encode()),
         abi::CLUSCTL_RESOURCE_GET_RO_PRIVATE_PROPERTIES => Reply::done(PropertyList::default().encode()),

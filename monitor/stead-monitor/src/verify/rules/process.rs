@@ -1,0 +1,158 @@
+//! What a resource DLL must never do to the process that hosts it.
+
+use super::super::judge::{Evidence, Observed, Tally, Verdict};
+use super::super::plan::Trial;
+use super::super::trace::{Ended, What};
+use super::{Rule, Severity};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "process-survives",
+        title: "No call ends the process: no crash, no exit, no exception",
+        page: "mscs/recommended-practices",
+        severity: Severity::Error,
+        explanation: "Every other resource of the group dies with its monitor.",
+        remedy: "Return an error code instead; run the trial under a debugger with `stead host`.",
+        trials: &[],
+        judge: survives,
+    },
+    Rule {
+        id: "calls-return",
+        title: "Every call returns",
+        page: "mscs/recommended-practices",
+        severity: Severity::Error,
+        explanation: "The monitor is ended after DeadlockTimeout, and every resource in it is restarted.",
+        remedy: "Hold no lock across a callback or a wait; in Terminate and Close, wait for nothing that may not come.",
+        trials: &[],
+        judge: calls_return,
+    },
+    Rule {
+        id: "parallel-instances",
+        title: "Two instances can be called at once from two threads",
+        page: "mscs/recommended-practices",
+        severity: Severity::Error,
+        explanation: "Only calls for one resource follow one another; a group may have several of the type.",
+        remedy: "Keep what belongs to an instance in the instance, and guard the rest with a lock.",
+        trials: &[Trial::Parallel, Trial::TwoInstances],
+        judge: parallel,
+    },
+    Rule {
+        id: "unload",
+        title: "The library can be unloaded when the last instance is closed",
+        page: "mscs/implementing-close",
+        severity: Severity::Advice,
+        explanation: "stead never unloads a library, other hosts may: a thread left in it crashes the process then.",
+        remedy: "Join every thread in Close.",
+        trials: &[Trial::Unload],
+        judge: unload,
+    },
+];
+
+/// How a trial's process ended, if it was not at the end of its script.
+fn death(observed: &Observed) -> Option<String> {
+    let inside = observed.inside();
+    let place = if inside.is_empty() {
+        "between two calls".to_owned()
+    } else {
+        format!("inside {}", inside.iter().map(|(entry, _)| *entry).collect::<Vec<_>>().join(" and "))
+    };
+    let errors = observed.errors.trim();
+    let said = if errors.is_empty() { String::new() } else { format!("; it had printed: {errors}") };
+    match observed.ended {
+        Ended::Exit(code) => Some(format!("it ended the process with exit status {code}, {place}{said}")),
+        Ended::Signal(signal) => Some(format!("it ended the process with signal {signal}, {place}{said}")),
+        Ended::Done | Ended::Hung(_) | Ended::OutOfTime => None,
+    }
+}
+
+fn last_records(observed: &Observed) -> (usize, usize) {
+    let last = observed.records.len().saturating_sub(1);
+    (last.saturating_sub(8), last)
+}
+
+/// Trials in which a death has a rule of its own.
+fn unloading(observed: &Observed) -> bool {
+    observed.trial == Trial::Unload && observed.inside().iter().any(|(entry, _)| *entry == "dlclose")
+}
+
+fn survives(evidence: &Evidence) -> Verdict {
+    let mut tally = Tally::default();
+    let own = |observed: &&Observed| observed.trial != Trial::Parallel && !unloading(observed);
+    for observed in evidence.trials.iter().filter(own) {
+        let (from, to) = last_records(observed);
+        match death(observed) {
+            Some(text) => tally.breach(observed, from, to, text),
+            None => tally.keep(),
+        }
+    }
+    tally.verdict(|| evidence.missing.clone())
+}
+
+fn calls_return(evidence: &Evidence) -> Verdict {
+    let mut tally = Tally::default();
+    for observed in evidence.trials.iter().filter(|observed| observed.trial != Trial::Parallel) {
+        let Ended::Hung(after) = observed.ended else {
+            tally.keep();
+            continue;
+        };
+        let inside: Vec<&str> = observed.inside().iter().map(|(entry, _)| *entry).collect();
+        let (from, to) = last_records(observed);
+        tally.breach(
+            observed,
+            from,
+            to,
+            format!("{} had not returned after {after} ms", inside.join(" and ")),
+        );
+    }
+    tally.verdict(|| evidence.missing.clone())
+}
+
+fn parallel(evidence: &Evidence) -> Verdict {
+    // A type that does not survive a single instance says nothing about two.
+    if let Verdict::Broken(_) = survives(evidence) {
+        return Verdict::NotReached("it does not survive a single instance".to_owned());
+    }
+    if let Verdict::Broken(_) = calls_return(evidence) {
+        return Verdict::NotReached("a call hangs with a single instance already".to_owned());
+    }
+    let mut tally = Tally::default();
+    for observed in evidence.during(Trial::Parallel) {
+        let (from, to) = last_records(observed);
+        let hung = match observed.ended {
+            Ended::Hung(after) => Some(format!("a call had not returned after {after} ms")),
+            Ended::Done | Ended::Exit(_) | Ended::Signal(_) | Ended::OutOfTime => None,
+        };
+        let both = observed.calls().any(|call| call.instance == 1 && call.entry == "Online");
+        match death(observed).or(hung) {
+            Some(text) => tally.breach(observed, from, to, text),
+            None if both && observed.ended == Ended::Done => tally.keep(),
+            None => {}
+        }
+    }
+    tally.verdict(|| evidence.why_not(&[Trial::Parallel], "two instances could not be opened"))
+}
+
+fn unload(evidence: &Evidence) -> Verdict {
+    let mut tally = Tally::default();
+    for observed in evidence.during(Trial::Unload) {
+        let (from, to) = last_records(observed);
+        if unloading(observed) {
+            if let Some(text) = death(observed) {
+                tally.breach(observed, from, to, text);
+            }
+            continue;
+        }
+        for (at, record) in observed.records.iter().enumerate() {
+            match &record.what {
+                What::Note { text } if text.starts_with("threads left") => {
+                    tally.breach(observed, at.saturating_sub(4), at, text.clone());
+                }
+                _ => {}
+            }
+        }
+        if observed.calls().any(|call| call.entry == "dlclose" && call.to.is_some()) {
+            tally.keep();
+        }
+    }
+    tally.verdict(|| evidence.why_not(&[Trial::Unload], "it was not unloaded"))
+}
