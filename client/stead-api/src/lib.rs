@@ -38,7 +38,15 @@ pub mod routes {
 pub const VERSION: &str = "1";
 
 /// The resource types of stead itself; there is nothing to register for them.
-pub const BUILTIN_TYPES: &[&str] = &["Generic Application", "Generic Script", "OCF Agent"];
+pub const BUILTIN_TYPES: &[&str] = &[
+    "Generic Application",
+    "Generic Script",
+    "Generic Service",
+    "File System",
+    "IP Address",
+    "IPv6 Address",
+    "OCF Agent",
+];
 
 /// What can be asked of a group.
 pub const GROUP_VERBS: &[&str] = &["online", "offline", "move", "cancel", "delete"];

@@ -42,3 +42,12 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_shipped_types_are_those_that_the_node_knows() {
+        let linked: Vec<&str> = super::builtin().iter().map(|builtin| builtin.type_name).collect();
+        assert_eq!(linked, stead_api::BUILTIN_TYPES);
+    }
+}
