@@ -29,6 +29,7 @@ const MEASURES: &[(&str, Measure)] = &[
     ("idle", idle),
     ("memory", memory),
     ("decide", decide),
+    ("proplist", proplist),
 ];
 
 /// Runs the benchmarks named, all if none is, and prints a table.
@@ -288,5 +289,22 @@ fn decide(_: &Path) -> Result<Vec<Row>, String> {
         target: "< 1 ms",
         measured: format!("{} (p99 {})", shown(middle), shown(late)),
         met: *middle < 1_000_000,
+    }])
+}
+
+/// A property list of 100 properties.
+fn proplist(_: &Path) -> Result<Vec<Row>, String> {
+    let text = output(
+        "cargo",
+        &["run", "--quiet", "--release", "--package", "stead-resutils", "--example", "proplist"],
+    )?;
+    let nanos: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [values, tables] = nanos.as_slice() else { return Err(format!("proplist printed {text:?}")) };
+    let shown = |nanos: &u64| format!("{:.1} us", *nanos as f64 / 1e3);
+    Ok(vec![Row {
+        what: "property list of 100 properties: written and read",
+        target: "< 20 us",
+        measured: format!("{} (by a table {})", shown(values), shown(tables)),
+        met: *values < 20_000,
     }])
 }

@@ -2,11 +2,13 @@
 //!
 //! Windows: mscs/property-lists
 
+use std::collections::HashSet;
+
 use stead_resapi::{
     CLUSPROP_SYNTAX_ENDMARK, CLUSPROP_SYNTAX_NAME, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_DATA,
 };
 
-use crate::raw::{same_name, terminated, to_units};
+use crate::raw::{folded, same_name, terminated, to_units};
 use crate::value::Format;
 
 /// One value: syntax and data.
@@ -124,9 +126,10 @@ pub(crate) fn find<'a, 'b>(entries: &'b [Entry<'a>], name: &[u16]) -> Option<&'b
 
 /// The properties without those that a later one of the same name overrules, in order.
 pub(crate) fn last_of_each<'a, 'b>(entries: &'b [Entry<'a>]) -> Vec<&'b Entry<'a>> {
-    let overruled =
-        |at: usize| entries[at + 1..].iter().any(|later| same_name(&later.name, &entries[at].name));
-    (0..entries.len()).filter(|at| !overruled(*at)).map(|at| &entries[at]).collect()
+    let mut seen = HashSet::with_capacity(entries.len());
+    let mut last: Vec<_> = entries.iter().rev().filter(|entry| seen.insert(folded(&entry.name))).collect();
+    last.reverse();
+    last
 }
 
 /// A list that is being written.
@@ -142,12 +145,16 @@ fn push(bytes: &mut Vec<u8>, syntax: u32, data: &[u8]) {
     bytes.resize(bytes.len().next_multiple_of(4), 0);
 }
 
+fn push_property(bytes: &mut Vec<u8>, name: &[u16], syntax: u32, data: &[u8]) {
+    push(bytes, CLUSPROP_SYNTAX_NAME, &crate::raw::to_bytes(&terminated(name)));
+    push(bytes, syntax, data);
+    bytes.extend(CLUSPROP_SYNTAX_ENDMARK.to_le_bytes());
+}
+
 /// One property with one value, as it stands in a list.
 pub(crate) fn property(name: &[u16], syntax: u32, data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    push(&mut bytes, CLUSPROP_SYNTAX_NAME, &crate::raw::to_bytes(&terminated(name)));
-    push(&mut bytes, syntax, data);
-    bytes.extend(CLUSPROP_SYNTAX_ENDMARK.to_le_bytes());
+    push_property(&mut bytes, name, syntax, data);
     bytes
 }
 
@@ -162,7 +169,7 @@ impl Builder {
     }
 
     pub(crate) fn add(&mut self, name: &[u16], syntax: u32, data: &[u8]) {
-        self.bytes.extend(property(name, syntax, data));
+        push_property(&mut self.bytes, name, syntax, data);
         self.count += 1;
     }
 

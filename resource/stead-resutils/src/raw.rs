@@ -133,7 +133,9 @@ pub(crate) unsafe fn hand_out_text(text: &[u16], out: *mut u16, count: *mut u32)
 
 /// The bytes of UTF-16 units.
 pub(crate) fn to_bytes(units: &[u16]) -> Vec<u8> {
-    units.iter().flat_map(|unit| unit.to_le_bytes()).collect()
+    let mut bytes = Vec::with_capacity(units.len() * 2);
+    units.iter().for_each(|unit| bytes.extend_from_slice(&unit.to_le_bytes()));
+    bytes
 }
 
 /// The UTF-16 units in bytes; an odd byte at the end is dropped.
@@ -163,7 +165,15 @@ pub(crate) fn same_name(left: &[u16], right: &[u16]) -> bool {
     left.len() == right.len() && left.iter().zip(right).all(|(a, b)| a == b || fold(*a) == fold(*b))
 }
 
+/// A name as it is looked up: the same for all that [`same_name`] takes for equal.
+pub(crate) fn folded(name: &[u16]) -> Vec<u16> {
+    name.iter().map(|unit| fold(*unit)).collect()
+}
+
 /// A NUL-terminated copy.
 pub(crate) fn terminated(units: &[u16]) -> Vec<u16> {
-    units.iter().copied().chain([0]).collect()
+    let mut all = Vec::with_capacity(units.len() + 1);
+    all.extend_from_slice(units);
+    all.push(0);
+    all
 }

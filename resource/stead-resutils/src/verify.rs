@@ -1,5 +1,6 @@
 //! Checking a property list against a table, and storing what passed.
 
+use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ptr::null;
 
@@ -9,7 +10,7 @@ use crate::block;
 use crate::database::Key;
 use crate::list::{self, Entry, last_of_each};
 use crate::private;
-use crate::raw::{self, same_name};
+use crate::raw::{self, folded, same_name};
 use crate::table::{self, Item};
 use crate::value::Data;
 
@@ -31,9 +32,12 @@ fn verify<'a, 'b>(
     entries: &'b [Entry<'b>],
     allow_unknown: bool,
 ) -> Result<Verified<'a, 'b>, u32> {
+    // Of two items with one name the first counts.
+    let by_name: HashMap<Vec<u16>, &Item> =
+        items.iter().rev().map(|item| (folded(&item.name), item)).collect();
     let mut verified = Verified { known: Vec::new(), unknown: Vec::new() };
     for entry in entries {
-        let item = items.iter().find(|item| same_name(&item.name, &entry.name));
+        let item = by_name.get(&folded(&entry.name)).copied();
         if entry.several {
             return Err(ERROR_INVALID_DATA);
         }
@@ -50,7 +54,7 @@ fn verify<'a, 'b>(
         }
     }
     for entry in last_of_each(entries) {
-        match items.iter().find(|item| same_name(&item.name, &entry.name)) {
+        match by_name.get(&folded(&entry.name)).copied() {
             Some(item) => verified.known.push((item, item.decode(entry.value)?)),
             None => verified.unknown.push(entry),
         }
