@@ -3,13 +3,14 @@
 //! Windows: mscs/resource-common-properties
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use stead_monitor_protocol::{Answer, CommonFacts, Question};
 use stead_resapi as abi;
 use stead_resapi::{CLUSPROP_FORMAT_DWORD, Property, PropertyList, Value, encode_multi_sz};
 use stead_types::{Code, ResourceName};
 
-use crate::asking::Asking;
+use crate::asking::{Asking, PATIENCE, Sort};
 
 /// A resource, as its read-only common properties tell it.
 pub(crate) struct Of {
@@ -82,7 +83,8 @@ where
                 Err(code) => answer(Err(code)),
                 Ok(numbers) => {
                     let question = Question::SetCommon { resource: of.name, numbers, check_only };
-                    asking.ask(question, None, move |code, _| {
+                    let sort = if check_only { Sort::Reads } else { Sort::Acts };
+                    asking.ask(question, sort, Instant::now() + PATIENCE, move |code, _| {
                         answer(if code.is_success() { Ok(Vec::new()) } else { Err(code) });
                     });
                 }
@@ -91,7 +93,8 @@ where
         }
         _ => return Some(answer),
     };
-    asking.ask(Question::Common { resource: of.name.clone() }, None, move |code, facts| {
+    let question = Question::Common { resource: of.name.clone() };
+    asking.ask(question, Sort::Reads, Instant::now() + PATIENCE, move |code, facts| {
         answer(if let Answer::Common(facts) = facts { Ok(told(&of, &facts)) } else { Err(code) });
     });
     None

@@ -95,6 +95,10 @@ struct Loading {
 impl Node {
     fn send(&self, message: &FromMonitor) {
         let Ok(bytes) = serde_json::to_vec(message) else { return };
+        self.send_bytes(bytes);
+    }
+
+    fn send_bytes(&self, bytes: Vec<u8>) {
         let mut out = lock(&self.out);
         if out.queue.is_empty() && self.link.send_bytes(&bytes, &[]).is_ok() {
             return;
@@ -289,7 +293,7 @@ fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<(), Box<dyn std
         crate::crash::note_on(board)?;
     }
     let engine = Engine::start(Box::new(Teller(node)), builtin, board)?;
-    let asking: &'static Asking = Box::leak(Box::new(Asking::new(|message| node.send(message))));
+    let asking: &'static Asking = Box::leak(Box::new(Asking::new(|bytes| node.send_bytes(bytes))));
     engine.ask_through(asking);
     clusapi::connect(Box::leak(Box::new(Around { asking, engine })));
     Monitor { engine, node, asking, instances: BTreeMap::new(), loading: BTreeMap::new() }.serve()

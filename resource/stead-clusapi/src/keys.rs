@@ -266,7 +266,8 @@ pub unsafe extern "C" fn ClusterRegEnumKey(
 }
 
 /// Sets a value, at most 64 KiB. Errors: 5 if the key is open for reading only, 6, 87 for null data with a size,
-/// 1018 if the key has been deleted, 1816 if it is too large or the resource keeps too much.
+/// 1018 if the key has been deleted, 1460 without an answer within 30 s, 1816 if it is too large or the resource keeps
+/// too much.
 ///
 /// Windows: clusapi/nf-clusapi-clusterregsetvalue
 ///
