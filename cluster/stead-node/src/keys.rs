@@ -18,6 +18,12 @@ const PARAMETERS: &str = "Parameters";
 /// The most that a resource may store under its keys: the bytes of the message that brings them to a monitor.
 const MOST: usize = 64 * 1024;
 
+/// So many keys may be below each other. Each is kept with its whole path.
+const DEEPEST: usize = 512;
+
+/// More keys do not fit into [`MOST`], however short their names.
+const MOST_KEYS: usize = MOST / 24;
+
 const SZ: u32 = 1;
 const EXPAND_SZ: u32 = 2;
 const BINARY: u32 = 3;
@@ -40,9 +46,50 @@ type Values = BTreeMap<String, Value>;
 /// Keys by path.
 type Keys = BTreeMap<String, Values>;
 
-fn key<'a>(keys: &'a mut Keys, path: &str) -> &'a mut Values {
-    let known = spelt(keys, path).unwrap_or_else(|| path.to_owned());
-    keys.entry(known).or_default()
+/// Keys that are being changed.
+struct Draft {
+    keys: Keys,
+    /// How each path is spelt, by its lower case.
+    spelling: BTreeMap<String, String>,
+}
+
+impl Draft {
+    fn new(keys: Keys) -> Self {
+        let spelling = keys.keys().map(|path| (path.to_lowercase(), path.clone())).collect();
+        Draft { keys, spelling }
+    }
+
+    /// The values of a key, if it is there.
+    fn get(&mut self, path: &str) -> Option<&mut Values> {
+        self.keys.get_mut(self.spelling.get(&path.to_lowercase())?)
+    }
+
+    /// The values of a key, which is made if it is not there.
+    fn key(&mut self, path: &str) -> &mut Values {
+        let known = self.spelling.entry(path.to_lowercase()).or_insert_with(|| path.to_owned());
+        self.keys.entry(known.clone()).or_default()
+    }
+
+    /// As [`Draft::key`], with the keys above it.
+    fn made(&mut self, path: &str) -> &mut Values {
+        for (end, _) in path.match_indices('\\') {
+            self.key(&path[..end]);
+        }
+        self.key(path)
+    }
+
+    fn delete(&mut self, path: &str) {
+        let path = path.to_lowercase();
+        let below = format!("{path}\\");
+        let keys = &mut self.keys;
+        self.spelling.retain(|folded, known| {
+            let stays = *folded != path && !folded.starts_with(&below);
+            if !stays {
+                keys.remove(known);
+            }
+            stays
+        });
+    }
 }
 
 fn object(document: &Object, field: &str) -> Values {
@@ -142,37 +189,50 @@ fn read(value: &Value) -> Option<(u32, Vec<u8>)> {
 /// # Errors
 /// 1816 `ERROR_NOT_ENOUGH_QUOTA` if it would be too much.
 pub(crate) fn changed(document: &Object, changes: &[KeyChange]) -> Result<Value, Code> {
-    let mut keys = of(document);
+    let mut draft = Draft::new(of(document));
     let configured = object(document, "properties");
     for change in changes {
+        let (KeyChange::CreateKey { path }
+        | KeyChange::DeleteKey { path }
+        | KeyChange::Set { path, .. }
+        | KeyChange::Delete { path, .. }) = change;
+        if path.matches('\\').count() >= DEEPEST {
+            return Err(Code::ERROR_NOT_ENOUGH_QUOTA);
+        }
         match change {
-            KeyChange::CreateKey { path } => drop(key(&mut keys, path)),
+            KeyChange::CreateKey { path } => {
+                draft.made(path);
+            }
             KeyChange::Set { path, name, kind, data } => {
-                let values = key(&mut keys, path);
+                let values = draft.made(path);
                 let name = spelt(values, name).unwrap_or_else(|| name.clone());
                 values.insert(name, shown(*kind, &data.0));
             }
             KeyChange::Delete { path, name } => {
-                let values = key(&mut keys, path);
-                values.retain(|known, _| !same(known, name));
+                // A key that is not there does not come from taking a value out of it.
+                if let Some(values) = draft.get(path) {
+                    values.retain(|known, _| !same(known, name));
+                }
                 if same(path, PARAMETERS)
                     && let Some(name) = spelt(&configured, name)
                 {
-                    values.insert(name, Value::Null);
+                    draft.key(path).insert(name, Value::Null);
                 }
             }
             KeyChange::DeleteKey { path } => {
-                let below = format!("{}\\", path.to_lowercase());
-                keys.retain(|known, _| !same(known, path) && !known.to_lowercase().starts_with(&below));
+                draft.delete(path);
                 if same(path, PARAMETERS) {
                     let deleted = configured.keys().map(|name| (name.clone(), Value::Null));
-                    key(&mut keys, PARAMETERS).extend(deleted);
+                    draft.key(PARAMETERS).extend(deleted);
                 }
             }
         }
+        if draft.keys.len() > MOST_KEYS {
+            return Err(Code::ERROR_NOT_ENOUGH_QUOTA);
+        }
     }
-    let sent = serde_json::to_string(&to_changes(&keys)).map_or(usize::MAX, |text| text.len());
-    if sent > MOST { Err(Code::ERROR_NOT_ENOUGH_QUOTA) } else { Ok(field(keys)) }
+    let sent = serde_json::to_string(&to_changes(&draft.keys)).map_or(usize::MAX, |text| text.len());
+    if sent > MOST { Err(Code::ERROR_NOT_ENOUGH_QUOTA) } else { Ok(field(draft.keys)) }
 }
 
 fn to_changes(keys: &Keys) -> Vec<KeyChange> {
@@ -202,8 +262,8 @@ pub(crate) fn without_changed(document: &Object, properties: &Object) -> Value {
     let before = object(document, "properties");
     let after: Values = properties.clone().into_iter().collect();
     let value = |of: &Values, name: &str| spelt(of, name).and_then(|name| of.get(&name).cloned());
-    if let Some(known) = spelt(&keys, PARAMETERS) {
-        key(&mut keys, &known).retain(|name, _| value(&before, name) == value(&after, name));
+    if let Some(values) = spelt(&keys, PARAMETERS).and_then(|known| keys.get_mut(&known)) {
+        values.retain(|name, _| value(&before, name) == value(&after, name));
     }
     field(keys)
 }
@@ -258,8 +318,8 @@ mod tests {
             ],
         )
         .unwrap();
-        let expected =
-            r#"{"Parameters":{"Lease":{"dword":5},"Port":null},"State\\Inner":{"x":{"binary":"01"}}}"#;
+        let expected = r#"{"Parameters":{"Lease":{"dword":5},"Port":null},"State":{},
+            "State\\Inner":{"x":{"binary":"01"}}}"#;
         assert_eq!(stored, serde_json::from_str::<Value>(expected).unwrap());
         let mut after = before;
         after.insert(FIELD.to_owned(), stored);
@@ -269,10 +329,25 @@ mod tests {
                 KeyChange::CreateKey { path: "Parameters".to_owned() },
                 set("Parameters", "Lease", DWORD, &[5, 0, 0, 0]),
                 KeyChange::Delete { path: "Parameters".to_owned(), name: "Port".to_owned() },
+                KeyChange::CreateKey { path: "State".to_owned() },
                 KeyChange::CreateKey { path: "State\\Inner".to_owned() },
                 set("State\\Inner", "x", BINARY, &[1]),
             ]
         );
+    }
+
+    #[test]
+    fn keys_are_there_after_a_restart_exactly_if_they_were_before() {
+        let create = |path: &str| KeyChange::CreateKey { path: path.to_owned() };
+        let delete_key = |path: &str| KeyChange::DeleteKey { path: path.to_owned() };
+        let delete = |path: &str| KeyChange::Delete { path: path.to_owned(), name: "x".to_owned() };
+        // What is above a deleted key stays.
+        let stored = changed(&Object::new(), &[create("a\\b\\c"), delete_key("A\\B")]).unwrap();
+        assert_eq!(stored.to_string(), r#"{"a":{}}"#);
+        // Deleting a value makes no key.
+        assert_eq!(changed(&Object::new(), &[delete("ghost"), delete("Parameters")]).unwrap(), Value::Null);
+        let stored = changed(&Object::new(), &[set("A\\B", "x", BINARY, &[1]), delete("a\\b")]).unwrap();
+        assert_eq!(stored.to_string(), r#"{"A":{},"A\\B":{}}"#);
     }
 
     #[test]
@@ -295,5 +370,12 @@ mod tests {
             Err(Code::ERROR_NOT_ENOUGH_QUOTA)
         );
         assert!(changed(&Object::new(), &[set("a", "b", BINARY, &large[..8_000])]).is_ok());
+        // Thousands of keys in one path, and again and again: the loop of the node has others to serve.
+        let deep = KeyChange::CreateKey { path: ["a"; 50_000].join("\\") };
+        assert_eq!(changed(&Object::new(), &[deep]), Err(Code::ERROR_NOT_ENOUGH_QUOTA));
+        let many: Vec<KeyChange> = (0..1_024)
+            .map(|number| KeyChange::CreateKey { path: format!("{number}{}", "\\b".repeat(60)) })
+            .collect();
+        assert_eq!(changed(&Object::new(), &many), Err(Code::ERROR_NOT_ENOUGH_QUOTA));
     }
 }
