@@ -1,15 +1,15 @@
 //! What resource DLLs ask and store through their monitors.
 
 use stead_monitor_protocol::{
-    Answer, AskId, CommonFacts, GroupFacts, Hex, InstanceId, KeyChange, MonitorKey, Named, NodeFacts,
-    Properties, Question, ResourceFacts,
+    Answer, AskId, CommonFacts, GroupFacts, Hex, MonitorKey, Named, NodeFacts, Properties, Question,
+    ResourceFacts,
 };
 use stead_policy::{ClusterConfig, GroupView, Request, RequestId, ResourceView};
 use stead_types::{Code, ResourceName};
 
 use crate::apply::Structural;
 use crate::common::{self, Numbers};
-use crate::node::{ControlAsker, Node, Queued};
+use crate::node::{ControlAsker, KeysToStore, Node};
 
 /// Whom to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Node {
     pub(crate) fn asked(&mut self, asker: Asker, question: Question) {
         let answer = match question {
             Question::Store { instance, changes } => {
-                self.queue_write(Queued::Keys { asker, instance, changes });
+                self.keys_to_store.push_back(KeysToStore { asker, instance, changes });
                 return;
             }
             Question::Cluster => Ok(self.facts()),
@@ -225,13 +225,9 @@ impl Node {
 
     /// What to write for keys; `None` if they are refused or stored already, which the monitor has been told. A monitor stores for what
     /// it hosts now: a write that waited while its monitor died must not come behind the next monitor's reading.
-    pub(crate) fn keys_to_write(
-        &mut self,
-        asker: &Asker,
-        instance: InstanceId,
-        changes: &[KeyChange],
-    ) -> Option<Vec<stead_store::Operation>> {
-        let resource = self.monitors.hosted(&asker.monitor, instance).ok_or(Code::ERROR_RESOURCE_NOT_FOUND);
+    pub(crate) fn keys_to_write(&mut self, keys: &KeysToStore) -> Option<Vec<stead_store::Operation>> {
+        let KeysToStore { asker, instance, changes } = keys;
+        let resource = self.monitors.hosted(&asker.monitor, *instance).ok_or(Code::ERROR_RESOURCE_NOT_FOUND);
         match resource.and_then(|resource| self.catalog.keep(&resource, changes)) {
             Ok(Some(operation)) => Some(vec![operation]),
             Ok(None) => {

@@ -61,13 +61,12 @@ pub(crate) enum ControlAsker {
     Monitor(MonitorAsker),
 }
 
-/// What waits to be written.
+/// What a resource DLL wants stored under its resource's keys.
 #[derive(Debug)]
-pub(crate) enum Queued {
-    /// What the policy wants stored.
-    Policy(WriteId, Vec<Change>),
-    /// What a resource DLL stores under its resource's keys.
-    Keys { asker: MonitorAsker, instance: InstanceId, changes: Vec<KeyChange> },
+pub(crate) struct KeysToStore {
+    pub(crate) asker: MonitorAsker,
+    pub(crate) instance: InstanceId,
+    pub(crate) changes: Vec<KeyChange>,
 }
 
 /// One node.
@@ -83,7 +82,10 @@ pub(crate) struct Node {
     stopped: bool,
     requests: BTreeMap<RequestId, Asker>,
     next_request: u64,
-    writes: VecDeque<Queued>,
+    /// What the policy wants stored. It comes first: whoever waits for a failover must not wait for resource DLLs that
+    /// store without pause.
+    writes: VecDeque<(WriteId, Vec<Change>)>,
+    pub(crate) keys_to_store: VecDeque<KeysToStore>,
     writing: bool,
     pub(crate) controls: BTreeMap<OpId, ControlAsker>,
     /// Changes of the structure wait for their turn.
@@ -144,6 +146,7 @@ pub(crate) fn run(data: &Path, name: NodeName) -> Result<ExitCode, String> {
         requests: BTreeMap::new(),
         next_request: 0,
         writes: VecDeque::new(),
+        keys_to_store: VecDeque::new(),
         writing: false,
         controls: BTreeMap::new(),
         queue: VecDeque::new(),
@@ -444,7 +447,7 @@ impl Node {
                 }
             }
             Action::Finish { id, answer } => self.finished(id, answer),
-            Action::Write { write, changes } => self.queue_write(Queued::Policy(write, changes)),
+            Action::Write { write, changes } => self.writes.push_back((write, changes)),
             Action::StartMonitor { monitor } => self.monitors.start(&monitor),
             Action::StopMonitor { monitor } => self.monitors.stop(&monitor),
             Action::Open { op, monitor, resource } => match self.opening(&resource) {
@@ -554,21 +557,16 @@ impl Node {
         }
     }
 
-    pub(crate) fn queue_write(&mut self, write: Queued) {
-        self.writes.push_back(write);
-    }
-
     /// One write at a time: each is made from what the last one left.
     fn next_write(&mut self) {
-        while !self.writing
-            && let Some(write) = self.writes.pop_front()
-        {
-            let (ticket, operations) = match write {
-                Queued::Policy(write, changes) => (Ticket::Policy(write), self.catalog.operations(&changes)),
-                Queued::Keys { asker, instance, changes } => {
-                    let Some(operations) = self.keys_to_write(&asker, instance, &changes) else { continue };
-                    (Ticket::Keys(asker), operations)
-                }
+        while !self.writing {
+            let (ticket, operations) = if let Some((write, changes)) = self.writes.pop_front() {
+                (Ticket::Policy(write), self.catalog.operations(&changes))
+            } else if let Some(keys) = self.keys_to_store.pop_front() {
+                let Some(operations) = self.keys_to_write(&keys) else { continue };
+                (Ticket::Keys(keys.asker), operations)
+            } else {
+                return;
             };
             self.writing = true;
             self.writer.write(ticket, operations);
