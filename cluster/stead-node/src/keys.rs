@@ -16,7 +16,7 @@ pub(crate) const FIELD: &str = "keys";
 const PARAMETERS: &str = "Parameters";
 
 /// The most that a resource may store under its keys: the bytes of the message that brings them to a monitor.
-const MOST: usize = 64 * 1024;
+pub(crate) const MOST: usize = 64 * 1024;
 
 /// So many keys may be below each other. Each is kept with its whole path.
 const DEEPEST: usize = 512;

@@ -212,6 +212,27 @@ properties = {{ Report = "{}" }}
 }
 
 #[test]
+fn properties_leave_room_for_what_a_resource_dll_stores() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dll, path) = (dll(folder.path(), "keys"), folder.path().join("report"));
+    let mut node = Node::up(&config(&dll, &path, ""));
+    node.wait("keys", "Online");
+    let with = |size: usize| config(&dll, &path, &format!(", Long = \"{}\"", "x".repeat(size)));
+    let refused = node.apply(&with(120_000));
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert!(text.contains("cluster.toml:") && text.contains("keep what is large in a file"), "{text}");
+    // Nothing has changed, and what is accepted can be opened again.
+    assert_eq!(online_again(&node, &path)[0], "runs 2 0");
+    assert!(node.apply(&with(90_000)).status.success());
+    for monitor in node.processes("monitor") {
+        kill(monitor);
+    }
+    until("it is online again", || report(&path).first().filter(|line| line.as_str() == "runs 3 0").cloned());
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
 fn every_function_of_the_list_is_exported_by_the_executable() {
     let output = Command::new("nm").args(["-D", "--defined-only"]).arg(stead_e2e::stead()).output().unwrap();
     let symbols = String::from_utf8(output.stdout).unwrap();

@@ -119,6 +119,9 @@ enum Pending {
 /// So many messages of one monitor are taken in before others have their turn.
 const AT_ONCE: usize = 64;
 
+/// The largest check. An `Open` with the same properties says a little more, and everything under the keys.
+const LARGEST_CHECK: usize = LONGEST_MESSAGE - crate::keys::MOST - 1_024;
+
 const GUARDIAN: u64 = 0;
 /// The token of the descriptor with which other threads wake the loop.
 pub(crate) const WAKE: u64 = 1;
@@ -396,7 +399,17 @@ impl Monitors {
             self.start_key(key.clone());
         }
         self.pending.insert(op, (key.clone(), Pending::Check));
-        self.tell(&key, message);
+        // What is accepted here is opened together with what the resource DLL has stored.
+        let size = serde_json::to_vec(message).map_or(0, |bytes| bytes.len());
+        if size > LARGEST_CHECK {
+            let text = format!(
+                "the properties take {size} bytes, and {LARGEST_CHECK} are the most a resource is opened with; \
+                 keep what is large in a file and name the file here"
+            );
+            self.too_long(op, text);
+        } else {
+            self.tell(&key, message);
+        }
     }
 
     /// Ends the monitor that checks, if it runs and nobody waits for it.
