@@ -16,7 +16,13 @@ use crate::control;
 use crate::engine::{self, Engine, Instance, lock, now};
 
 /// A resource DLL waits so long for an answer. A node that is started again after a crash needs a second.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long this thread waits. Inside an entry point not to its deadline: a node that is away must not cost the resource
+/// DLL its monitor.
+pub(crate) fn patience() -> Duration {
+    engine::left().map_or(PATIENCE, |left| PATIENCE.min(left / 2))
+}
 
 /// `ERROR_POSSIBLE_DEADLOCK`.
 const POSSIBLE_DEADLOCK: u32 = 1131;
@@ -136,7 +142,7 @@ impl Asking {
     /// # Errors
     /// 1460 if there was no answer in time; what it stores may still become true.
     fn wait(&self, question: Question, sort: Sort) -> Result<(Code, Answer), u32> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         let (tell, told) = channel();
         let stores = matches!(sort, Sort::Stores(..));
         let ask = self.ask(question, sort, until, move |code, answer| {

@@ -10,7 +10,7 @@ use stead_resapi as abi;
 use stead_resapi::{CLUSPROP_FORMAT_DWORD, Property, PropertyList, Value, encode_multi_sz};
 use stead_types::{Code, ResourceName};
 
-use crate::asking::{Asking, PATIENCE, Sort};
+use crate::asking::{Asking, Sort, patience};
 
 /// A resource, as its read-only common properties tell it.
 pub(crate) struct Of {
@@ -84,7 +84,7 @@ where
                 Ok(numbers) => {
                     let question = Question::SetCommon { resource: of.name, numbers, check_only };
                     let sort = if check_only { Sort::Reads } else { Sort::Acts };
-                    asking.ask(question, sort, Instant::now() + PATIENCE, move |code, _| {
+                    asking.ask(question, sort, Instant::now() + patience(), move |code, _| {
                         answer(if code.is_success() { Ok(Vec::new()) } else { Err(code) });
                     });
                 }
@@ -94,7 +94,7 @@ where
         _ => return Some(answer),
     };
     let question = Question::Common { resource: of.name.clone() };
-    asking.ask(question, Sort::Reads, Instant::now() + PATIENCE, move |code, facts| {
+    asking.ask(question, Sort::Reads, Instant::now() + patience(), move |code, facts| {
         answer(if let Answer::Common(facts) = facts { Ok(told(&of, &facts)) } else { Err(code) });
     });
     None

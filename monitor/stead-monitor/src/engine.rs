@@ -23,7 +23,7 @@ use crate::hosting::{Answer, Effect, Event, Hosting, Op, Poll, State, Status};
 use crate::load::LoadError;
 use crate::pool::Pool;
 
-pub(crate) use calls::inside;
+pub(crate) use calls::{inside, left};
 pub(crate) use observe::{Called, CalledBack, Changed, Field, Observer};
 
 /// Now, on `CLOCK_BOOTTIME`.

@@ -1,8 +1,8 @@
 //! Keys of the cluster database: `ClusterReg…`.
 //!
 //! Every change goes through the node, which has stored it when the function returns 0. After a failure nothing has
-//! changed, except after `ERROR_TIMEOUT` (1460): the node was away for too long, and the change may yet be made when
-//! it is back.
+//! changed, except after `ERROR_TIMEOUT` (1460): the node was away for 30 s, or for half the time that the entry point
+//! had left, and the change may yet be made when it is back.
 //!
 //! Where we differ: a key has no security descriptor and no time of its last write (zero is told).
 #![allow(non_snake_case, reason = "the documented names")]
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn ClusterRegEnumKey(
 }
 
 /// Sets a value, at most 64 KiB. Errors: 5 if the key is open for reading only, 6, 87 for null data with a size,
-/// 1018 if the key has been deleted, 1460 without an answer within 30 s, 1816 if it is too large or the resource keeps
+/// 1018 if the key has been deleted, 1460 without an answer in time, 1816 if it is too large or the resource keeps
 /// too much.
 ///
 /// Windows: clusapi/nf-clusapi-clusterregsetvalue

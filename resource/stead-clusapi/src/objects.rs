@@ -287,7 +287,7 @@ pub unsafe extern "C" fn GetClusterResourceState(
 
 /// Sends a control code to a resource; on one machine `node` is not looked at. Errors: 6, 87, 234 with the size
 /// needed in `returned`, 1131 `ERROR_POSSIBLE_DEADLOCK` when the call would wait for the entry point it is made from,
-/// 1460 without an answer within 30 s, 1726 when the node ended meanwhile and a code that changes something may or may
+/// 1460 without an answer in time, 1726 when the node ended meanwhile and a code that changes something may or may
 /// not have arrived, 5007; else what the resource DLL returned.
 ///
 /// Windows: clusapi/nf-clusapi-clusterresourcecontrol

@@ -3,7 +3,7 @@
  *
  * Online: writes what the values T0 to T3 have to the file named by the private property "Report", and starts a thread
  * for each, which counts it up. Offline: ends the threads and writes the last number of each that was acknowledged, and
- * the last error, 0 if there was none.
+ * the last error, 0 if there was none. IsAlive stores too, and on an error writes it there.
  */
 #include <windows.h>
 #include <clusapi.h>
@@ -134,7 +134,14 @@ static BOOL WINAPI StormLooksAlive(RESID Id)
 
 static BOOL WINAPI StormIsAlive(RESID Id)
 {
+    DWORD code, zero = 0;
     (void)Id;
+    code = ClusterRegSetValue(g_Storm.Key, L"Alive", REG_DWORD, (BYTE *)&zero, sizeof(zero));
+    if (code != ERROR_SUCCESS) {
+        FILE *report = fopen(g_Storm.Report, "w");
+        fprintf(report, "alive %u\nend\n", code);
+        fclose(report);
+    }
     return TRUE;
 }
 

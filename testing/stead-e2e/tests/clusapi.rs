@@ -160,11 +160,8 @@ fn counted(lines: &[String], word: &str) -> Vec<(u32, Option<u32>)> {
     lines.iter().filter(|line| *line != "end").map(numbers).collect()
 }
 
-#[test]
-fn writes_that_a_killed_node_did_not_answer_are_made_by_the_next_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let (dll, path) = (dll(folder.path(), "storm"), folder.path().join("report"));
-    let config = format!(
+fn storm(dll: &Path, report: &Path, more: &str) -> String {
+    format!(
         r#"
 [[type]]
 name = "Storm"
@@ -174,11 +171,45 @@ name = "g"
 [[group.resource]]
 name = "storm"
 type = "Storm"
+{more}
 properties = {{ Report = "{}" }}
 "#,
         dll.display(),
-        path.display()
-    );
+        report.display()
+    )
+}
+
+fn signal(process: u64, signal: rustix::process::Signal) {
+    let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    rustix::process::kill_process(process, signal).unwrap();
+}
+
+#[test]
+fn a_node_that_is_away_costs_no_entry_point_its_monitor() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dll, path) = (dll(folder.path(), "storm"), folder.path().join("report"));
+    let quick =
+        "common = { DeadlockTimeout = 4000, LooksAlivePollInterval = 100, IsAlivePollInterval = 100 }";
+    let mut node = Node::up(&storm(&dll, &path, quick));
+    node.wait("storm", "Online");
+    let (process, monitors) = (node.processes("node")[0], node.processes("monitor"));
+    signal(process, rustix::process::Signal::STOP);
+    let told = until("IsAlive is told that nobody answers", || {
+        let text = fs::read_to_string(&path).unwrap();
+        text.starts_with("alive").then_some(text)
+    });
+    signal(process, rustix::process::Signal::CONT);
+    assert_eq!(told, "alive 1460\nend\n");
+    assert_eq!(node.processes("monitor"), monitors);
+    node.ok(&["resource", "offline", "storm"]);
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
+fn writes_that_a_killed_node_did_not_answer_are_made_by_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dll, path) = (dll(folder.path(), "storm"), folder.path().join("report"));
+    let config = storm(&dll, &path, "");
     let mut node = Node::up(&config);
     node.wait("storm", "Online");
     assert_eq!(counted(&report(&path), "found"), [(0, None); 4]);

@@ -1,16 +1,22 @@
 //! Calls of entry points: queued, made on threads of a pool, timed from outside.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use super::*;
 
 thread_local! {
-    static INSIDE: Cell<Option<InstanceId>> = const { Cell::new(None) };
+    static INSIDE: Cell<Option<(InstanceId, Time)>> = const { Cell::new(None) };
 }
 
 /// The instance of which this thread is inside an entry point.
 pub(crate) fn inside() -> Option<InstanceId> {
-    INSIDE.get()
+    INSIDE.get().map(|(instance, _)| instance)
+}
+
+/// How long the call this thread is inside may still last.
+pub(crate) fn left() -> Option<Duration> {
+    INSIDE.get().map(|(_, deadline)| deadline.since(now()))
 }
 
 impl Engine {
@@ -46,9 +52,9 @@ impl Engine {
 
     /// Notes that a call begins: on the board for the warden, and for our own timer.
     pub(super) fn begin(&'static self, instance: &Arc<Instance>, entry: &'static str, worker: u32) -> Time {
-        INSIDE.set(Some(instance.id));
         let at = self.observer.begins();
         let deadline = at.after(instance.with_hosting(Hosting::call_limit));
+        INSIDE.set(Some((instance.id, deadline)));
         let running = Running { entry, deadline };
         {
             let mut calls = lock(&instance.calls);

@@ -95,7 +95,7 @@ impl Cluster for Alone {
         control::send(self.engine, &instance, code, input.to_vec(), out_size, move |code, output| {
             let _ = tell.send((code, output));
         });
-        let (code, output) = told.recv_timeout(asking::PATIENCE).map_err(|_| abi::ERROR_TIMEOUT)?;
+        let (code, output) = told.recv_timeout(asking::patience()).map_err(|_| abi::ERROR_TIMEOUT)?;
         Ok(asking::controlled(code, output))
     }
 
