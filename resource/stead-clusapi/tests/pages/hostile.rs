@@ -9,7 +9,8 @@ fn forged() -> Vec<isize> {
     let (tree, root) = tree();
     let real = root as isize;
     tree.close_all();
-    let near = [real, real + 1, real - 1, real ^ (1 << 32), real ^ (1 << 62)];
+    // None that another test of this process may be given.
+    let near = [real, real | 0x7000_0000, real ^ (1 << 62)];
     [0, 1, 2, -1, -2, 1 << 32, isize::MAX, isize::MIN].into_iter().chain(near).collect()
 }
 
