@@ -10,3 +10,13 @@ pub(crate) fn duplicate(handle: i64) -> Option<OwnedFd> {
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     rustix::io::fcntl_dupfd_cloexec(borrowed, 3).ok()
 }
+
+/// Lets the descriptor with this number end with this program, if there is one.
+pub(crate) fn keep_from_children(number: i32) {
+    if number < 0 {
+        return;
+    }
+    // SAFETY: borrowed for one call, which refuses a number that no descriptor has.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    let _ = rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC);
+}

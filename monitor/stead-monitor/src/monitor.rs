@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
-use std::io::{Stdin, stdin};
+use std::io::stdin;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ const LINES_A_SECOND: u32 = 200;
 
 /// The way to the node.
 struct Node {
-    link: Link<Stdin>,
+    link: Link<OwnedFd>,
     out: Mutex<Out>,
     wake: OwnedFd,
 }
@@ -94,17 +94,36 @@ struct Loading {
 
 impl Node {
     fn send(&self, message: &FromMonitor) {
+        crate::process::end_copies();
         let Ok(bytes) = serde_json::to_vec(message) else { return };
         self.send_bytes(bytes);
     }
 
     fn send_bytes(&self, bytes: Vec<u8>) {
         let mut out = lock(&self.out);
-        if out.queue.is_empty() && self.link.send_bytes(&bytes, &[]).is_ok() {
+        if out.queue.is_empty() && self.pass(&bytes) {
             return;
         }
         out.queue.push_back(bytes);
         self.wake();
+    }
+
+    /// Sends what was written. False if there is no room now. A link that carries nothing any more, because a resource
+    /// DLL has closed or replaced it, is the end of this process: nobody would ever hear of its resources again.
+    fn pass(&self, bytes: &[u8]) -> bool {
+        match self.link.send_bytes(bytes, &[]) {
+            Ok(()) => true,
+            Err(LinkError::WouldBlock) => false,
+            Err(error @ LinkError::TooLong(_)) => {
+                eprintln!("stead monitor: left out: {error}");
+                true
+            }
+            Err(error @ (LinkError::Closed | LinkError::Garbage(_) | LinkError::System(_))) => {
+                eprintln!("stead monitor: the link to the node is lost: {error}");
+                // A crash like any other: one of the resources in here is to blame.
+                std::process::abort()
+            }
+        }
     }
 
     /// Sends a line for the log, unless there are too many.
@@ -269,7 +288,17 @@ struct Monitor {
 fn board_of(args: &[OsString]) -> Option<Board> {
     let at = args.iter().position(|arg| arg == "--board-fd")?;
     let fd = args.get(at + 1)?.to_str()?;
+    crate::fd::keep_from_children(fd.parse().ok()?);
     Board::open(&Path::new("/proc/self/fd").join(fd)).ok()
+}
+
+/// Takes the link away from standard input: what a resource DLL starts inherits that, and must neither read what the
+/// node says nor speak in this monitor's name.
+fn link() -> Result<Link<OwnedFd>, rustix::io::Errno> {
+    let link = rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?;
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok(Link::new(link))
 }
 
 /// Runs a Resource Monitor: `stead monitor --name NAME --board-fd N`, with the node's link as standard input.
@@ -286,8 +315,8 @@ pub fn monitor_main(args: Vec<OsString>, builtin: &'static [Builtin]) -> ExitCod
 
 fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<(), Box<dyn std::error::Error>> {
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    let node: &'static Node =
-        Box::leak(Box::new(Node { link: Link::new(stdin()), out: Mutex::default(), wake }));
+    let node: &'static Node = Box::leak(Box::new(Node { link: link()?, out: Mutex::default(), wake }));
+    crate::process::keep_host_from_children();
     let board = board_of(args);
     if let Some(board) = &board {
         crate::crash::note_on(board)?;
@@ -349,11 +378,8 @@ impl Monitor {
 
     fn flush(&self) {
         let mut out = lock(&self.node.out);
-        while let Some(bytes) = out.queue.front() {
-            match self.node.link.send_bytes(bytes, &[]) {
-                Err(LinkError::WouldBlock) => break,
-                Ok(()) | Err(_) => drop(out.queue.pop_front()),
-            }
+        while out.queue.front().is_some_and(|bytes| self.node.pass(bytes)) {
+            out.queue.pop_front();
         }
     }
 

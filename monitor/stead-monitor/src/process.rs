@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -27,4 +28,29 @@ pub(crate) fn outside(process: u32) -> Option<u32> {
     let pid = Pid::from_raw(i32::try_from(process).ok()?)?;
     let fd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
     of_pidfd(std::os::fd::AsFd::as_fd(&fd))
+}
+
+/// Lets the host's `/proc` end with this program: what a resource DLL starts has no use for it.
+pub(crate) fn keep_host_from_children() {
+    let number = std::env::var_os("STEAD_HOST_PROC");
+    let number =
+        number.as_deref().and_then(|path| std::path::Path::new(path).file_name()?.to_str()?.parse().ok());
+    if let Some(number) = number {
+        crate::fd::keep_from_children(number);
+    }
+}
+
+/// This process, once [`end_copies`] has been called.
+static US: AtomicU32 = AtomicU32::new(0);
+
+/// Ends a copy of this process: a resource DLL may call `fork` and return in both. The copy has this monitor's link and
+/// board, and none of its threads.
+pub(crate) fn end_copies() {
+    let me = std::process::id();
+    let us = US.load(Ordering::Relaxed);
+    if us == 0 {
+        US.store(me, Ordering::Relaxed);
+    } else if us != me {
+        crate::monitor::end_now();
+    }
 }

@@ -64,6 +64,7 @@ impl Engine {
                 calls.running = Some(running)
             }
         }
+        crate::process::end_copies();
         if let Some(board) = &self.board {
             let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
             // A board that cannot be written costs evidence, not service.
@@ -74,8 +75,10 @@ impl Engine {
         at
     }
 
+    /// Notes that a call has returned.
     pub(super) fn end(&'static self, worker: u32) {
         INSIDE.set(None);
+        crate::process::end_copies();
         if let Some(board) = &self.board {
             let _ = board.end(worker);
         }
