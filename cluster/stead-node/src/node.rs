@@ -24,6 +24,7 @@ use crate::catalog::{Catalog, Unreadable};
 use crate::command::{Command, Input, Kind, Lines};
 use crate::edge::api::{Api, Way};
 use crate::edge::history::History;
+use crate::edge::log::one_line;
 use crate::edge::monitor::{MonitorEvent, Monitors, Opening};
 use crate::edge::store::{self, Ticket, Writer};
 use crate::edge::timer;
@@ -261,6 +262,7 @@ impl Node {
             MonitorEvent::Checked(checked) => self.checked(checked),
             MonitorEvent::Log { resource, level, text } => {
                 let resource = resource.map(|name| name.to_string()).unwrap_or_default();
+                let text = one_line(&text);
                 tracing::info!(resource, level = ?level, "{text}");
             }
             MonitorEvent::Violation { resource, rule, text } => {

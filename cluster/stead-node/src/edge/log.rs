@@ -47,3 +47,25 @@ impl Write for Log {
         stdout().flush()
     }
 }
+
+/// What a resource DLL says, as part of one line: it must not write lines that look like ours.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.trim_end().chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_writes_a_line_of_ours() {
+        assert_eq!(one_line("took 3 s\n"), "took 3 s");
+        let forged = one_line("x\n2026-01-01T00:00:00Z ERROR node is gone\r\u{1b}[2J\u{9b}\n\n");
+        assert_eq!(forged, "x\\n2026-01-01T00:00:00Z ERROR node is gone\\r\\u{1b}[2J\\u{9b}");
+        assert_eq!(one_line("späte Überraschung \\n"), "späte Überraschung \\n");
+    }
+}

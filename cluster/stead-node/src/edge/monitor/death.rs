@@ -55,10 +55,16 @@ impl Monitors {
         let stuck = self.by_key.get(key).and_then(|monitor| monitor.stuck);
         let suspects: Vec<InstanceId> =
             stuck.map_or_else(|| death.suspects.clone(), |instance| vec![instance]);
-        let mut culprits: Vec<ResourceName> =
-            suspects.iter().filter_map(|instance| self.resource(*instance)).collect();
+        let mut culprits: Vec<ResourceName> = if broke.is_some() {
+            // Any thread may have written what was not understood, not only one with a call in progress.
+            Vec::new()
+        } else {
+            suspects.iter().filter_map(|instance| self.resource(*instance)).collect()
+        };
         // A thread that the resource DLL made itself: where only one is at home, it was that one.
-        let by_itself = death.exit.is_some() || death.signal.is_some_and(|signal| CRASHES.contains(&signal));
+        let by_itself = broke.is_some()
+            || death.exit.is_some()
+            || death.signal.is_some_and(|signal| CRASHES.contains(&signal));
         if culprits.is_empty() && by_itself {
             let at_home: Vec<&Instance> =
                 self.instances.values().filter(|known| known.monitor == *key).collect();
@@ -67,7 +73,7 @@ impl Monitors {
             }
         }
         let lost = if let Some(text) = broke {
-            Lost::Died { culprits: Vec::new(), code: Code::RPC_S_CALL_FAILED, text }
+            Lost::Died { culprits, code: Code::RPC_S_CALL_FAILED, text }
         } else if death.requested {
             Lost::Stopped
         } else {
