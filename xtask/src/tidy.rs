@@ -41,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stead-store", &[]),
     ("stead-store-embedded", &["stead-store"]),
     ("stead-e2e", &[]),
+    ("stead-misbehave", &["stead-e2e"]),
     ("xtask", &[]),
 ];
 

@@ -45,6 +45,8 @@ impl Node {
         let output = std::fs::File::create(self.folder.path().join("up.log")).unwrap();
         let mut command = Command::new(stead());
         command.arg("up").arg(self.config()).arg("--data").arg(self.data()).args(arguments);
+        // Whatever it starts can be told by this, whatever it calls itself.
+        command.env("STEAD_E2E", self.folder.path());
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         self.up = Some(command.spawn().unwrap());
         until("the node answers", || {
