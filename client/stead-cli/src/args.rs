@@ -94,6 +94,19 @@ pub(crate) struct Machine {
     /// How processes are kept together
     #[arg(long, value_name = "KIND", default_value = "auto", value_parser = ["auto", "pid", "user", "subreaper"])]
     pub(crate) containment: String,
+    /// What one Resource Monitor and all its processes may use: pids, memory, cpu (a weight), and for each process
+    /// nofile, core, fsize, memlock; such as memory=2G, or pids=none; may be given again
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    pub(crate) limits: Vec<String>,
+}
+
+impl Machine {
+    /// As arguments of the guardian.
+    pub(crate) fn arguments(&self) -> Vec<&str> {
+        let mut arguments = vec!["--containment", &self.containment];
+        arguments.extend(self.limits.iter().flat_map(|limit| ["--limit", limit]));
+        arguments
+    }
 }
 
 #[derive(Debug, Args)]

@@ -128,7 +128,7 @@ fn man(command: Command, folder: Option<&Path>) -> Result<Exit, Trouble> {
 fn node_run(data: &Path, machine: &args::Machine) -> Result<Exit, Trouble> {
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     let mut guardian = std::process::Command::new(program);
-    guardian.arg("guardian").arg("--data").arg(data).args(["--containment", &machine.containment]);
+    guardian.arg("guardian").arg("--data").arg(data).args(machine.arguments());
     if let Some(name) = &machine.node_name {
         guardian.args(["--node-name", name]);
     }

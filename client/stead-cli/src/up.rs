@@ -86,7 +86,7 @@ impl Stead {
         let program = std::env::current_exe().map_err(|error| wrong("stead", error))?;
         let mut command = Command::new(program);
         command.arg("guardian").arg("--data").arg(data).arg("--lifeline");
-        command.args(["--containment", &machine.containment]);
+        command.args(machine.arguments());
         if let Some(name) = &machine.node_name {
             command.args(["--node-name", name]);
         }

@@ -21,7 +21,9 @@ use stead_monitor_protocol::{
 };
 use stead_types::Time;
 
+use crate::cgroup::{Cgroups, Made};
 use crate::contain;
+use crate::limits::Limits;
 use crate::node::Node;
 
 /// An orderly shutdown that takes longer is ended by force.
@@ -47,6 +49,7 @@ struct Warden {
     board: Board,
     death: Option<Death>,
     requested: bool,
+    groups: Made,
 }
 
 struct Args {
@@ -54,17 +57,24 @@ struct Args {
     name: Option<String>,
     lifeline: bool,
     containment: Option<Containment>,
+    limits: Limits,
 }
 
 fn parse(args: &[OsString]) -> Result<Args, String> {
-    let mut parsed =
-        Args { data: PathBuf::from("stead-data"), name: None, lifeline: false, containment: None };
+    let mut parsed = Args {
+        data: PathBuf::from("stead-data"),
+        name: None,
+        lifeline: false,
+        containment: None,
+        limits: Limits::default(),
+    };
     let mut words = args.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{} needs a value", word.display()));
         match word.to_str() {
             Some("--data") => parsed.data = value()?.into(),
             Some("--node-name") => parsed.name = Some(value()?.to_string_lossy().into_owned()),
+            Some("--limit") => parsed.limits.set(&value()?.to_string_lossy())?,
             Some("--lifeline") => parsed.lifeline = true,
             Some("--containment") => {
                 parsed.containment = match value()?.to_str() {
@@ -83,7 +93,8 @@ fn parse(args: &[OsString]) -> Result<Args, String> {
     Ok(parsed)
 }
 
-/// Runs the guardian: `stead guardian --data DIR [--lifeline] [--node-name NAME] [--containment KIND]`.
+/// Runs the guardian: `stead guardian --data DIR [--lifeline] [--node-name NAME] [--containment KIND]
+/// [--limit NAME=VALUE]...`.
 ///
 /// With `--lifeline` the end of standard input is the order to take everything offline and end.
 #[must_use]
@@ -146,6 +157,8 @@ struct Guardian {
     data: PathBuf,
     lock: File,
     containment: Containment,
+    limits: Limits,
+    cgroups: Cgroups,
     node: Node,
     wardens: BTreeMap<MonitorKey, Warden>,
     /// Deaths nobody could be told of yet.
@@ -172,11 +185,15 @@ impl Guardian {
         // What holds everything together is the last to go when memory runs out; only root may say so.
         let _ = fs::write("/proc/self/oom_score_adj", "-1000");
         eprintln!("stead guardian: {}", containment.describe());
+        let cgroups = Cgroups::find();
+        eprintln!("stead guardian: {}", cgroups.describe(&args.limits));
         Ok(Guardian {
             node: Node::new(&data, args.name, now()),
             data,
             lock,
             containment,
+            limits: args.limits,
+            cgroups,
             wardens: BTreeMap::new(),
             untold: Vec::new(),
             signals,
@@ -359,7 +376,7 @@ impl Guardian {
         }
     }
 
-    fn start(&self, monitor: &MonitorKey) -> io::Result<Warden> {
+    fn start(&mut self, monitor: &MonitorKey) -> io::Result<Warden> {
         let (control, control_end) = Link::pair().map_err(io::Error::other)?;
         let (node_link, monitor_end) = Link::pair().map_err(io::Error::other)?;
         let node_end = node_link.as_fd().try_clone_to_owned()?;
@@ -387,10 +404,18 @@ impl Guardian {
         if self.containment == Containment::Subreaper {
             args.push("--subreaper".to_owned());
         }
+        let groups = self.cgroups.make(&self.limits);
+        args.extend(["--limit".to_owned(), self.limits.to_string()]);
+        for folder in groups.folders() {
+            args.extend(["--cgroup".to_owned(), folder.display().to_string()]);
+        }
+        if self.cgroups.has("memory") {
+            args.push("--memory-is-limited".to_owned());
+        }
         let kept = [&control_end, &monitor_end, &board_fd, &host_proc, &lock];
         let pid = contain::start(self.containment, &args, &kept)?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Warden { pid, pidfd, control, node_end, board, death: None, requested: false })
+        Ok(Warden { pid, pidfd, control, node_end, board, death: None, requested: false, groups })
     }
 
     /// Takes in which wardens have ended; with them everything behind them.
@@ -414,6 +439,7 @@ impl Guardian {
                     self.wardens.values().map(|warden| warden.pid).chain(self.node.pid()).collect();
                 contain::hunt(&spared);
             }
+            warden.groups.remove();
             let mut death = match warden.control.receive::<Death>() {
                 Ok((death, _)) => death,
                 Err(_) => warden.death.unwrap_or_else(|| Death {
@@ -460,6 +486,7 @@ impl Guardian {
         }
         for warden in self.wardens.values() {
             let _ = waitpid(Some(warden.pid), WaitOptions::empty());
+            warden.groups.remove();
         }
         self.node.kill();
         self.node.ended(now());

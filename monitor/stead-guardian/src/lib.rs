@@ -12,10 +12,13 @@
 //!
 //! Each monitor has its own warden and namespace, also a second monitor of a group: so a monitor that dies takes
 //! exactly its own processes with it. Mounts of the host are seen inside, mounts made inside are not seen outside and
-//! go with the namespace. Not limited here: memory, processes and disk of a group, which need cgroups.
+//! go with the namespace. What a monitor's processes may use together is limited by control groups where they can be had,
+//! what each of them may use by itself everywhere; the guardian's log says what is in force.
 
+mod cgroup;
 mod contain;
 mod guardian;
+mod limits;
 mod node;
 mod output;
 mod sys;

@@ -7,7 +7,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal, setrlimit};
 
 unsafe extern "C" {
     fn syscall(number: c_long, ...) -> c_long;
@@ -82,5 +82,25 @@ pub(crate) fn bound_to_us(command: &mut Command, session: bool) -> &mut Command 
         Ok(())
     };
     // SAFETY: two system calls, which are allowed between fork and exec.
+    unsafe { command.pre_exec(prepare) }
+}
+
+/// Lets a command's process enter control groups, by their open `cgroup.procs`, and live under limits.
+pub(crate) fn limited(
+    command: &mut Command,
+    groups: Vec<OwnedFd>,
+    limits: Vec<(Resource, Rlimit)>,
+) -> &mut Command {
+    let prepare = move || {
+        for group in &groups {
+            // A group that does not take it costs the limit, not the service.
+            let _ = rustix::io::write(group, b"0");
+        }
+        for (resource, limit) in &limits {
+            let _ = setrlimit(*resource, limit.clone());
+        }
+        Ok(())
+    };
+    // SAFETY: system calls only, which are allowed between fork and exec; what they need was made before.
     unsafe { command.pre_exec(prepare) }
 }

@@ -1,10 +1,11 @@
 //! `stead warden`: pid 1 of a Resource Monitor's namespace, or a subreaper where there is none.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use stead_monitor_protocol::{Board, Death, InstanceId, Link};
 use stead_types::Time;
 
 use crate::contain;
+use crate::limits::Limits;
 use crate::output::Output;
 use crate::sys;
 
@@ -43,6 +45,11 @@ struct Args {
     board: String,
     host_proc: String,
     subreaper: bool,
+    limits: Limits,
+    /// Control groups, by their folders.
+    groups: Vec<PathBuf>,
+    /// True if a control group limits memory.
+    memory: bool,
     /// Held while anything of this monitor may live: the next guardian waits for it.
     _lock: OwnedFd,
 }
@@ -62,6 +69,9 @@ fn parse(args: &[OsString]) -> Option<Args> {
         host_proc: value("--host-proc-fd")?,
         _lock: fd("--lock-fd")?,
         subreaper: args.iter().any(|arg| arg == "--subreaper"),
+        limits: value("--limit")?.parse().ok()?,
+        groups: args.windows(2).filter(|pair| pair[0] == "--cgroup").map(|pair| (&pair[1]).into()).collect(),
+        memory: args.iter().any(|arg| arg == "--memory-is-limited"),
     })
 }
 
@@ -95,6 +105,12 @@ fn start(args: &Args, node: OwnedFd, output: OwnedFd) -> io::Result<Child> {
     } else {
         command.env("STEAD_HOST_PROC", format!("/proc/self/fd/{}", args.host_proc));
     }
+    let open =
+        |folder: &PathBuf| File::options().write(true).open(folder.join("cgroup.procs")).map(OwnedFd::from);
+    let groups = args.groups.iter().filter_map(|folder| {
+        open(folder).inspect_err(|error| eprintln!("stead warden: {}: {error}", folder.display())).ok()
+    });
+    sys::limited(&mut command, groups.collect(), args.limits.of_process(args.memory));
     sys::bound_to_us(&mut command, true).spawn()
 }
 

@@ -39,7 +39,7 @@ DWORD fork_bomb(struct resource *resource)
 {
     if (fork() == 0) {
         for (unsigned turn = 0;; turn++) {
-            if (fork() < 0) usleep(1000);
+            if (fork() < 0) usleep(100000);
         }
     }
     /* Time enough to fill every table there is. */
