@@ -97,7 +97,7 @@ pub(crate) fn limited(
             let _ = rustix::io::write(group, b"0");
         }
         for (resource, limit) in &limits {
-            let _ = setrlimit(*resource, limit.clone());
+            let _ = setrlimit(*resource, *limit);
         }
         Ok(())
     };

@@ -17,6 +17,7 @@ use stead_resapi::{
 };
 use stead_types::{Code, StatusFlags};
 
+use crate::guarded::Guarded;
 use crate::hosting::Status;
 use crate::load::{LoadError, inspect};
 use crate::names;
@@ -287,7 +288,7 @@ pub(crate) struct ControlBuffers(UnsafeCell<ControlBytes>);
 
 struct ControlBytes {
     input: Vec<u8>,
-    output: Vec<u8>,
+    output: Guarded,
     returned: u32,
 }
 
@@ -298,15 +299,15 @@ unsafe impl Sync for ControlBuffers {}
 
 impl ControlBuffers {
     pub(crate) fn new(input: Vec<u8>, out_size: u32) -> Self {
-        let output = vec![0; out_size as usize];
+        let output = Guarded::new(out_size as usize);
         ControlBuffers(UnsafeCell::new(ControlBytes { input, output, returned: 0 }))
     }
 
     /// The output and the number of bytes the DLL said. Only after the call has ended.
     pub(crate) fn take(&self) -> (Vec<u8>, u32) {
-        // SAFETY: the call has ended, so the DLL no longer writes, and callers take only once.
-        let bytes = unsafe { &mut *self.0.get() };
-        (std::mem::take(&mut bytes.output), bytes.returned)
+        // SAFETY: the call has ended, so the DLL may no longer write; one that does hurts itself.
+        let bytes = unsafe { &*self.0.get() };
+        (bytes.output.copy(usize::MAX), bytes.returned)
     }
 }
 
@@ -679,7 +680,7 @@ impl Dll {
         let bytes = unsafe { &mut *buffers.0.get() };
         let raw = RawBuffers {
             input: (pointer(&mut bytes.input), bytes.input.len() as u32),
-            output: (pointer(&mut bytes.output), bytes.output.len() as u32),
+            output: (bytes.output.start().cast::<c_void>(), bytes.output.size() as u32),
             returned: &raw mut bytes.returned,
         };
         // SAFETY: the buffers live until the call has ended.
@@ -730,7 +731,7 @@ impl Dll {
         let bytes = unsafe { &mut *buffers.0.get() };
         let name = to_wide(&self.type_name);
         let (input, in_size) = (pointer(&mut bytes.input), bytes.input.len() as u32);
-        let (output, size) = (pointer(&mut bytes.output), bytes.output.len() as u32);
+        let (output, size) = (bytes.output.start().cast::<c_void>(), bytes.output.size() as u32);
         let returned = &raw mut bytes.returned;
         let mut later: BOOL = 0;
         // SAFETY: name and buffers outlive the call; where it goes on asynchronously they are left alone for ever.

@@ -13,6 +13,7 @@ mod crash;
 mod dll;
 mod engine;
 mod fd;
+mod guarded;
 mod host;
 pub mod hosting;
 mod load;

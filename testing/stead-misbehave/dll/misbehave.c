@@ -182,8 +182,8 @@ static DWORD WINAPI MisbehaveOnline(RESID resid, LPHANDLE event, DWORD flags, PB
     resource->Child = child(resource);
     if (resource->Child == 0) return FAILED_HERE;
     resource->Event = STEAD_HANDLE_FROM_FD((int)syscall(SYS_pidfd_open, resource->Child, 0));
-    /* LooksAlive is called where there is no event to wait for. */
-    if (resource->Behaviour == NULL || resource->Behaviour->Entry != ON_LOOKS_ALIVE) *event = resource->Event;
+    /* LooksAlive is called, and a control code asks for the process, where there is no event to wait for. */
+    if (resource->Behaviour == NULL || (resource->Behaviour->Entry != ON_LOOKS_ALIVE && resource->Behaviour->Entry != ON_CONTROL)) *event = resource->Event;
     resource->Online = 1;
     return ERROR_SUCCESS;
 }
