@@ -248,6 +248,12 @@ impl Node {
                 }
                 self.policy.handle(Event::Done { op, code }, now);
             }
+            MonitorEvent::NotOpened { resource, code, text } => {
+                let group = self.group_of(&resource);
+                let text = format!("resource \"{resource}\" could not be opened: {}", one_line(&text));
+                let resource = Some(resource);
+                self.record(Record { id: 10_007, level: Level::Error, group, resource, code, text });
+            }
             MonitorEvent::Controlled { op, code, output } => match self.controls.remove(&op) {
                 Some(ControlAsker::Client(answer)) => {
                     let result = report::code(code);

@@ -232,7 +232,7 @@ mod tests {
             format!("35 24 0:29 / {} rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n", folder.display());
         let found = places(&mountinfo, "0::/system.slice/stead.service\n");
         let place = Place { folder: own.clone(), controllers: vec!["pids", "memory", "cpu"], version2: true };
-        assert_eq!(found, [place.clone()]);
+        assert_eq!(found.as_slice(), std::slice::from_ref(&place));
         let limits: Limits = "memory=1G,pids=7".parse().unwrap();
         let made = make(&place, "stead-1-1", &limits).unwrap();
         let read = |name: &str| fs::read_to_string(made.join(name)).unwrap();

@@ -166,8 +166,7 @@ mod tests {
         let limits: Limits = "nofile=18446744073709551615,memory=1G".parse().unwrap();
         let had = getrlimit(Resource::Nofile);
         let found = limits.of_process(false);
-        let of =
-            |wanted| found.iter().find(|(resource, _)| *resource == wanted).map(|(_, limit)| limit.clone());
+        let of = |wanted| found.iter().find(|(resource, _)| *resource == wanted).map(|(_, limit)| *limit);
         assert_eq!(of(Resource::Nofile).unwrap().maximum, had.maximum.or(Some(u64::MAX)));
         assert_eq!(of(Resource::Data).unwrap().current, Some(1 << 30));
         assert_eq!(of(Resource::Fsize), None);

@@ -20,7 +20,7 @@ use stead_types::{Code, OfflineFlags, OnlineFlags, ResourceName, Time};
 use crate::asking::Asking;
 use crate::dll::{Builtin, ControlBuffers, Dll, Resid, StartupCall};
 use crate::hosting::{Answer, Effect, Event, Hosting, Op, Poll, State, Status};
-use crate::load::LoadError;
+use crate::load::{self, Identity, LoadError};
 use crate::pool::Pool;
 
 pub(crate) use calls::{inside, left};
@@ -165,6 +165,8 @@ pub(crate) struct Engine {
     wake: OwnedFd,
     epoll: OwnedFd,
     dlls: Mutex<Dlls>,
+    /// Files that resource types came from, as they were.
+    files: Mutex<BTreeMap<PathBuf, Identity>>,
     contexts: AtomicU64,
     outstanding: Mutex<HashMap<i64, Outstanding>>,
     asking: OnceLock<&'static Asking>,
@@ -213,6 +215,7 @@ impl Engine {
             wake,
             epoll,
             dlls: Mutex::default(),
+            files: Mutex::default(),
             contexts: AtomicU64::new(1),
             outstanding: Mutex::default(),
             asking: OnceLock::new(),
@@ -296,7 +299,18 @@ impl Engine {
             at = now();
         };
         let dll = match source {
-            Source::File(path) => Dll::load(path, type_name, &mut watch)?,
+            Source::File(path) => {
+                let identity = Identity::of(path);
+                let known = lock(&self.files).get(path).copied();
+                if known.is_some() && known != identity {
+                    return Err(load::replaced(path));
+                }
+                let dll = Dll::load(path, type_name, &mut watch)?;
+                if let Some(identity) = identity {
+                    lock(&self.files).insert(path.clone(), identity);
+                }
+                dll
+            }
             Source::Builtin => {
                 let found = self.builtin.iter().find(|known| known.type_name.eq_ignore_ascii_case(type_name));
                 let builtin = found.ok_or_else(|| {

@@ -108,3 +108,28 @@ pub(crate) fn inspect(path: &Path) -> Result<(), LoadError> {
     }
     Ok(())
 }
+
+/// Which file this is, and which contents as far as the file system tells: enough to see that another has taken its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity([u64; 5]);
+
+impl Identity {
+    /// Of the file at `path`; `None` if there is none.
+    pub(crate) fn of(path: &Path) -> Option<Identity> {
+        let file = fs::metadata(path).ok()?;
+        let (seconds, nanos) = (file.mtime().cast_unsigned(), file.mtime_nsec().cast_unsigned());
+        Some(Identity([file.dev(), file.ino(), file.len(), seconds, nanos]))
+    }
+}
+
+/// Why a second resource type is not loaded from a file that is no longer the one the first came from.
+pub(crate) fn replaced(path: &Path) -> LoadError {
+    LoadError::new(
+        Code::ERROR_REVISION_MISMATCH,
+        format!(
+            "{}: it was replaced since this Resource Monitor loaded it, and two versions of a file do not belong in one \
+             process; give the resource SeparateMonitor=1, or end and start stead",
+            path.display()
+        ),
+    )
+}

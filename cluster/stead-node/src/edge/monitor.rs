@@ -36,6 +36,8 @@ pub(crate) enum MonitorEvent {
     Report(Report),
     /// A call ended.
     Done { op: stead_policy::OpId, code: Code, detail: Option<String> },
+    /// A resource could not be opened, and somebody said why.
+    NotOpened { resource: ResourceName, code: Code, text: String },
     /// A control code was answered.
     Controlled { op: OpId, code: Code, output: Hex },
     /// A check of a type or of properties was answered.
@@ -689,6 +691,9 @@ impl Monitors {
             Pending::Policy(op) => self.events.push_back(MonitorEvent::Done { op, code, detail }),
             Pending::Open(op, instance) => {
                 if !code.is_success() {
+                    if let (Some(resource), Some(text)) = (self.resource(instance), detail.clone()) {
+                        self.events.push_back(MonitorEvent::NotOpened { resource, code, text });
+                    }
                     self.forget_instance(instance);
                 }
                 self.events.push_back(MonitorEvent::Done { op, code, detail });
