@@ -135,6 +135,10 @@ static DWORD act(struct resource *resource, enum entry entry)
     return behaviour->Act(resource);
 }
 
+#ifdef WITH_DEPENDENCY
+extern int dependency_version(void);
+#endif
+
 static RESID WINAPI MisbehaveOpen(LPCWSTR name, HKEY key, RESOURCE_HANDLE handle, DWORD flags)
 {
     struct resource *resource = (struct resource *)calloc(1, sizeof(struct resource));
@@ -177,6 +181,9 @@ static DWORD WINAPI MisbehaveOnline(RESID resid, LPHANDLE event, DWORD flags, PB
     DWORD returned;
     (void)flags; (void)buffer; (void)size; (void)reserved;
     resource->Terminated = 0;
+#ifdef WITH_DEPENDENCY
+    g_Callbacks.LogEvent(resource->Handle, LOG_WARNING, L"the dependency is version %1!d!\n", dependency_version());
+#endif
     returned = act(resource, ON_ONLINE);
     if (returned != GO_ON) return returned;
     resource->Child = child(resource);

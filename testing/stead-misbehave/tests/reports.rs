@@ -19,6 +19,7 @@ fn reports() {
         "counts-its-calls",
         "lie-about-online",
         "hang-at-exit",
+        "grab-the-socket",
     ];
     let cases = names.map(case);
     let yard = Yard::open(&cases, &[]);
