@@ -66,12 +66,6 @@ DWORD wait_for_self(struct resource *resource)
     return GO_ON;
 }
 
-DWORD fail_after_block(struct resource *resource)
-{
-    (void)resource;
-    return FAILED_HERE;
-}
-
 DWORD block_until_terminated(struct resource *resource)
 {
     while (!resource->Terminated) nap(5);

@@ -68,8 +68,6 @@ static const struct behaviour g_Behaviours[] = {
     {"write-past-the-buffer", ON_CONTROL, write_past_buffer},
     {"write-after-return", ON_CONTROL, write_late},
     {"hang-at-exit", ON_ONLINE, hang_at_exit},
-    /* A well-behaved entry point beside another that is not: for tests that need both. */
-    {"fail-online-and-block-in-terminate", ON_ONLINE, fail_after_block},
 };
 
 CLRES_CALLBACK_FUNCTION_TABLE g_Callbacks;
@@ -221,7 +219,6 @@ static void WINAPI MisbehaveTerminate(RESID resid)
 {
     struct resource *resource = (struct resource *)resid;
     resource->Terminated = 1;
-    if (resource->Behaviour != NULL && resource->Behaviour->Act == fail_after_block && !g_Checking) hang();
     if (resource->Behaviour != NULL && resource->Behaviour->Act == block_until_terminated && !g_Checking) nap(700);
     act(resource, ON_TERMINATE);
     end(resource);

@@ -80,7 +80,7 @@ DWORD write_past_buffer(struct resource *), write_late(struct resource *);
 /* hangs.c */
 DWORD block(struct resource *), spin(struct resource *), swallow_faults(struct resource *);
 DWORD block_signals(struct resource *), stop_self(struct resource *), wait_for_self(struct resource *);
-DWORD fail_after_block(struct resource *), block_until_terminated(struct resource *);
+DWORD block_until_terminated(struct resource *);
 /* reports.c */
 DWORD pending_silent(struct resource *), pending_for_ever(struct resource *), report_early(struct resource *);
 DWORD report_twice(struct resource *), report_nonsense(struct resource *), log_nonsense(struct resource *);

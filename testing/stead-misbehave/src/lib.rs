@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-pub use table::{CASES, Case, Outcome, UNTESTED, Untested, case};
+pub use table::{CASES, Case, OTHERS, Other, Outcome, case};
 pub use yard::Yard;
 
 /// The resource DLL, compiled once a process.

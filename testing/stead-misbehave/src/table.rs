@@ -36,15 +36,15 @@ pub struct Case {
     pub test: &'static str,
 }
 
-/// A case without a test.
+/// A case that is no behaviour of the resource DLL here.
 #[derive(Debug)]
-pub struct Untested {
+pub struct Other {
     /// Of the sixty.
     pub number: u32,
-    /// What it does.
+    /// What happens.
     pub sentence: &'static str,
-    /// Why there is no test.
-    pub why: &'static str,
+    /// Where it is tested, or why it is not.
+    pub how: &'static str,
 }
 
 /// The case of a behaviour.
@@ -520,6 +520,15 @@ pub const CASES: &[Case] = &[
         "reports",
     ),
     row(
+        56,
+        "offline-with-living-process",
+        "says that it is offline while its process lives",
+        Outcome::Special,
+        "-> Online",
+        "",
+        "processes",
+    ),
+    row(
         57,
         "nonsense-lists",
         "answers control codes with unfinished lists of 4 GiB",
@@ -557,5 +566,71 @@ pub const CASES: &[Case] = &[
     ),
 ];
 
-/// Every case that no test drives.
-pub const UNTESTED: &[Untested] = &[];
+/// Every case that is no behaviour chosen by a property.
+pub const OTHERS: &[Other] = &[
+    Other {
+        number: 34,
+        sentence: "a child that sleeps in the kernel and cannot be killed",
+        how: "not tested: it needs a file system that freezes; the warden's death is awaited, so nothing is reported gone",
+    },
+    Other {
+        number: 49,
+        sentence: "a constructor that hangs while the library is loaded",
+        how: "files::a_constructor_that_hangs_is_ended_by_its_deadline",
+    },
+    Other {
+        number: 50,
+        sentence: "files that are no resource DLL",
+        how: "load.rs of stead-e2e; hostile::a_type_that_does_not_load_is_refused_before_anything_changes",
+    },
+    Other {
+        number: 51,
+        sentence: "a library that is replaced, or cut short, while it is loaded",
+        how: "files::a_file_that_is_replaced_is_not_mixed_with_the_one_in_use",
+    },
+    Other {
+        number: 52,
+        sentence: "two versions of one dependency",
+        how: "files::two_versions_of_a_dependency_live_in_two_monitors",
+    },
+    Other {
+        number: 54,
+        sentence: "changes the system clock",
+        how: "not tested: it would change the clock of the machine that tests; decisions read CLOCK_BOOTTIME only",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn each_of_the_sixty_has_its_place_and_every_test_is_there() {
+        let here = CASES.iter().map(|case| case.number).chain(OTHERS.iter().map(|other| other.number));
+        assert_eq!(here.collect::<BTreeSet<u32>>(), (1..=60).collect());
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let source = std::fs::read_to_string(root.join("dll/misbehave.c")).unwrap();
+        let book = std::fs::read_to_string(root.join("../../book/hostile-plugins.md")).unwrap();
+        let mut names = BTreeSet::new();
+        for case in CASES {
+            assert!(names.insert(case.name), "{} is there twice", case.name);
+            assert!(source.contains(&format!("{{\"{}\", ON_", case.name)), "no behaviour {}", case.name);
+            let test =
+                std::fs::read_to_string(root.join("tests").join(case.test).with_extension("rs")).unwrap();
+            assert!(
+                test.contains(&format!("\"{}\"", case.name)),
+                "{} does not test {}",
+                case.test,
+                case.name
+            );
+            let row = format!("| {} | `{}` | {} |", case.number, case.name, case.sentence);
+            assert!(book.contains(&row), "book/hostile-plugins.md lacks the row\n{row}");
+        }
+        for other in OTHERS {
+            assert!(book.contains(&format!("| {} | | {} |", other.number, other.sentence)), "{other:?}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ fn processes() {
         "deaf-child",
         "trace-and-stop-siblings",
         "kill-everything",
+        "offline-with-living-process",
     ];
     let cases = names.map(case);
     let yard = Yard::open(&cases, &[]);
@@ -28,5 +29,8 @@ fn processes() {
         };
         (node.processes("monitor").iter().filter(|process| of(process)).count() == 1).then_some(())
     });
+    // It is believed, and its process is found when everything ends.
+    node.ok(&["resource", "offline", "offline-with-living-process"]);
+    assert_eq!(node.state("offline-with-living-process"), "Offline");
     yard.close();
 }
