@@ -1,8 +1,9 @@
-//! Tasks of the project: `cargo xtask test`, `tidy`, `bench`, `openapi`.
+//! Tasks of the project: `cargo xtask test`, `tidy`, `bench`, `fuzz`.
 
 mod bench;
 mod coverage;
 mod functions;
+mod fuzz;
 mod listings;
 mod packages;
 mod run;
@@ -18,6 +19,8 @@ usage: cargo xtask TASK
   test             install what the tests need where that is allowed, then every check and every test
   tidy [--fix]     dependency edges, source pages, file sizes; --fix rewrites book/coverage.md
   bench [NAME…]    measure, and print a table; release build
+  fuzz [TARGET…] [--minutes N]
+                   the targets of stead-fuzz under libFuzzer, N minutes each (5); needs a nightly compiler
 ";
 
 /// The folder of the workspace.
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         ["test"] => tests::all(),
         ["tidy"] => tidy::run(false),
         ["tidy", "--fix"] => tidy::run(true),
+        ["fuzz", words @ ..] => fuzz::run_all(words),
         ["bench", names @ ..] => bench::run_all(names),
         _ => {
             eprint!("{USAGE}");

@@ -42,6 +42,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stead-store-embedded", &["stead-store"]),
     ("stead-e2e", &[]),
     ("stead-misbehave", &["stead-e2e"]),
+    (
+        "stead-fuzz",
+        &["stead-api", "stead-cli", "stead-types", "stead-monitor", "stead-monitor-protocol", "stead-resapi"],
+    ),
     ("xtask", &[]),
 ];
 

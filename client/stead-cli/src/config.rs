@@ -75,6 +75,16 @@ pub(crate) fn read(path: &Path) -> Result<File, Vec<Wrong>> {
     parse(path, text, folder)
 }
 
+/// Reads a configuration from text, as if it stood in `cluster.toml`.
+///
+/// # Errors
+/// Everything that is wrong with it by itself, each as `cluster.toml:LINE:COLUMN: what`.
+pub fn read_config(text: &str) -> Result<Config, Vec<String>> {
+    parse(Path::new("cluster.toml"), text.to_owned(), "/".to_owned())
+        .map(|file| file.config)
+        .map_err(|wrong| wrong.iter().map(ToString::to_string).collect())
+}
+
 fn parse(path: &Path, text: String, folder: String) -> Result<File, Vec<Wrong>> {
     let located = |at: usize, problem: String| {
         let (line, column) = position(&text, at);
