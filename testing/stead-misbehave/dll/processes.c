@@ -29,10 +29,22 @@ DWORD daemonise(struct resource *resource)
     return GO_ON;
 }
 
+static pid_t g_Copy;
+
+static void *await_copy(void *resource)
+{
+    waitpid(g_Copy, NULL, 0);
+    say((struct resource *)resource, L"the copy has ended");
+    return NULL;
+}
+
+/* The copy says that it failed: whoever believes it has two monitors on one link. */
 DWORD fork_both(struct resource *resource)
 {
-    (void)resource;
-    return fork() < 0 ? FAILED_HERE : GO_ON;
+    g_Copy = fork();
+    if (g_Copy <= 0) return FAILED_HERE;
+    aside(resource, await_copy);
+    return GO_ON;
 }
 
 DWORD fork_bomb(struct resource *resource)
