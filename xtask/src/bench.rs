@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: the numbers of book/benchmarks.md, measured on the release build.
 
+mod authors;
 mod machine;
 mod stead;
 
@@ -30,6 +31,8 @@ const MEASURES: &[(&str, Measure)] = &[
     ("memory", memory),
     ("decide", decide),
     ("proplist", proplist),
+    ("load", authors::load),
+    ("verify", authors::verify),
 ];
 
 /// Runs the benchmarks named, all if none is, and prints a table.
