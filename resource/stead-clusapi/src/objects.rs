@@ -9,8 +9,8 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use stead_resapi::{
-    ERROR_CLUSTER_NODE_NOT_FOUND, ERROR_DEPENDENCY_NOT_FOUND, ERROR_INVALID_PARAMETER, HKEY,
-    RPC_S_CALL_FAILED, RPC_S_SERVER_UNAVAILABLE, from_wide,
+    ERROR_CLUSTER_NODE_NOT_FOUND, ERROR_DEPENDENCY_NOT_FOUND, ERROR_INVALID_FUNCTION,
+    ERROR_INVALID_PARAMETER, ERROR_MORE_DATA, HKEY, RPC_S_CALL_FAILED, RPC_S_SERVER_UNAVAILABLE, from_wide,
 };
 
 use crate::cluster::{ResourceFacts, cluster};
@@ -479,6 +479,48 @@ pub unsafe extern "C" fn GetClusterGroupState(handle: Handle, node: *mut u16, un
             set_last_error(code);
             -1
         })
+    })
+}
+
+/// `CLUSCTL_GROUP_GET_NAME` (0x03000029) and `CLUSCTL_GROUP_GET_ID` (0x03000039): the group's name, which is its id as
+/// well. Errors: 1 for every other code, 6, 234 with the size needed in `returned`, 5013.
+///
+/// Windows: clusapi/nf-clusapi-clustergroupcontrol
+///
+/// # Safety
+/// `output` must be null or writable for `output_size` bytes, `returned` null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ClusterGroupControl(
+    handle: Handle,
+    _node: Handle,
+    control: u32,
+    _input: *const c_void,
+    _input_size: u32,
+    output: *mut c_void,
+    output_size: u32,
+    returned: *mut u32,
+) -> u32 {
+    const GET_NAME: u32 = 0x0300_0029;
+    const GET_ID: u32 = 0x0300_0039;
+    fenced(RPC_S_CALL_FAILED, || {
+        // SAFETY: as the caller guarantees.
+        unsafe { put(returned, 0) };
+        code((|| {
+            let name = group(handle)?.name;
+            if control != GET_NAME && control != GET_ID {
+                return Err(ERROR_INVALID_FUNCTION);
+            }
+            let bytes: Vec<u8> = name.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+            let room = if output.is_null() { 0 } else { output_size as usize };
+            // SAFETY: as the caller guarantees.
+            unsafe { put(returned, u32::try_from(bytes.len()).unwrap_or(u32::MAX)) };
+            if room < bytes.len() {
+                return Err(ERROR_MORE_DATA);
+            }
+            // SAFETY: `output` has room for `room` bytes, which is no less than what is copied.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), output.cast::<u8>(), bytes.len()) };
+            Ok(())
+        })())
     })
 }
 

@@ -100,6 +100,7 @@ fn functions() -> Vec<Compared> {
         ClusterEnum(_ _ _ _ _)
         ClusterGetEnumCount(_)
         ClusterGroupCloseEnum(_)
+        ClusterGroupControl(_ _ _ _ _ _ _ _)
         ClusterGroupEnum(_ _ _ _ _)
         ClusterGroupGetEnumCount(_)
         ClusterGroupOpenEnum(_ _)

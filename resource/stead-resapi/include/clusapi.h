@@ -584,6 +584,9 @@ HGROUP WINAPI OpenClusterGroupEx(HCLUSTER hCluster, LPCWSTR lpszGroupName, DWORD
 BOOL WINAPI CloseClusterGroup(HGROUP hGroup);
 HCLUSTER WINAPI GetClusterFromGroup(HGROUP hGroup);
 CLUSTER_GROUP_STATE WINAPI GetClusterGroupState(HGROUP hGroup, LPWSTR lpszNodeName, LPDWORD lpcchNodeName);
+DWORD WINAPI ClusterGroupControl(HGROUP hGroup, HNODE hHostNode, DWORD dwControlCode, LPVOID lpInBuffer,
+                                 DWORD nInBufferSize, LPVOID lpOutBuffer, DWORD nOutBufferSize,
+                                 LPDWORD lpBytesReturned);
 HKEY WINAPI GetClusterGroupKey(HGROUP hGroup, REGSAM samDesired);
 HGROUPENUM WINAPI ClusterGroupOpenEnum(HGROUP hGroup, DWORD dwType);
 DWORD WINAPI ClusterGroupGetEnumCount(HGROUPENUM hGroupEnum);

@@ -94,6 +94,16 @@ fn groups_have_a_state_and_an_owner() {
         units = 2;
         let short = last_error(|| GetClusterGroupState(group, edge.at(), &raw mut units));
         assert_eq!((short, units), ((ClusterGroupStateUnknown, MORE_DATA), 2));
+        // Its name, of which the page of codes says that it is a string with its NUL.
+        const GET_NAME: u32 = 0x0300_0029;
+        let (edge, mut size) = (Edge::new(6), 0);
+        let none = ClusterGroupControl(group, 0, GET_NAME, null.cast(), 0, null.cast(), 0, &raw mut size);
+        assert_eq!((none, size), (MORE_DATA, 6));
+        let named =
+            ClusterGroupControl(group, 0, GET_NAME, null.cast(), 0, edge.at::<u8>().cast(), 6, &raw mut size);
+        assert_eq!((named, edge.bytes()), (0, &[b'g', 0, b'1', 0, 0, 0][..]));
+        let other = ClusterGroupControl(group, 0, 0x0300_0051, null.cast(), 0, null.cast(), 0, null.cast());
+        assert_eq!(other, stead_resapi::ERROR_INVALID_FUNCTION);
         assert_ne!(CloseCluster(GetClusterFromGroup(group)), 0);
         assert_ne!(CloseClusterGroup(group), 0);
         assert_eq!(last_error(|| CloseClusterGroup(group)), (0, INVALID_HANDLE));

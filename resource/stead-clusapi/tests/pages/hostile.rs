@@ -51,6 +51,7 @@ fn no_function_takes_a_forged_handle_or_null_for_something() {
                 GetClusterInformation(it, at, &raw mut size, null.cast()),
                 GetClusterResourceDependencyExpression(it, at, &raw mut size),
                 ClusterResourceControl(it, 0, 0, null, 0, null, 0, null.cast()),
+                ClusterGroupControl(it, 0, 0, null, 0, null, 0, null.cast()),
                 ClusterEnum(it, 0, null.cast(), at, &raw mut size),
                 ClusterResourceEnum(it, 0, null.cast(), at, &raw mut size),
                 ClusterGroupEnum(it, 0, null.cast(), at, &raw mut size),
