@@ -22,6 +22,8 @@ pub mod routes {
     pub const RESOURCE: &str = "/v1/resources/{name}/{verb}";
     /// `POST` [`crate::Control`]: [`crate::Controlled`].
     pub const CONTROL: &str = "/v1/control/{name}";
+    /// `POST` [`crate::Control`]: [`crate::Controlled`]. For a resource type.
+    pub const TYPE_CONTROL: &str = "/v1/types/{name}/control";
     /// `DELETE`: lines.
     pub const TYPE: &str = "/v1/types/{name}";
     /// `GET`: [`crate::Explanation`]. The kind is `group`, `resource` or `any`.

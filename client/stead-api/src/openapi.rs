@@ -12,7 +12,19 @@ use crate::{Apply, Config, Control, Controlled, Event, Explanation, Line, Operat
         title = "stead",
         description = "A failover cluster for Linux: the interface of a node, on its Unix socket"
     ),
-    paths(status, config, apply, group, resource, control, delete_type, explain, events, shutdown)
+    paths(
+        status,
+        config,
+        apply,
+        group,
+        resource,
+        control,
+        type_control,
+        delete_type,
+        explain,
+        events,
+        shutdown
+    )
 )]
 pub(crate) struct Document;
 
@@ -40,6 +52,10 @@ fn resource() {}
 #[utoipa::path(post, path = "/v1/control/{name}", request_body = Control, params(("name" = String, Path)),
     responses((status = 200, body = Controlled)))]
 fn control() {}
+
+#[utoipa::path(post, path = "/v1/types/{name}/control", request_body = Control, params(("name" = String, Path)),
+    responses((status = 200, body = Controlled)))]
+fn type_control() {}
 
 #[utoipa::path(delete, path = "/v1/types/{name}", params(("name" = String, Path)),
     responses((status = 200, body = Line, content_type = "application/x-ndjson")))]

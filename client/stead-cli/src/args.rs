@@ -387,6 +387,17 @@ pub(crate) enum TypeVerb {
         #[arg(long, value_name = "NAME=NUMBER")]
         common: Vec<String>,
     },
+    /// Send a control code to a resource type, and print the output in hexadecimal
+    Control {
+        /// The type
+        name: String,
+        /// The full code: decimal, or hexadecimal with 0x
+        #[arg(value_parser = code)]
+        code: u32,
+        /// The input, in hexadecimal
+        #[arg(default_value = "")]
+        in_buffer: String,
+    },
     /// Begin a resource type of your own: a folder with everything that is needed
     New {
         /// The name of the type, such as "Print Queue"

@@ -295,7 +295,8 @@ async fn resource(client: &Client, verb: ResourceVerb, json: bool) -> Result<Exi
         }
         ResourceVerb::Cancel { name } => on(name, "cancel", Operate::default(), plain).await,
         ResourceVerb::Control { name, code, in_buffer } => {
-            control(client, &name, code, in_buffer, json).await
+            let (what, path) = (format!("resource \"{name}\""), format!("/v1/control/{}", encode(&name)));
+            control(client, (&what, &path), code, in_buffer, json).await
         }
         ResourceVerb::Delete { name, waiting } => {
             let body = Operate { no_wait: waiting.no_wait, ..Operate::default() };
@@ -306,13 +307,12 @@ async fn resource(client: &Client, verb: ResourceVerb, json: bool) -> Result<Exi
 
 async fn control(
     client: &Client,
-    name: &str,
+    (what, path): (&str, &str),
     code: u32,
     in_buffer: String,
     json: bool,
 ) -> Result<Exit, Trouble> {
-    let path = format!("/v1/control/{}", encode(name));
-    let controlled: Controlled = client.exchange(&path, &Control { code, in_buffer }).await?;
+    let controlled: Controlled = client.exchange(path, &Control { code, in_buffer }).await?;
     if json {
         show::json(&controlled);
     } else if controlled.result.code == 0 {
@@ -322,10 +322,7 @@ async fn control(
         return Ok(Exit::Done);
     }
     if !json {
-        show::problem(&format!(
-            "resource \"{name}\": control {code:#010x} failed: {}",
-            show::code(&controlled.result)
-        ));
+        show::problem(&format!("{what}: control {code:#010x} failed: {}", show::code(&controlled.result)));
     }
     Ok(Exit::Failed)
 }
@@ -349,6 +346,11 @@ async fn resource_type(client: &Client, verb: TypeVerb, json: bool) -> Result<Ex
             Ok(Exit::Done)
         }
         TypeVerb::Register { name, dll, common } => edit::register(client, &name, &dll, &common, plain).await,
+        TypeVerb::Control { name, code, in_buffer } => {
+            let what = format!("resource type \"{name}\"");
+            let path = format!("/v1/types/{}/control", encode(&name));
+            control(client, (&what, &path), code, in_buffer, json).await
+        }
         TypeVerb::New { name, lang, dir } => skeleton::new(&name, lang == "rust", dir, json),
         TypeVerb::Unregister { name } => {
             let path = format!("/v1/types/{}", encode(&name));

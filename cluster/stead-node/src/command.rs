@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Config(oneshot::Sender<Result<Config, String>>),
     Explain(Kind, String, oneshot::Sender<Option<Explanation>>),
     Control(stead_types::ResourceName, Control, oneshot::Sender<Result<Controlled, Failure>>),
+    TypeControl(stead_types::TypeName, Control, oneshot::Sender<Result<Controlled, Failure>>),
     Apply(Apply, Lines),
     Request { request: Request, no_wait: bool, lines: Lines },
 }

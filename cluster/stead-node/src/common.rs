@@ -167,6 +167,18 @@ pub(crate) fn all(common: &CommonProperties) -> Vec<(String, u32)> {
     PROPERTIES.iter().map(|property| (property.name.to_owned(), (property.get)(common))).collect()
 }
 
+/// What a type gives its resources, with their values.
+pub(crate) fn all_of_type(defaults: &TypeDefaults) -> Vec<(String, u32)> {
+    let common = CommonProperties {
+        looks_alive_poll_interval: Some(defaults.looks_alive_poll_interval),
+        is_alive_poll_interval: Some(defaults.is_alive_poll_interval),
+        pending_timeout: Some(defaults.pending_timeout),
+        deadlock_timeout: Some(defaults.deadlock_timeout),
+        ..CommonProperties::default()
+    };
+    all(&common).into_iter().take(OF_TYPES).collect()
+}
+
 /// Changes some of them; what is wrong with the first that cannot be.
 pub(crate) fn change(common: &mut CommonProperties, numbers: &Numbers) -> Result<(), String> {
     let mut changed = *common;

@@ -8,6 +8,7 @@ mod asked;
 mod catalog;
 mod command;
 mod common;
+mod control;
 mod edge;
 mod keys;
 mod node;

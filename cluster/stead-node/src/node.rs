@@ -30,9 +30,6 @@ use crate::edge::store::{self, Ticket, Writer};
 use crate::edge::timer;
 use crate::report::{self, Surroundings};
 
-/// The largest answer to a control code.
-const LARGEST_OUTPUT: u32 = 65_536;
-
 /// A request that has not ended.
 #[derive(Debug)]
 pub(crate) enum Asker {
@@ -254,16 +251,23 @@ impl Node {
                 let resource = Some(resource);
                 self.record(Record { id: 10_007, level: Level::Error, group, resource, code, text });
             }
-            MonitorEvent::Controlled { op, code, output } => match self.controls.remove(&op) {
-                Some(ControlAsker::Client(answer)) => {
-                    let result = report::code(code);
-                    let _ = answer.send(Ok(Controlled { result, output: output.to_string() }));
+            MonitorEvent::Controlled { op, code, output } => {
+                match self.controls.remove(&op) {
+                    Some(ControlAsker::Client(answer)) => {
+                        let result = report::code(code);
+                        let _ = answer.send(Ok(Controlled { result, output: output.to_string() }));
+                    }
+                    Some(ControlAsker::Monitor(asker)) => {
+                        let output = MonitorAnswer::Output(output);
+                        self.monitors.answer(&asker.monitor, asker.ask, code, output);
+                    }
+                    None => {}
                 }
-                Some(ControlAsker::Monitor(asker)) => {
-                    self.monitors.answer(&asker.monitor, asker.ask, code, MonitorAnswer::Output(output));
+                // A code for a type may have been the last thing that the monitor which checks was there for.
+                if self.applying.is_none() {
+                    self.monitors.end_checks();
                 }
-                None => {}
-            },
+            }
             MonitorEvent::Asked { asker, question } => self.asked(asker, question),
             MonitorEvent::Checked(checked) => self.checked(checked),
             MonitorEvent::Log { resource, level, text } => {
@@ -330,6 +334,7 @@ impl Node {
             Command::Config(answer) => drop(answer.send(self.catalog.documented())),
             Command::Explain(kind, name, answer) => drop(answer.send(self.explain(kind, &name))),
             Command::Control(resource, control, answer) => self.control(&resource, &control, answer),
+            Command::TypeControl(name, control, answer) => self.type_control(&name, &control, answer),
             Command::Apply(apply, lines) => {
                 self.queue.push_back(Structural::Apply(apply, lines));
                 self.next_structural();
@@ -366,38 +371,6 @@ impl Node {
             Kind::Any => group().or_else(resource),
         };
         lines.map(|lines| Explanation { lines })
-    }
-
-    fn control(
-        &mut self,
-        resource: &ResourceName,
-        control: &stead_api::Control,
-        answer: oneshot::Sender<Result<Controlled, Failure>>,
-    ) {
-        let refuse = |code: Code, detail: &str| Failure {
-            what: format!("resource \"{resource}\": control"),
-            error: report::code(code),
-            detail: detail.to_owned(),
-        };
-        let Ok(in_buffer) = control.in_buffer.parse::<Hex>() else {
-            let _ = answer
-                .send(Err(refuse(Code::ERROR_INVALID_PARAMETER, "in_buffer must be hexadecimal digits")));
-            return;
-        };
-        if self.group_of(resource).is_none() {
-            let _ = answer.send(Err(refuse(
-                Code::ERROR_RESOURCE_NOT_FOUND,
-                "there is no such resource; see `stead status`",
-            )));
-            return;
-        }
-        match self.monitors.control(resource, control.code, in_buffer, LARGEST_OUTPUT) {
-            Some(op) => drop(self.controls.insert(op, ControlAsker::Client(answer))),
-            None => {
-                let detail = "it is not open: a resource is opened when it is first brought online";
-                let _ = answer.send(Err(refuse(Code::ERROR_RESOURCE_NOT_AVAILABLE, detail)));
-            }
-        }
     }
 
     /// Asks the policy; the answer goes to `lines`.

@@ -192,6 +192,24 @@ pub enum ToMonitor {
         /// Private properties to check.
         properties: Option<Properties>,
     },
+    /// Sends a control code to a resource type. Answered by `Done` with the output.
+    TypeControl {
+        /// Comes back in `Done`.
+        op: OpId,
+        /// The type.
+        #[serde(with = "word")]
+        type_name: TypeName,
+        /// Where its entry points come from.
+        library: Library,
+        /// What it gives its resources, by name, for the codes about common properties.
+        common: Vec<(String, u32)>,
+        /// The full 32-bit code.
+        code: u32,
+        /// The input.
+        in_buffer: Hex,
+        /// The size of the output buffer; at most 65,536 is granted.
+        out_size: u32,
+    },
     /// Asks for everything there is. Answered by one `Instance` for each instance, then `Done`.
     Sync {
         /// Comes back in `Done`.
@@ -218,6 +236,7 @@ impl ToMonitor {
             | ToMonitor::Update { op, .. }
             | ToMonitor::Close { op, .. }
             | ToMonitor::Check { op, .. }
+            | ToMonitor::TypeControl { op, .. }
             | ToMonitor::Sync { op } => Some(*op),
             ToMonitor::Hello { .. }
             | ToMonitor::Maintenance { .. }

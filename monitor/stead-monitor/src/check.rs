@@ -19,6 +19,11 @@ static LINES: Mutex<BTreeMap<u64, Vec<String>>> = Mutex::new(BTreeMap::new());
 /// Numbers of temporary instances, far from those of the node.
 const TEMPORARY: u64 = 1 << 63;
 
+/// The instance that stands for a request which is about no instance of the node.
+pub(crate) const fn temporary(op: OpId) -> InstanceId {
+    InstanceId(TEMPORARY | op.0)
+}
+
 /// Somebody waits for a check: a call in it that takes longer is a hang.
 const LONGEST_CALL_MS: u32 = 60_000;
 
@@ -110,7 +115,7 @@ pub(crate) fn run(
     properties: Option<Properties>,
 ) -> FromMonitor {
     let timing = Timing { deadlock_ms: LONGEST_CALL_MS, ..Timing::default() };
-    let id = InstanceId(TEMPORARY | op.0);
+    let id = temporary(op);
     let dll = match engine.load(worker, id, timing, source, type_name.as_str()) {
         Ok(dll) => dll,
         Err(error) => {
@@ -146,7 +151,7 @@ fn by_the_dll(
     properties: &PropertyMap,
     formats: &Formats,
 ) -> Vec<Problem> {
-    let id = InstanceId(TEMPORARY | op.0);
+    let id = temporary(op);
     let tree = control::tree(InMemory, resource.as_str(), &dll, properties, &[]);
     let timing = Timing { deadlock_ms: LONGEST_CALL_MS, ..Timing::default() };
     let instance = engine.add(NewInstance { id, name: resource, dll, tree, timing, open_flags: 0 });

@@ -189,7 +189,7 @@ pub(crate) fn tree(
 }
 
 /// Formats as a list: name, and `CLUSPROP_FORMAT_…` as a DWORD.
-fn format_list(formats: &Formats) -> PropertyList {
+pub(crate) fn format_list(formats: &Formats) -> PropertyList {
     let formats = formats.iter().filter(|(name, _)| name != "*");
     PropertyList(
         formats.map(|(name, format)| Property::new(name, Value::Dword(format.number().into()))).collect(),

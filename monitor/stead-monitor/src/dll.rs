@@ -538,6 +538,14 @@ impl Dll {
         matches!(self.table, Table::V2(_))
     }
 
+    /// True if the DLL can take ownership as a quorum resource.
+    pub(crate) fn can_arbitrate(&self) -> bool {
+        match &self.table {
+            Table::V1(table) => table.Arbitrate.is_some() && table.Release.is_some(),
+            Table::V2(table) => table.Arbitrate.is_some() && table.Release.is_some(),
+        }
+    }
+
     /// True if the DLL can be asked to give up an operation.
     pub(crate) fn can_cancel(&self) -> bool {
         match &self.table {

@@ -259,21 +259,40 @@ impl Engine {
         source: &Source,
         type_name: &str,
     ) -> Result<Arc<Dll>, LoadError> {
-        let timed = |entry| {
-            let Some(board) = &self.board else { return };
-            let since = now();
-            let deadline = since.after(crate::hosting::limit(timing.deadlock_ms));
-            let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
-            let _ = board.begin(worker, &CallRecord { instance: id, since, deadline, entry, thread });
-        };
-        timed("Startup");
+        self.begin_type(worker, id, timing, "Startup");
         let loaded = self.dll(source, type_name);
         if let Ok(dll) = &loaded {
-            timed("ResourceTypeControl");
+            self.begin_type(worker, id, timing, "ResourceTypeControl");
             crate::control::formats_of(dll);
         }
         self.end(worker);
         loaded
+    }
+
+    /// Notes for the warden that a call of a resource type begins.
+    fn begin_type(&'static self, worker: u32, id: InstanceId, timing: Timing, entry: &'static str) {
+        let Some(board) = &self.board else { return };
+        let since = now();
+        let deadline = since.after(crate::hosting::limit(timing.deadlock_ms));
+        let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        // A board that cannot be written costs evidence, not service.
+        let _ = board.begin(worker, &CallRecord { instance: id, since, deadline, entry, thread });
+    }
+
+    /// Sends a control code to a resource type, on thread `worker` and timed from outside: code, output, and the bytes
+    /// the DLL said.
+    pub(crate) fn type_control(
+        &'static self,
+        worker: u32,
+        id: InstanceId,
+        dll: &Dll,
+        (code, input, out_size): (u32, Vec<u8>, u32),
+    ) -> (u32, Vec<u8>, u32) {
+        self.begin_type(worker, id, Timing::default(), "ResourceTypeControl");
+        let (returned, mut output, count) = dll.type_control(code, input, out_size);
+        self.end(worker);
+        output.truncate(count as usize);
+        (returned, output, count)
     }
 
     /// A resource type, loaded and negotiated with once a process.

@@ -22,6 +22,7 @@ mod monitor;
 mod names;
 mod pool;
 mod process;
+mod type_control;
 mod verify;
 
 pub use dll::Builtin;

@@ -27,6 +27,7 @@ use crate::engine::{
 };
 use crate::hosting::{Event, Hosting, Op, State};
 use crate::load::LoadError;
+use crate::type_control;
 
 /// Progress is passed on at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -507,6 +508,22 @@ impl Monitor {
                 let source = source(&library);
                 engine.aside(move |worker| {
                     node.send(&check::run(engine, worker, op, resource, &type_name, &source, properties));
+                });
+            }
+            ToMonitor::TypeControl { op, type_name, library, common, code, in_buffer, out_size } => {
+                let node = self.node;
+                engine.aside(move |worker| {
+                    let asked = type_control::Asked {
+                        type_name: &type_name,
+                        library: &library,
+                        common: &common,
+                        code,
+                        input: in_buffer.0,
+                        out_size: out_size.min(65_536),
+                    };
+                    let (code, output, detail) =
+                        type_control::ask(engine, worker, check::temporary(op), &asked);
+                    node.send(&FromMonitor::Done { op, code, output: Hex(output), detail });
                 });
             }
             ToMonitor::Sync { op } => {

@@ -27,6 +27,12 @@ properties = { CommandLine = "sleep infinity" }
     node
 }
 
+/// The bytes of hexadecimal digits.
+fn bytes(hex: &str) -> Vec<u8> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    hex.as_bytes().chunks(2).map(byte).collect()
+}
+
 /// The output of a control code that succeeds.
 fn output(node: &Node, code: &str, input: &[u8]) -> Vec<u8> {
     let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -37,11 +43,7 @@ fn output(node: &Node, code: &str, input: &[u8]) -> Vec<u8> {
     let answer: serde_json::Value =
         serde_json::from_str(&node.ok(&[&["--json"], arguments.as_slice()].concat())).unwrap();
     assert_eq!(answer["result"]["code"], 0, "{code}: {answer}");
-    let text = answer["output"].as_str().unwrap();
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
+    bytes(answer["output"].as_str().unwrap())
 }
 
 fn wide(text: &str) -> Vec<u8> {
@@ -112,6 +114,32 @@ fn common_properties_are_read_changed_and_refused() {
         let said = node.fails(1, &["resource", "control", "app", SET_COMMON, &hex]);
         assert!(said.contains(expected), "{expected}: {said}");
     }
+    assert_eq!(node.state("app"), "Online");
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
+fn codes_of_a_type_are_answered_without_any_resource_of_it() {
+    let mut node = node();
+    let ask = |name: &str, code: &str| {
+        let said = node.ok(&["--json", "type", "control", name, code]);
+        let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(answer["result"]["code"], 0, "{code}: {answer}");
+        answer["output"].as_str().unwrap().to_owned()
+    };
+    // mscs/resource-type-control-codes: common properties, formats, characteristics, class.
+    let common = bytes(&ask("Generic Script", "0x02000059"));
+    assert_eq!(dword(&common, "PendingTimeout"), 180_000);
+    assert_eq!(dword(&bytes(&ask("Generic Application", "0x02000091")), "CommandLine"), 3);
+    assert_eq!(ask("Generic Script", "0x02000005"), "00000000", "no quorum");
+    assert_eq!(ask("Generic Script", "0x0200000d"), "0000000000000000");
+    assert_eq!(ask("Generic Script", "0x020001b9"), "", "may be deleted");
+    let said = node.fails(1, &["type", "control", "Generic Script", "0x02000195"]);
+    assert!(said.contains("ERROR_INVALID_FUNCTION"), "{said}");
+    let said = node.fails(1, &["type", "control", "Generic Script", "0x01000005"]);
+    assert!(said.contains("ERROR_INVALID_PARAMETER"), "a code of a resource: {said}");
+    let said = node.fails(3, &["type", "control", "Nonsense", "0x02000005"]);
+    assert!(said.contains("stead type list"), "{said}");
     assert_eq!(node.state("app"), "Online");
     assert_eq!(node.end(), 0);
 }

@@ -151,6 +151,7 @@ fn router(way: Way) -> Router {
         .route(routes::GROUP, post(group))
         .route(routes::RESOURCE, post(resource))
         .route(routes::CONTROL, post(control))
+        .route(routes::TYPE_CONTROL, post(type_control))
         .route(routes::TYPE, delete(delete_type))
         .route(routes::EXPLAIN, get(explain))
         .route(routes::EVENTS, get(events))
@@ -379,6 +380,26 @@ async fn control(State(way): State<Way>, InPath(name): InPath<String>, bytes: By
         }
     };
     match answer(&way, |sender| Command::Control(resource, given, sender)).await {
+        Some(Ok(controlled)) => Json(controlled).into_response(),
+        Some(Err(failure)) => (StatusCode::CONFLICT, Json(Line::Refused(failure))).into_response(),
+        None => stopped(),
+    }
+}
+
+async fn type_control(State(way): State<Way>, InPath(name): InPath<String>, bytes: Bytes) -> Response {
+    let what = format!("resource type \"{name}\": control");
+    let given: Control = match body(&what, &bytes) {
+        Ok(given) => given,
+        Err(response) => return *response,
+    };
+    let type_name = match name.parse() {
+        Ok(type_name) => type_name,
+        Err(error) => {
+            let error: stead_types::NameError = error;
+            return bad(&what, error.to_string());
+        }
+    };
+    match answer(&way, |sender| Command::TypeControl(type_name, given, sender)).await {
         Some(Ok(controlled)) => Json(controlled).into_response(),
         Some(Err(failure)) => (StatusCode::CONFLICT, Json(Line::Refused(failure))).into_response(),
         None => stopped(),

@@ -386,13 +386,33 @@ impl Monitors {
     ) -> OpId {
         let op = OpId(self.number());
         let message = ToMonitor::Check { op, resource, type_name, library, properties };
+        self.give_to_check(op, message);
+        op
+    }
+
+    /// Sends a control code to a resource type, where types are checked; `Controlled` carries the number returned here.
+    pub(crate) fn type_control(
+        &mut self,
+        type_name: TypeName,
+        library: Library,
+        common: Vec<(String, u32)>,
+        (code, in_buffer, out_size): (u32, Hex, u32),
+    ) -> OpId {
+        let op = OpId(self.number());
+        self.give_to_check(
+            op,
+            ToMonitor::TypeControl { op, type_name, library, common, code, in_buffer, out_size },
+        );
+        op
+    }
+
+    fn give_to_check(&mut self, op: OpId, message: ToMonitor) {
         if self.checks_end {
             // The one that runs is on its way out; the next one gets it.
             self.checks.push((op, message));
         } else {
             self.send_check(op, &message);
         }
-        op
     }
 
     fn send_check(&mut self, op: OpId, message: &ToMonitor) {
@@ -400,7 +420,9 @@ impl Monitors {
         if !self.by_key.contains_key(&key) {
             self.start_key(key.clone());
         }
-        self.pending.insert(op, (key.clone(), Pending::Check));
+        let pending =
+            if matches!(message, ToMonitor::Check { .. }) { Pending::Check } else { Pending::Control };
+        self.pending.insert(op, (key.clone(), pending));
         // What is accepted here is opened together with what the resource DLL has stored.
         let size = serde_json::to_vec(message).map_or(0, |bytes| bytes.len());
         if size > LARGEST_CHECK {
