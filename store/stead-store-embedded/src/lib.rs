@@ -215,7 +215,7 @@ impl Store for EmbeddedStore {
                     return Ok(Outcome::Conflict(key.clone()));
                 }
             }
-            for operation in &transaction.operations {
+            for operation in &Transaction::effective(transaction.operations) {
                 match operation {
                     Operation::Put(key, value) => {
                         let old = documents.get(key.as_str()).map_err(failed)?;

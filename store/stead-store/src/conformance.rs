@@ -34,6 +34,8 @@ pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
     guards_decide(&*make());
     a_transaction_is_all_or_nothing(&*make());
     operations_happen_in_order(&*make());
+    the_last_operation_on_a_key_counts(&*make());
+    documents_come_back_as_they_were(&*make());
     bad_keys_are_refused(&*make());
     large_documents_pass(&*make());
     one_of_many_wins_a_guard(make());
@@ -100,6 +102,29 @@ fn operations_happen_in_order(store: &dyn Store) {
     assert_eq!(store.get("a").unwrap().unwrap().value, json!(2));
     assert_eq!(store.get("a").unwrap().unwrap().modified, revision);
     assert_eq!(store.get("b"), Ok(None));
+}
+
+fn the_last_operation_on_a_key_counts(store: &dyn Store) {
+    let first = committed(&store.commit(put("a", json!(1))).unwrap());
+    let operations = vec![Operation::Delete("a".to_owned()), Operation::Put("a".to_owned(), json!(2))];
+    let second = committed(&store.commit(Transaction { guards: Vec::new(), operations }).unwrap());
+    let entry = store.get("a").unwrap().unwrap();
+    assert_eq!((entry.created, entry.modified, entry.value), (first, second, json!(2)));
+}
+
+fn documents_come_back_as_they_were(store: &dyn Store) {
+    // Fractions whose shortest decimal form is read back wrong by a parser that rounds once too often.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let fractions: Vec<f64> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+        f64::from_bits(state)
+    })
+    .filter(|number| number.is_finite())
+    .take(2000)
+    .collect();
+    let value = json!({ "fractions": fractions, "z": null, "a": [i64::MIN, u64::MAX], "t\n\"\u{7f}": "\u{1F980}\u{0}" });
+    store.commit(put("a", value.clone())).unwrap();
+    assert_eq!(store.get("a").unwrap().unwrap().value, value);
 }
 
 fn bad_keys_are_refused(store: &dyn Store) {

@@ -1,12 +1,13 @@
 //! The cluster database: a small transactional store of JSON documents, ordered by revision.
 //!
-//! One [`Store`] trait, several backends: [`MemoryStore`] here, for tests, and the embedded one in a crate of its own.
+//! One [`Store`] trait, several backends: [`MemoryStore`] here, for tests, and others in crates of their own.
 //! The same [`conformance`] suite passes on all. A revision number orders all changes, and every write is a
-//! transaction guarded by the revisions of what it was decided on.
+//! transaction guarded by the revisions of what it was decided on. A [`Watch`] tells what changed, in that order.
 
 pub mod conformance;
 mod memory;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value;
@@ -41,6 +42,16 @@ pub enum Guard {
     ModifiedAt(String, Revision),
 }
 
+impl Guard {
+    /// The document it is about.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Guard::Absent(key) | Guard::ModifiedAt(key, _) => key,
+        }
+    }
+}
+
 /// A change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -50,12 +61,23 @@ pub enum Operation {
     Delete(String),
 }
 
+impl Operation {
+    /// The document it changes.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Operation::Put(key, _) | Operation::Delete(key) => key,
+        }
+    }
+}
+
 /// Changes that happen together or not at all, and when they may.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Transaction {
     /// All must hold.
     pub guards: Vec<Guard>,
-    /// All happen, in order, under one revision.
+    /// All happen, in order, under one revision. Of several for one key the last counts, as if it stood alone: a document
+    /// deleted and put in one transaction is changed, not created.
     pub operations: Vec<Operation>,
 }
 
@@ -139,21 +161,25 @@ pub fn check_key(key: &str) -> Result<(), StoreError> {
 }
 
 impl Transaction {
+    /// The operations that count: of several for one key the last.
+    #[must_use]
+    pub fn effective(operations: Vec<Operation>) -> Vec<Operation> {
+        let mut seen = BTreeSet::new();
+        let mut last: Vec<Operation> = operations
+            .into_iter()
+            .rev()
+            .filter(|operation| seen.insert(operation.key().to_owned()))
+            .collect();
+        last.reverse();
+        last
+    }
+
     /// Checks every key.
     ///
     /// # Errors
     /// The first that is none.
     pub fn check(&self) -> Result<(), StoreError> {
-        for guard in &self.guards {
-            match guard {
-                Guard::Absent(key) | Guard::ModifiedAt(key, _) => check_key(key)?,
-            }
-        }
-        for operation in &self.operations {
-            match operation {
-                Operation::Put(key, _) | Operation::Delete(key) => check_key(key)?,
-            }
-        }
-        Ok(())
+        self.guards.iter().try_for_each(|guard| check_key(guard.key()))?;
+        self.operations.iter().try_for_each(|operation| check_key(operation.key()))
     }
 }

@@ -40,7 +40,7 @@ impl Store for MemoryStore {
         }
         store.0 += 1;
         let revision = store.0;
-        for operation in transaction.operations {
+        for operation in Transaction::effective(transaction.operations) {
             match operation {
                 Operation::Put(key, value) => {
                     let created = store.1.get(&key).map_or(revision, |entry| entry.created);
