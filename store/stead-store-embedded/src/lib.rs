@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{
     Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageBackend, StorageError,
@@ -15,7 +15,9 @@ use redb::{
 };
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
-use stead_store::{Entry, Guard, Operation, Outcome, Revision, Store, StoreError, Transaction};
+use stead_store::{
+    Change, Entry, Feed, Guard, Operation, Outcome, Revision, Store, StoreError, Transaction, Watch,
+};
 
 const DOCUMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("documents");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -26,6 +28,15 @@ const SCHEMA: u64 = 1;
 /// An open embedded database. There is at most one for a file, in all processes together.
 #[derive(Debug)]
 pub struct EmbeddedStore {
+    feed: Feed,
+    /// Watches hold it weakly: the file is free as soon as the store is dropped.
+    file: Arc<DatabaseFile>,
+    /// Held from before a write until watches have heard of it, so that they hear of revisions in their order.
+    writing: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct DatabaseFile {
     database: Database,
     _lock: Option<File>,
     poisoned: Mutex<Option<String>>,
@@ -131,8 +142,8 @@ impl EmbeddedStore {
     }
 
     fn prepare(database: Database, lock: Option<File>) -> Result<EmbeddedStore, StoreError> {
-        let store = EmbeddedStore { database, _lock: lock, poisoned: Mutex::new(None) };
-        let write = store.begin()?;
+        let file = DatabaseFile { database, _lock: lock, poisoned: Mutex::new(None) };
+        let write = file.begin()?;
         {
             let mut meta = write.open_table(META).map_err(failed)?;
             let schema = meta.get("schema").map_err(failed)?.map(|schema| schema.value());
@@ -147,9 +158,11 @@ impl EmbeddedStore {
             write.open_table(DOCUMENTS).map_err(failed)?;
         }
         write.commit().map_err(failed)?;
-        Ok(store)
+        Ok(EmbeddedStore { feed: Feed::default(), file: Arc::new(file), writing: Mutex::new(()) })
     }
+}
 
+impl DatabaseFile {
     fn begin(&self) -> Result<redb::WriteTransaction, StoreError> {
         let mut write = self.database.begin_write().map_err(failed)?;
         write.set_durability(Durability::Immediate).map_err(failed)?;
@@ -166,16 +179,6 @@ impl EmbeddedStore {
             Some(text) => Err(StoreError::Poisoned(text.clone())),
             None => Ok(()),
         }
-    }
-}
-
-impl Store for EmbeddedStore {
-    fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
-        self.healthy()?;
-        let read = self.database.begin_read().map_err(failed)?;
-        let documents = read.open_table(DOCUMENTS).map_err(failed)?;
-        let found = documents.get(key).map_err(failed)?;
-        found.map(|bytes| decode(key, bytes.value())).transpose()
     }
 
     fn list(&self, prefix: &str) -> Result<(Revision, Vec<Entry>), StoreError> {
@@ -194,11 +197,27 @@ impl Store for EmbeddedStore {
         }
         Ok((revision, entries))
     }
+}
+
+impl Store for EmbeddedStore {
+    fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
+        self.file.healthy()?;
+        let read = self.file.database.begin_read().map_err(failed)?;
+        let documents = read.open_table(DOCUMENTS).map_err(failed)?;
+        let found = documents.get(key).map_err(failed)?;
+        found.map(|bytes| decode(key, bytes.value())).transpose()
+    }
+
+    fn list(&self, prefix: &str) -> Result<(Revision, Vec<Entry>), StoreError> {
+        self.file.list(prefix)
+    }
 
     fn commit(&self, transaction: Transaction) -> Result<Outcome, StoreError> {
-        self.healthy()?;
+        self.file.healthy()?;
         transaction.check()?;
-        let write = self.begin()?;
+        let _in_order = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let write = self.file.begin()?;
+        let mut changes = Vec::new();
         let revision;
         {
             let mut meta = write.open_table(META).map_err(failed)?;
@@ -215,16 +234,21 @@ impl Store for EmbeddedStore {
                     return Ok(Outcome::Conflict(key.clone()));
                 }
             }
-            for operation in &Transaction::effective(transaction.operations) {
+            for operation in Transaction::effective(transaction.operations) {
                 match operation {
                     Operation::Put(key, value) => {
                         let old = documents.get(key.as_str()).map_err(failed)?;
-                        let old = old.map(|bytes| decode(key, bytes.value())).transpose()?;
+                        let old = old.map(|bytes| decode(&key, bytes.value())).transpose()?;
                         let created = old.map_or(revision, |entry| entry.created);
-                        let bytes = encode(value, created, revision);
+                        let bytes = encode(&value, created, revision);
                         documents.insert(key.as_str(), bytes.as_slice()).map_err(failed)?;
+                        changes.push(Change::Put(Entry { key, value, created, modified: revision }));
                     }
-                    Operation::Delete(key) => drop(documents.remove(key.as_str()).map_err(failed)?),
+                    Operation::Delete(key) => {
+                        if documents.remove(key.as_str()).map_err(failed)?.is_some() {
+                            changes.push(Change::Deleted(key));
+                        }
+                    }
                 }
             }
             meta.insert("revision", revision).map_err(failed)?;
@@ -232,9 +256,20 @@ impl Store for EmbeddedStore {
         write.commit().map_err(|error| {
             let error = failed(error);
             // Whether it is on the disk is not known now; only opening again tells.
-            *self.poisoned() = Some(error.to_string());
+            *self.file.poisoned() = Some(error.to_string());
+            self.feed.close();
             error
         })?;
+        self.feed.publish(revision, &changes);
         Ok(Outcome::Committed(revision))
+    }
+
+    fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
+        let file = Arc::downgrade(&self.file);
+        let list = move |prefix: &str| match file.upgrade() {
+            Some(file) => file.list(prefix),
+            None => Err(StoreError::Io("it was closed under a watch; open it and watch again".to_owned())),
+        };
+        Ok(Box::new(self.feed.watch(prefix, after, Box::new(list))?))
     }
 }

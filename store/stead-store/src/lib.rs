@@ -6,6 +6,7 @@
 
 pub mod conformance;
 mod memory;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,6 +14,7 @@ use std::fmt;
 use serde_json::Value;
 
 pub use memory::MemoryStore;
+pub use watch::{Change, Feed, FeedWatch, List, News, Watch};
 
 /// Orders all changes; the first is 1.
 pub type Revision = u64;
@@ -104,6 +106,17 @@ pub enum StoreError {
     /// A write failed half way; whether it happened is unknown until the store is opened again, and until then every
     /// call is refused.
     Poisoned(String),
+    /// A transaction holds more than the backend takes at once.
+    TooLarge(String),
+    /// Nobody who could answer did, or there is no majority to decide.
+    Unavailable(String),
+    /// Whether a transaction happened, or still will, is not known: the answer was lost, and nobody could be asked.
+    /// It is settled before the store answers anything again, so what is read next is the truth.
+    Unknown(String),
+    /// The database does not let us: certificate, user, password, permission.
+    Refused(String),
+    /// This is not the database that was here before, or it has gone back in time. Every call is refused.
+    Replaced(String),
     /// The system refused.
     Io(String),
 }
@@ -116,6 +129,11 @@ impl fmt::Display for StoreError {
             StoreError::Corrupt(text) => write!(f, "the cluster database is damaged: {text}"),
             StoreError::BadKey(text) => write!(f, "not a key: {text}"),
             StoreError::Poisoned(text) => write!(f, "the cluster database must be opened again: {text}"),
+            StoreError::TooLarge(text) => write!(f, "too much for one transaction: {text}"),
+            StoreError::Unavailable(text) => write!(f, "the cluster database does not answer: {text}"),
+            StoreError::Unknown(text) => write!(f, "it is not known whether a change happened: {text}"),
+            StoreError::Refused(text) => write!(f, "the cluster database refuses this node: {text}"),
+            StoreError::Replaced(text) => write!(f, "this is not the cluster database of before: {text}"),
             StoreError::Io(text) => write!(f, "the cluster database: {text}"),
         }
     }
@@ -140,8 +158,16 @@ pub trait Store: Send + Sync {
     /// Carries out a transaction. When it returns `Committed`, the change survives power loss.
     ///
     /// # Errors
-    /// When it cannot be written; nothing was changed then, except after [`StoreError::Poisoned`].
+    /// When it cannot be written; nothing was changed then, except perhaps after [`StoreError::Poisoned`] and
+    /// [`StoreError::Unknown`].
     fn commit(&self, transaction: Transaction) -> Result<Outcome, StoreError>;
+
+    /// Follows the documents under `prefix` from what they were at the revision `after` on. If the history since then
+    /// is not kept, the first news is everything.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError>;
 }
 
 /// Checks a key: not empty, at most [`LONGEST_KEY`] bytes, no control characters.

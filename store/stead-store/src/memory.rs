@@ -1,56 +1,84 @@
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Entry, Guard, Operation, Outcome, Revision, Store, StoreError, Transaction};
+use crate::{
+    Change, Entry, Feed, Guard, Operation, Outcome, Revision, Store, StoreError, Transaction, Watch,
+};
+
+#[derive(Debug, Default)]
+struct Documents {
+    revision: Revision,
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Documents {
+    fn list(&self, prefix: &str) -> (Revision, Vec<Entry>) {
+        let found = self.entries.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        (self.revision, found.map(|(_, entry)| entry.clone()).collect())
+    }
+}
 
 /// A store in memory, for tests.
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<(Revision, BTreeMap<String, Entry>)>);
+pub struct MemoryStore {
+    documents: Arc<Mutex<Documents>>,
+    feed: Feed,
+}
 
-impl MemoryStore {
-    fn lock(&self) -> MutexGuard<'_, (Revision, BTreeMap<String, Entry>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(documents: &Mutex<Documents>) -> MutexGuard<'_, Documents> {
+    documents.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Store for MemoryStore {
     fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
-        Ok(self.lock().1.get(key).cloned())
+        Ok(lock(&self.documents).entries.get(key).cloned())
     }
 
     fn list(&self, prefix: &str) -> Result<(Revision, Vec<Entry>), StoreError> {
-        let store = self.lock();
-        let found = store.1.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
-        Ok((store.0, found.map(|(_, entry)| entry.clone()).collect()))
+        Ok(lock(&self.documents).list(prefix))
     }
 
     fn commit(&self, transaction: Transaction) -> Result<Outcome, StoreError> {
         transaction.check()?;
-        let mut store = self.lock();
+        let mut documents = lock(&self.documents);
         for guard in &transaction.guards {
-            let (key, holds) = match guard {
-                Guard::Absent(key) => (key, !store.1.contains_key(key)),
+            let holds = match guard {
+                Guard::Absent(key) => !documents.entries.contains_key(key),
                 Guard::ModifiedAt(key, at) => {
-                    (key, store.1.get(key).is_some_and(|entry| entry.modified == *at))
+                    documents.entries.get(key).is_some_and(|entry| entry.modified == *at)
                 }
             };
             if !holds {
-                return Ok(Outcome::Conflict(key.clone()));
+                return Ok(Outcome::Conflict(guard.key().to_owned()));
             }
         }
-        store.0 += 1;
-        let revision = store.0;
+        documents.revision += 1;
+        let revision = documents.revision;
+        let mut changes = Vec::new();
         for operation in Transaction::effective(transaction.operations) {
             match operation {
                 Operation::Put(key, value) => {
-                    let created = store.1.get(&key).map_or(revision, |entry| entry.created);
+                    let created = documents.entries.get(&key).map_or(revision, |entry| entry.created);
                     let entry = Entry { key: key.clone(), value, created, modified: revision };
-                    store.1.insert(key, entry);
+                    changes.push(Change::Put(entry.clone()));
+                    documents.entries.insert(key, entry);
                 }
-                Operation::Delete(key) => drop(store.1.remove(&key)),
+                Operation::Delete(key) => {
+                    if documents.entries.remove(&key).is_some() {
+                        changes.push(Change::Deleted(key));
+                    }
+                }
             }
         }
+        // Still locked, so that watches hear of revisions in their order.
+        self.feed.publish(revision, &changes);
         Ok(Outcome::Committed(revision))
+    }
+
+    fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
+        let documents = Arc::clone(&self.documents);
+        let list = move |prefix: &str| Ok(lock(&documents).list(prefix));
+        Ok(Box::new(self.feed.watch(prefix, after, Box::new(list))?))
     }
 }
 

@@ -57,7 +57,13 @@ pub(crate) fn code_of(error: &StoreError) -> Code {
         StoreError::InUse(_) => Code::ERROR_BUSY,
         StoreError::Corrupt(_) => Code::ERROR_INVALID_DATA,
         StoreError::BadKey(_) => Code::ERROR_INVALID_PARAMETER,
-        StoreError::Poisoned(_) | StoreError::Io(_) => Code::ERROR_OPERATION_ABORTED,
+        StoreError::Refused(_) => Code::ERROR_ACCESS_DENIED,
+        StoreError::TooLarge(_)
+        | StoreError::Poisoned(_)
+        | StoreError::Unavailable(_)
+        | StoreError::Unknown(_)
+        | StoreError::Replaced(_)
+        | StoreError::Io(_) => Code::ERROR_OPERATION_ABORTED,
     }
 }
 

@@ -99,7 +99,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use stead_store::{Entry, MemoryStore, Revision};
+    use stead_store::{Entry, MemoryStore, Revision, Watch};
 
     use super::*;
 
@@ -118,6 +118,10 @@ mod tests {
 
         fn commit(&self, transaction: Transaction) -> Result<Outcome, StoreError> {
             self.0.commit(transaction)
+        }
+
+        fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
+            self.0.watch(prefix, after)
         }
     }
 
@@ -138,6 +142,10 @@ mod tests {
                 self.0.commit(transaction)?;
             }
             Err(StoreError::NoSpace("full".to_owned()))
+        }
+
+        fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
+            self.0.watch(prefix, after)
         }
     }
 
