@@ -40,6 +40,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("resource-rust", &["stead-sdk"]),
     ("stead-store", &[]),
     ("stead-store-embedded", &["stead-store"]),
+    ("stead-store-etcd", &["stead-store"]),
     ("stead-e2e", &[]),
     ("stead-misbehave", &["stead-e2e"]),
     (

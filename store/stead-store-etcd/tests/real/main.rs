@@ -1,0 +1,11 @@
+//! Against real etcd processes: conformance, faults, trust, identity.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
+mod cluster;
+mod conforms;
+mod faults;
+
+mod limits;
+mod proxy;
+
+mod watch;
