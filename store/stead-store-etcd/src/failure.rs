@@ -93,7 +93,7 @@ fn distrust(text: &str) -> Option<String> {
         ("CertificateExpired", "it says that this node's certificate has expired; renew it"),
         (
             "BadCertificate",
-            "it refuses this node's certificate: not signed by its authority, expired, or missing",
+            "it refuses this node's certificate: not signed by etcd's authority, expired, or missing",
         ),
         ("UnknownCA", "it refuses this node's certificate, which its authority has not signed"),
         ("AccessDenied", "it refuses this node's certificate"),

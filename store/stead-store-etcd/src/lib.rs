@@ -9,7 +9,8 @@
 //! - **`Committed` and `Conflict` are never guesses.** When an answer is lost, the store finds out what happened with a
 //!   second guarded transaction before it does anything else (see `writer.rs`); if that cannot be done before the
 //!   deadline either, it says [`StoreError::Unknown`] and settles it before it answers any later call.
-//! - **Any other error of `commit` means that nothing changed** and nothing will.
+//! - **Any other error of `commit` means that nothing changed** and nothing will, but for [`StoreError::Replaced`],
+//!   after which what the database of before holds cannot be asked.
 //! - **Reads are linearizable**, and a listing is of one revision however long it is. An answer that is older than
 //!   what this store has seen is never given, whoever gives it.
 //! - **A watch leaves nothing out and repeats nothing.** It goes on with another member after the revision it told

@@ -150,6 +150,9 @@ impl Opening<'_> {
         let range = Range { end: end_of(&root), limit: 1, keys_only: true, ..range_of(root) };
         let (found, _): (Found, Header) = self.members.read(RANGE, range, self.until).await?;
         if !found.entries.is_empty() {
+            if self.look().await?.meta.is_some() {
+                return Err(exists());
+            }
             let text = format!(
                 "etcd {endpoints} has keys of a cluster {:?} but not the one that names it; remove them or restore it",
                 self.cluster()

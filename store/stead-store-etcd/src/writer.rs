@@ -284,6 +284,7 @@ impl Writer {
                         Ok(Settled::NeverWill) if over => return Err(failure.into_error()),
                         Ok(Settled::NeverWill) => {}
                         Ok(Settled::Overwritten) => return Err(self.overwritten(&failure)),
+                        Err(error @ StoreError::Replaced(_)) => return Err(error),
                         Err(error) => return Err(self.unknown(lane, &failure, &error)),
                     }
                 }

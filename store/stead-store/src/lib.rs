@@ -115,7 +115,8 @@ pub enum StoreError {
     Unknown(String),
     /// The database does not let us: certificate, user, password, permission.
     Refused(String),
-    /// This is not the database that was here before, or it has gone back in time. Every call is refused.
+    /// This is not the database that was here before, or it has gone back in time. Every call is refused, and what was
+    /// under way may have happened in the one of before.
     Replaced(String),
     /// The system refused.
     Io(String),
@@ -158,8 +159,8 @@ pub trait Store: Send + Sync {
     /// Carries out a transaction. When it returns `Committed`, the change survives power loss.
     ///
     /// # Errors
-    /// When it cannot be written; nothing was changed then, except perhaps after [`StoreError::Poisoned`] and
-    /// [`StoreError::Unknown`].
+    /// When it cannot be written; nothing was changed then, except perhaps after [`StoreError::Poisoned`],
+    /// [`StoreError::Unknown`] and [`StoreError::Replaced`].
     fn commit(&self, transaction: Transaction) -> Result<Outcome, StoreError>;
 
     /// Follows the documents under `prefix` from what they were at the revision `after` on. If the history since then

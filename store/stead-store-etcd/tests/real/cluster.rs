@@ -47,14 +47,15 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// A running cluster, or nothing, said loudly, where etcd is not installed.
     pub(crate) fn start(members: usize) -> Option<Self> {
-        Cluster::start_with(members, "http", |_| Vec::new())
+        Cluster::start_with(members, "http", |_, _| Vec::new())
     }
 
-    /// The same with more flags, made in the cluster's folder, and `http` or `https` for clients.
+    /// The same with more flags, made from the cluster's folder and the members' addresses, and `http` or `https` for
+    /// clients.
     pub(crate) fn start_with(
         members: usize,
         scheme: &str,
-        flags: impl FnOnce(&Path) -> Vec<String>,
+        flags: impl FnOnce(&Path, &[String]) -> Vec<String>,
     ) -> Option<Self> {
         let (Some(program), Some(_)) = (program("etcd"), program("etcdctl")) else {
             eprintln!(
@@ -64,12 +65,18 @@ impl Cluster {
         };
         static ADDRESSES: AtomicUsize = AtomicUsize::new(1);
         let folder = tempfile::tempdir().unwrap();
-        let flags = flags(folder.path());
+        let addresses: Vec<Ipv4Addr> = (0..members)
+            .map(|_| {
+                // An address of their own keeps the ports free while a member is down.
+                let [_, _, high, low] = std::process::id().to_be_bytes();
+                let last = ADDRESSES.fetch_add(1, Ordering::Relaxed);
+                Ipv4Addr::new(127, 128 | high, low, u8::try_from(last % 250 + 1).unwrap())
+            })
+            .collect();
+        let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let flags = flags(folder.path(), &names);
         let member = |number: usize| {
-            // An address of their own keeps the ports free while a member is down.
-            let [_, _, high, low] = std::process::id().to_be_bytes();
-            let last = ADDRESSES.fetch_add(1, Ordering::Relaxed);
-            let address = Ipv4Addr::new(127, 128 | high, low, u8::try_from(last % 250 + 1).unwrap());
+            let address = addresses[number];
             Member {
                 name: format!("m{number}"),
                 client: format!("{scheme}://{address}:{}", free_port(address)),
@@ -162,9 +169,11 @@ impl Cluster {
     }
 
     fn try_ctl(&self, args: &[&str]) -> Result<String, String> {
+        let all = self.endpoints().join(",");
         let output = Command::new(program("etcdctl").unwrap())
             .env("ETCDCTL_API", "3")
-            .args(["--endpoints", &self.endpoints().join(","), "--command-timeout", "5s"])
+            .args(["--command-timeout", "5s"])
+            .args(if args.contains(&"--endpoints") { Vec::new() } else { vec!["--endpoints", &all] })
             .args(args)
             .output()
             .unwrap();

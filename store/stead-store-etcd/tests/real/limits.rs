@@ -36,7 +36,7 @@ fn a_transaction_over_the_limits_is_refused() {
 #[test]
 fn limits_that_an_operator_lowered_are_told_by_etcd() {
     let flags = ["--max-txn-ops=8", "--max-request-bytes=20000"].map(ToOwned::to_owned).to_vec();
-    let Some(cluster) = Cluster::start_with(1, "http", |_| flags) else { return };
+    let Some(cluster) = Cluster::start_with(1, "http", |_, _| flags) else { return };
     let store = cluster.create("c");
     let large = Operation::Put("a".to_owned(), json!("x".repeat(30_000)));
     let larger = Operation::Put("a".to_owned(), json!("x".repeat(700_000)));
@@ -71,7 +71,7 @@ fn a_long_listing_is_whole_and_of_one_revision() {
 #[test]
 fn a_full_database_says_so_and_keeps_its_word() {
     let flags = vec!["--quota-backend-bytes=16777216".to_owned()];
-    let Some(cluster) = Cluster::start_with(1, "http", |_| flags) else { return };
+    let Some(cluster) = Cluster::start_with(1, "http", |_, _| flags) else { return };
     let store = cluster.create("c");
     let large = |key: &str| Transaction {
         guards: Vec::new(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use stead_store::conformance::Mirror;
 use stead_store::{Change, News, Store};
+use stead_store_etcd::{EtcdStore, Start};
 
 use crate::cluster::{Cluster, HUNG, increment, put};
 
@@ -37,7 +38,11 @@ fn a_compaction_makes_a_watch_begin_anew() {
 /// Every value of a counter comes once and in order, while `fault` happens in the middle.
 fn every_value_once(fault: impl FnOnce(&mut Cluster)) {
     let Some(mut cluster) = Cluster::start(3) else { return };
-    let store = cluster.create("c");
+    drop(cluster.create("c"));
+    let mut options = cluster.options("c", "n1");
+    // The watch hangs on the leader, which is what goes away.
+    options.endpoints.rotate_left(cluster.leader());
+    let store = EtcdStore::open(options, Start::Existing).unwrap();
     let mut watch = store.watch("a", store.list("").unwrap().0).unwrap();
     let mut fault = Some(fault);
     let mut seen = 0;
