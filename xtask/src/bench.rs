@@ -33,6 +33,7 @@ const MEASURES: &[(&str, Measure)] = &[
     ("proplist", proplist),
     ("load", authors::load),
     ("verify", authors::verify),
+    ("etcd", etcd),
 ];
 
 /// Runs the benchmarks named, all if none is, and prints a table.
@@ -310,4 +311,36 @@ fn proplist(_: &Path) -> Result<Vec<Row>, String> {
         measured: format!("{} (by a table {})", shown(values), shown(tables)),
         met: *values < 20_000,
     }])
+}
+
+/// Guarded writes to three members of etcd, and how soon another node hears of them.
+fn etcd(_: &Path) -> Result<Vec<Row>, String> {
+    let text = output(
+        "cargo",
+        &["run", "--quiet", "--release", "--package", "stead-store-etcd", "--example", "latency"],
+    )?;
+    if text.contains("SKIPPED") {
+        return Err(text);
+    }
+    let micros: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [write, write_late, heard, heard_late] = micros.as_slice() else {
+        return Err(format!("latency printed {text:?}"));
+    };
+    let shown = |middle: &u64, late: &u64| {
+        format!("{:.2} ms (p99 {:.2} ms)", *middle as f64 / 1e3, *late as f64 / 1e3)
+    };
+    Ok(vec![
+        Row {
+            what: "etcd, three members on loopback: a guarded write",
+            target: "< 10 ms",
+            measured: shown(write, write_late),
+            met: *write < 10_000,
+        },
+        Row {
+            what: "etcd: from a write to its news in another node's watch",
+            target: "< 10 ms",
+            measured: shown(heard, heard_late),
+            met: *heard < 10_000,
+        },
+    ])
 }

@@ -1,6 +1,8 @@
 //! What the tests need from the machine.
 
-use crate::run::{run, works};
+use std::fs;
+
+use crate::run::{run, run_in, works};
 
 /// A Debian package, how to tell that it is there, and what goes untested without it.
 struct Package {
@@ -73,8 +75,65 @@ impl Drop for NoDaemons {
     }
 }
 
-/// Installs what is missing where that is allowed, and says what could not be.
+/// Programs of Debian packages that are unpacked below `target`, never installed: their packages would start a daemon.
+const UNPACKED: &[Package] = &[
+    Package {
+        name: "etcd-server",
+        probe: ("etcd", &["--version"]),
+        without: "the cluster database of several machines",
+    },
+    Package {
+        name: "etcd-client",
+        probe: ("etcdctl", &["--help"]),
+        without: "the cluster database of several machines",
+    },
+];
+
+/// Where they are; the tests look there too.
+const TOOLS: &str = "target/tools";
+
+fn there(package: &Package) -> bool {
+    let (program, args) = package.probe;
+    let unpacked = crate::root().join(TOOLS).join("usr/bin").join(program);
+    works(program, args) || works(&unpacked.display().to_string(), args)
+}
+
+fn unpack(package: &Package) -> Result<(), String> {
+    let folder = crate::root().join(TOOLS);
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(&folder).map_err(failed)?;
+    let shown = folder.display().to_string();
+    let begin = format!("{}_", package.name);
+    // Needs no rights: the file comes into the folder, and so does what is in it.
+    run_in(&folder, "apt-get", &["download", package.name])?;
+    for file in fs::read_dir(&folder).map_err(failed)? {
+        let file = file.map_err(failed)?;
+        if file.file_name().to_string_lossy().starts_with(&begin) {
+            run("dpkg-deb", &["--extract", &file.path().display().to_string(), &shown])?;
+            fs::remove_file(file.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gets what is missing where that is allowed, and says what could not be.
 pub(crate) fn install() {
+    install_packages();
+    for package in UNPACKED.iter().filter(|package| !there(package)) {
+        if let Err(error) = unpack(package) {
+            eprintln!("xtask: {error}");
+        }
+        if !there(package) {
+            eprintln!(
+                "xtask: NOT UNPACKED: Debian package {}; untested without it: {}",
+                package.name, package.without
+            );
+        }
+    }
+}
+
+/// Installs what is missing where that is allowed, and says what could not be.
+fn install_packages() {
     let missing: Vec<&Package> =
         PACKAGES.iter().filter(|package| !works(package.probe.0, package.probe.1)).collect();
     if missing.is_empty() {

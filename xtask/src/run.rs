@@ -1,5 +1,6 @@
 //! Running other programs.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Runs a program in the workspace's folder and shows what it prints.
@@ -7,10 +8,18 @@ use std::process::{Command, Stdio};
 /// # Errors
 /// What was run and how it ended, if not well.
 pub(crate) fn run(program: &str, args: &[&str]) -> Result<(), String> {
+    run_in(&crate::root(), program, args)
+}
+
+/// The same in another folder.
+///
+/// # Errors
+/// What was run and how it ended, if not well.
+pub(crate) fn run_in(folder: &Path, program: &str, args: &[&str]) -> Result<(), String> {
     println!("$ {program} {}", args.join(" "));
     let status = Command::new(program)
         .args(args)
-        .current_dir(crate::root())
+        .current_dir(folder)
         .status()
         .map_err(|error| format!("{program} could not be run: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{program} {} failed: {status}", args.join(" "))) }
