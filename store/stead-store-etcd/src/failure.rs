@@ -15,8 +15,11 @@ pub(crate) enum Kind {
     /// The member says that the database is full. The request may have been carried out all the same, but it is not
     /// under way any more.
     NoSpace,
-    /// TLS failed, in one way or the other, before anything was asked.
+    /// TLS failed while connecting: the request was not sent.
     Untrusted,
+    /// TLS failed on an open connection, as when a member tells only then that it does not take our certificate. That
+    /// nothing was read by then is likely, but not known.
+    Distrusted,
     /// User, password or permission: refused before anything was done.
     Refused,
     /// The login has expired; nothing was done.
@@ -123,8 +126,8 @@ impl Failure {
         };
         let connecting = connecting(status);
         if let Some(text) = distrust(&full) {
-            // A server says after the handshake that it does not take our certificate; nothing was read by then.
-            return Failure::new(Kind::Untrusted, member, text);
+            let kind = if connecting { Kind::Untrusted } else { Kind::Distrusted };
+            return Failure::new(kind, member, text);
         }
         if connecting {
             return Failure::new(Kind::NotSent, member, full);
@@ -134,7 +137,12 @@ impl Failure {
             Code::PermissionDenied => Kind::Refused,
             Code::InvalidArgument if message.contains("authentication failed") => Kind::Refused,
             Code::InvalidArgument if message.contains("user name is empty") => Kind::Refused,
-            Code::InvalidArgument if message.contains("revision in header is old") => Kind::LoginExpired,
+            Code::InvalidArgument
+                if (message.contains("revision of auth store is old")
+                    || message.contains("revision in header is old")) =>
+            {
+                Kind::LoginExpired
+            }
             Code::InvalidArgument if message.contains("too large") || message.contains("too many op") => {
                 Kind::TooLarge
             }
@@ -153,6 +161,22 @@ impl Failure {
         Failure::new(kind, member, full)
     }
 
+    /// Whether a transaction that met this may have happened.
+    pub(crate) fn leaves_unknown(&self) -> bool {
+        match self.kind {
+            Kind::Lost | Kind::NoSpace | Kind::Distrusted => true,
+            Kind::NotSent
+            | Kind::Untrusted
+            | Kind::Refused
+            | Kind::LoginExpired
+            | Kind::TooLarge
+            | Kind::Compacted
+            | Kind::Senseless
+            | Kind::Foreign
+            | Kind::Behind => false,
+        }
+    }
+
     /// The error of a call that this failure ends.
     pub(crate) fn into_error(self) -> StoreError {
         let Failure { kind, member, text } = self;
@@ -162,7 +186,7 @@ impl Failure {
                 "etcd {member}: {text}; compact and defragment it, or raise quota-backend-bytes, then disarm the alarm \
                  (etcdctl alarm disarm)"
             )),
-            Kind::Untrusted => StoreError::Refused(format!("etcd {member}: {text}")),
+            Kind::Untrusted | Kind::Distrusted => StoreError::Refused(format!("etcd {member}: {text}")),
             Kind::Refused | Kind::LoginExpired => StoreError::Refused(format!(
                 "etcd {member}: {text}; check user, password, and that its role may read and write /stead/"
             )),
@@ -171,6 +195,54 @@ impl Failure {
             )),
             Kind::Compacted | Kind::Senseless => StoreError::Io(format!("etcd {member}: {text}")),
             Kind::Foreign | Kind::Behind => StoreError::Replaced(format!("etcd {member}: {text}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What etcd says, and whether the request may have happened.
+    const SAYINGS: &[(Code, &str, Kind, bool)] = &[
+        (Code::Unavailable, "etcdserver: leader changed", Kind::Lost, true),
+        (Code::Unavailable, "etcdserver: no leader", Kind::Lost, true),
+        (Code::Unavailable, "etcdserver: request timed out", Kind::Lost, true),
+        (
+            Code::Unavailable,
+            "etcdserver: request timed out, possibly due to connection lost",
+            Kind::Lost,
+            true,
+        ),
+        (Code::ResourceExhausted, "etcdserver: too many requests", Kind::Lost, true),
+        (Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded", Kind::NoSpace, true),
+        (Code::DeadlineExceeded, "context deadline exceeded", Kind::Lost, true),
+        (Code::Cancelled, "operation was canceled", Kind::Lost, true),
+        (Code::Unknown, "anything", Kind::Lost, true),
+        (Code::Internal, "anything", Kind::Lost, true),
+        (Code::InvalidArgument, "not of etcd", Kind::Lost, true),
+        (Code::InvalidArgument, "etcdserver: duplicate key given in txn request", Kind::Senseless, false),
+        (Code::InvalidArgument, "etcdserver: request is too large", Kind::TooLarge, false),
+        (Code::InvalidArgument, "etcdserver: too many operations in txn request", Kind::TooLarge, false),
+        (
+            Code::InvalidArgument,
+            "etcdserver: authentication failed, invalid user ID or password",
+            Kind::Refused,
+            false,
+        ),
+        (Code::InvalidArgument, "etcdserver: user name is empty", Kind::Refused, false),
+        (Code::InvalidArgument, "etcdserver: revision of auth store is old", Kind::LoginExpired, false),
+        (Code::Unauthenticated, "etcdserver: invalid auth token", Kind::LoginExpired, false),
+        (Code::PermissionDenied, "etcdserver: permission denied", Kind::Refused, false),
+        (Code::OutOfRange, "etcdserver: mvcc: required revision has been compacted", Kind::Compacted, false),
+    ];
+
+    #[test]
+    fn only_what_etcd_refuses_beforehand_is_known_not_to_have_happened() {
+        for (code, message, kind, unknown) in SAYINGS {
+            let failure = Failure::of("http://m:1", &Status::new(*code, *message));
+            assert_eq!((failure.kind, failure.leaves_unknown()), (*kind, *unknown), "{message}");
+            assert!(failure.into_error().to_string().contains("http://m:1"));
         }
     }
 }

@@ -116,7 +116,7 @@ impl Attempts {
             let advice = "if it was restored or moved on purpose, adopt it";
             return StoreError::Replaced(format!("etcd {texts}; {advice}"));
         }
-        if all(&[Kind::Untrusted, Kind::Refused, Kind::LoginExpired]) {
+        if all(&[Kind::Untrusted, Kind::Distrusted, Kind::Refused, Kind::LoginExpired]) {
             return StoreError::Refused(format!("etcd {texts}"));
         }
         StoreError::Unavailable(format!(
@@ -315,6 +315,7 @@ impl Members {
         let answer = answer.map_err(|failure| match failure.kind {
             // Only the login was lost; what it is for was never sent.
             Kind::Lost => Failure { kind: Kind::NotSent, ..failure },
+            Kind::Distrusted => Failure { kind: Kind::Untrusted, ..failure },
             Kind::Refused => Failure { text: format!("user {:?}: {}", login.user, failure.text), ..failure },
             Kind::NotSent
             | Kind::NoSpace
@@ -372,14 +373,20 @@ impl Members {
                     return Next::End(failure.into_error());
                 }
             }
-            Kind::NotSent | Kind::Lost | Kind::Untrusted | Kind::Foreign | Kind::Behind => {
+            Kind::NotSent
+            | Kind::Lost
+            | Kind::Untrusted
+            | Kind::Distrusted
+            | Kind::Foreign
+            | Kind::Behind => {
                 attempts.asked += 1;
                 self.turn_from(&member.url);
             }
         }
         let members = self.lock().members.len();
-        let hopeless =
-            |failure: &Failure| matches!(failure.kind, Kind::Untrusted | Kind::Foreign | Kind::Behind);
+        let hopeless = |failure: &Failure| {
+            matches!(failure.kind, Kind::Untrusted | Kind::Distrusted | Kind::Foreign | Kind::Behind)
+        };
         if attempts.last.len() >= members && attempts.last.values().all(hopeless) {
             return Next::End(attempts.error(self.options.deadline));
         }

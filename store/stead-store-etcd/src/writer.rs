@@ -273,30 +273,22 @@ impl Writer {
                 }
                 Err(failure) => failure,
             };
-            match failure.kind {
-                Kind::Lost | Kind::NoSpace => {
-                    let over = failure.kind == Kind::NoSpace;
-                    let pending = Pending { token, fence: self.token(), at, over };
-                    lane.pending = Some(pending.clone());
-                    self.members.turn_from(&failure.member);
-                    match self.settle(lane, &pending, until).await {
-                        Ok(Settled::Happened(at)) => return Ok(Outcome::Committed(revision(at))),
-                        Ok(Settled::NeverWill) if over => return Err(failure.into_error()),
-                        Ok(Settled::NeverWill) => {}
-                        Ok(Settled::Overwritten) => return Err(self.overwritten(&failure)),
-                        Err(error @ StoreError::Replaced(_)) => return Err(error),
-                        Err(error) => return Err(self.unknown(lane, &failure, &error)),
-                    }
+            if failure.kind == Kind::Behind {
+                return Err(self.broken(format!("etcd {}: {}", failure.member, failure.text)));
+            }
+            if failure.leaves_unknown() {
+                let over = failure.kind == Kind::NoSpace;
+                let pending = Pending { token, fence: self.token(), at, over };
+                lane.pending = Some(pending.clone());
+                self.members.turn_from(&failure.member);
+                match self.settle(lane, &pending, until).await {
+                    Ok(Settled::Happened(at)) => return Ok(Outcome::Committed(revision(at))),
+                    Ok(Settled::NeverWill) if over => return Err(failure.into_error()),
+                    Ok(Settled::NeverWill) => {}
+                    Ok(Settled::Overwritten) => return Err(self.overwritten(&failure)),
+                    Err(error @ StoreError::Replaced(_)) => return Err(error),
+                    Err(error) => return Err(self.unknown(lane, &failure, &error)),
                 }
-                Kind::Behind => return Err(self.broken(format!("etcd {}: {}", failure.member, failure.text))),
-                Kind::NotSent
-                | Kind::Untrusted
-                | Kind::Refused
-                | Kind::LoginExpired
-                | Kind::TooLarge
-                | Kind::Compacted
-                | Kind::Senseless
-                | Kind::Foreign => {}
             }
             if let Next::End(error) = self.give_way(&mut attempts, failure, until).await {
                 return Err(error);
@@ -461,6 +453,7 @@ impl Writer {
                 Kind::NotSent
                 | Kind::Lost
                 | Kind::Untrusted
+                | Kind::Distrusted
                 | Kind::Refused
                 | Kind::LoginExpired
                 | Kind::TooLarge

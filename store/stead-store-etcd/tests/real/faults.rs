@@ -276,3 +276,29 @@ fn a_request_that_comes_late_does_nothing() {
     }
     assert_eq!(changes, 2);
 }
+
+#[test]
+fn what_was_unknown_is_settled_before_anything_is_read() {
+    // An address that nobody can use keeps the member from being reached around the relays.
+    let flags = |_: &_, _: &_| vec!["--advertise-client-urls=http://0.0.0.0:1".to_owned()];
+    let Some(cluster) = Cluster::start_with(1, "http", flags) else { return };
+    drop(cluster.create("c"));
+    let (first, second) = (Proxy::start(&cluster.endpoints()[0]), Proxy::start(&cluster.endpoints()[0]));
+    let mut options = cluster.options("c", "n1");
+    options.endpoints = vec![first.url.clone(), second.url.clone()];
+    (options.deadline, options.attempt) = (Duration::from_millis(1500), Duration::from_millis(400));
+    let store = EtcdStore::open(options, Start::Existing).unwrap();
+    assert_eq!(store.members(), [first.url.clone(), second.url.clone()]);
+    store.commit(put("a", 1)).unwrap();
+    first.set(Mode::HoldRequests);
+    second.set(Mode::LoseRequests);
+    let told = store.commit(put("a", 2)).unwrap_err();
+    assert!(matches!(told, StoreError::Unknown(_)), "{told:?}");
+    second.set(Mode::Pass);
+    assert_eq!(count(&store, "a"), 1);
+    // Only now does the request arrive; what was read must stay true.
+    first.set(Mode::Pass);
+    first.wait_for_late_answer();
+    assert_eq!(count(&store, "a"), 1);
+    assert_eq!(surely(|| increment(&store, "a")), Some(2));
+}

@@ -101,10 +101,15 @@ fn an_older_copy_of_the_files_is_noticed() {
     cluster.run(0);
     assert!(matches!(store.commit(put("a", 2)), Ok(Outcome::Committed(_))));
     let mut watch = store.watch("", store.list("").unwrap().0).unwrap();
+    // One that only reads has nothing but the revision to tell by.
+    let reader = cluster.open("c", "reader");
+    assert_eq!(reader.get("a").unwrap().unwrap().value, json!(2));
     cluster.kill(0);
     cluster.copy(0, false);
     cluster.run(0);
     // The id of the etcd cluster is the same; only the revision tells.
+    replaced(reader.get("a"), "revision");
+    replaced(reader.commit(put("a", 3)), "revision");
     replaced(store.commit(put("a", 3)), "revision");
     replaced(watch.next(HUNG), "revision");
     replaced(store.list(""), "revision");

@@ -13,6 +13,8 @@ pub(crate) enum Mode {
     Pass,
     /// A request waits until the mode changes, and arrives then. That it was given up meanwhile is not passed on.
     HoldRequests,
+    /// Requests are lost.
+    LoseRequests,
     /// Answers are lost.
     LoseAnswers,
 }
@@ -38,7 +40,11 @@ fn requests(mut client: TcpStream, mut server: TcpStream, state: &Shared, late: 
     let mut bytes = [0; 16 * 1024];
     while let Ok(count @ 1..) = client.read(&mut bytes) {
         let mut request = bytes[..count].to_vec();
-        if state.0.lock().unwrap().mode == Mode::HoldRequests {
+        let mode = state.0.lock().unwrap().mode;
+        if mode == Mode::LoseRequests {
+            continue;
+        }
+        if mode == Mode::HoldRequests {
             client.set_read_timeout(Some(MOMENT)).unwrap();
             while let Ok(count @ 1..) = client.read(&mut bytes) {
                 request.extend(&bytes[..count]);
