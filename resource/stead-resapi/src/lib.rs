@@ -29,4 +29,4 @@ pub use error::*;
 pub use log_event::{LogSink, log_event, set_log_sink};
 pub use proplist::{Property, PropertyList, PropertyListError, Value, decode_multi_sz, encode_multi_sz};
 pub use structures::*;
-pub use wide::{LONGEST_STRING, from_wide, to_wide, wide_string};
+pub use wide::{LONGEST_STRING, from_wide, to_wide, wide_string, wide_units};

@@ -16,12 +16,12 @@ pub fn from_wide(units: &[u16]) -> String {
     String::from_utf16_lossy(&units[..end])
 }
 
-/// The text a NUL-terminated string pointer stands for; `None` for null. At most [`LONGEST_STRING`] units are read.
+/// The units of a NUL-terminated string without the NUL; `None` for null. At most [`LONGEST_STRING`] units are read.
 ///
 /// # Safety
 /// `string` must be null or readable up to its NUL or for [`LONGEST_STRING`] units. It may be misaligned.
 #[must_use]
-pub unsafe fn wide_string(string: *const u16) -> Option<String> {
+pub unsafe fn wide_units(string: *const u16) -> Option<Vec<u16>> {
     if string.is_null() {
         return None;
     }
@@ -34,7 +34,17 @@ pub unsafe fn wide_string(string: *const u16) -> Option<String> {
         }
         units.push(unit);
     }
-    Some(String::from_utf16_lossy(&units))
+    Some(units)
+}
+
+/// The text a NUL-terminated string pointer stands for; `None` for null. What is not UTF-16 becomes U+FFFD.
+///
+/// # Safety
+/// As [`wide_units`].
+#[must_use]
+pub unsafe fn wide_string(string: *const u16) -> Option<String> {
+    // SAFETY: as the caller guarantees.
+    unsafe { wide_units(string) }.map(|units| String::from_utf16_lossy(&units))
 }
 
 #[cfg(test)]

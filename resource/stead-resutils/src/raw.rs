@@ -2,7 +2,8 @@
 
 use std::ffi::c_void;
 
-use stead_resapi::{ERROR_INVALID_PARAMETER, ERROR_MORE_DATA, LONGEST_STRING};
+pub(crate) use stead_resapi::wide_units as text;
+use stead_resapi::{ERROR_INVALID_PARAMETER, ERROR_MORE_DATA};
 
 /// What `from` points to.
 ///
@@ -30,27 +31,7 @@ pub(crate) unsafe fn put<T>(to: *mut T, value: T) {
     }
 }
 
-/// The units of a string without its NUL, at most [`LONGEST_STRING`]; `None` for null.
-///
-/// # Safety
-/// `string` must be null or readable up to its NUL or for [`LONGEST_STRING`] units.
-pub(crate) unsafe fn text(string: *const u16) -> Option<Vec<u16>> {
-    if string.is_null() {
-        return None;
-    }
-    let mut units = Vec::new();
-    while units.len() < LONGEST_STRING {
-        // SAFETY: readable up to the NUL or this many units, as the caller guarantees.
-        let unit = unsafe { string.add(units.len()).read_unaligned() };
-        if unit == 0 {
-            break;
-        }
-        units.push(unit);
-    }
-    Some(units)
-}
-
-/// As [`text`], where null is an error.
+/// The units of a string without its NUL, where null is an error.
 ///
 /// # Errors
 /// 87 for null.
