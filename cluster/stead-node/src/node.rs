@@ -437,7 +437,7 @@ impl Node {
                     self.policy.handle(Event::Done { op, code: Code::ERROR_RESOURCE_NOT_FOUND }, timer::now())
                 }
             },
-            Action::Close { op, resource } => self.monitors.close(op, &resource),
+            Action::Close { op, resource, deleting } => self.monitors.close(op, &resource, deleting),
             Action::Online { op, resource, flags, in_buffer } => {
                 self.monitors.call(op, &resource, |op, instance| ToMonitor::Online {
                     op,

@@ -52,6 +52,8 @@ pub enum Action {
         op: OpId,
         /// What.
         resource: ResourceName,
+        /// True if it is being deleted, which its resource DLL is told first.
+        deleting: bool,
     },
     /// Calls `Online`. States are reported; `Done` when refused or when it ended.
     Online {

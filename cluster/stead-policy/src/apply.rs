@@ -100,7 +100,7 @@ impl Policy {
                     resource.opened = Opened::Closing;
                 }
                 let resource = name.clone();
-                self.call(&name, CallPurpose::Close, |op| Action::Close { op, resource });
+                self.call(&name, CallPurpose::Close, |op| Action::Close { op, resource, deleting: true });
             }
         }
     }

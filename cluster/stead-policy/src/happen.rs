@@ -499,7 +499,7 @@ impl Policy {
         let Some((name, purpose)) = self.calls.remove(&op) else { return };
         if purpose == CallPurpose::Orphan {
             let resource = name.clone();
-            self.call(&name, CallPurpose::Other, |op| Action::Close { op, resource });
+            self.call(&name, CallPurpose::Other, |op| Action::Close { op, resource, deleting: false });
             return;
         }
         let Some(group) = self.index.get(&name).cloned() else { return };

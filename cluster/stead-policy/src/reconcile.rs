@@ -209,7 +209,7 @@ impl Policy {
             if let Some(runtime) = self.resource_mut(name) {
                 runtime.opened = Opened::Closing;
             }
-            self.call(name, CallPurpose::Close, |op| Action::Close { op, resource });
+            self.call(name, CallPurpose::Close, |op| Action::Close { op, resource, deleting: false });
             return;
         }
         match self.monitors.get(&home) {
@@ -253,7 +253,11 @@ impl Policy {
                         resource.opened = Opened::Closing;
                     }
                     let resource = name.clone();
-                    self.call(&name, CallPurpose::Close, |op| Action::Close { op, resource });
+                    self.call(&name, CallPurpose::Close, |op| Action::Close {
+                        op,
+                        resource,
+                        deleting: false,
+                    });
                 }
                 Some(Opened::Opening | Opened::Closing) => busy = true,
                 Some(Opened::No) | None => {}

@@ -175,6 +175,8 @@ pub enum ToMonitor {
         op: OpId,
         /// The instance.
         instance: InstanceId,
+        /// True if the resource is being deleted: its DLL gets `CLUSCTL_RESOURCE_DELETE` first.
+        deleting: bool,
     },
     /// Checks a resource type and, if `properties` are given, whether a resource may have them. Nothing is
     /// brought online. Answered by `Checked`.

@@ -497,8 +497,13 @@ impl Monitor {
                     engine.set_maintenance(instance, on);
                 }
             }
-            ToMonitor::Close { op, instance } => {
+            ToMonitor::Close { op, instance, deleting } => {
                 self.with(op, instance, |instance| {
+                    if deleting {
+                        // A notification: whatever the DLL answers, it is closed next.
+                        let code = stead_resapi::CLUSCTL_RESOURCE_DELETE;
+                        control::send(engine, instance, code, Vec::new(), 0, |_, _| {});
+                    }
                     engine.step(instance, Event::CloseRequested(op.0));
                 });
                 self.instances.remove(&instance);

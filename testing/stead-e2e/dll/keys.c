@@ -175,7 +175,15 @@ static BOOL WINAPI KeysIsAlive(RESID Id)
     return TRUE;
 }
 
-static CLRES_V1_FUNCTION_TABLE(g_Table, CLRES_VERSION_V1_00, Keys, NULL, NULL, NULL, NULL);
+static DWORD WINAPI KeysControl(RESID Id, DWORD Code, PVOID In, DWORD InSize, PVOID Out, DWORD OutSize, LPDWORD Returned)
+{
+    (void)Id, (void)In, (void)InSize, (void)Out, (void)OutSize, (void)Returned;
+    if (Code == CLUSCTL_RESOURCE_DELETE)
+        Say("deleted");
+    return ERROR_INVALID_FUNCTION;
+}
+
+static CLRES_V1_FUNCTION_TABLE(g_Table, CLRES_VERSION_V1_00, Keys, NULL, NULL, KeysControl, NULL);
 
 DWORD WINAPI Startup(LPCWSTR Type, DWORD Min, DWORD Max, PSET_RESOURCE_STATUS_ROUTINE SetStatus,
                      PLOG_EVENT_ROUTINE LogEvent, PCLRES_FUNCTION_TABLE *Table)

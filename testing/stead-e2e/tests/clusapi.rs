@@ -147,6 +147,15 @@ fn what_a_resource_dll_stores_survives_and_what_it_asks_is_answered() {
     // Another property says nothing of this one, although the resource DLL is told to take its properties anew.
     assert!(node.apply(&config(&dll, &path, ", Runs = 40, Other = 1")).status.success());
     assert_eq!(online_again(&node, &path)[0], "runs 42 0");
+
+    // mscs/clusctl-resource-delete: who is deleted is told, and nobody else; what it stored is gone.
+    node.ok(&["resource", "offline", "keys"]);
+    let told = || fs::read_to_string(&path).unwrap().lines().filter(|line| *line == "deleted").count();
+    assert_eq!(told(), 0);
+    node.ok(&["resource", "delete", "keys"]);
+    assert_eq!(told(), 1);
+    assert!(node.apply(&config(&dll, &path, "")).status.success());
+    assert_eq!(report(&path)[0], "runs 1 0");
     assert_eq!(node.end(), 0);
 }
 

@@ -346,13 +346,13 @@ impl Monitors {
     }
 
     /// Closes a resource.
-    pub(crate) fn close(&mut self, op: stead_policy::OpId, resource: &ResourceName) {
+    pub(crate) fn close(&mut self, op: stead_policy::OpId, resource: &ResourceName, deleting: bool) {
         let Some((instance, key)) = self.instance(resource) else {
             self.events.push_back(MonitorEvent::Done { op, code: Code::SUCCESS, detail: None });
             return;
         };
         let op = self.pending(&key, Pending::Close(op, instance));
-        self.tell(&key, &ToMonitor::Close { op, instance });
+        self.tell(&key, &ToMonitor::Close { op, instance, deleting });
     }
 
     /// Begins or ends maintenance mode.

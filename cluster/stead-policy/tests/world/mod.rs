@@ -307,7 +307,7 @@ impl World {
                 }
                 self.events.push_back(Event::Done { op, code });
             }
-            Action::Close { op, resource } => {
+            Action::Close { op, resource, deleting: _ } => {
                 self.open.remove(&resource);
                 self.events.push_back(Event::Done { op, code: Code::SUCCESS });
             }
@@ -445,7 +445,8 @@ pub(crate) fn shown(action: &Action) -> Option<String> {
         Action::StartMonitor { monitor } => format!("start monitor {monitor}"),
         Action::StopMonitor { monitor } => format!("stop monitor {monitor}"),
         Action::Open { monitor, resource, .. } => format!("open {resource} in {monitor}"),
-        Action::Close { resource, .. } => format!("close {resource}"),
+        Action::Close { resource, deleting: true, .. } => format!("close {resource}, which is being deleted"),
+        Action::Close { resource, deleting: false, .. } => format!("close {resource}"),
         Action::Online { resource, flags, in_buffer, .. } => {
             let buffer = in_buffer.as_ref().map(|bytes| format!(" with {bytes:?}")).unwrap_or_default();
             format!("online {resource} ({flags:?}){buffer}")
