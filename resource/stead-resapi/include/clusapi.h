@@ -443,6 +443,7 @@ typedef CLUSPROP_DWORD CLUSPROP_DISK_NUMBER, *PCLUSPROP_DISK_NUMBER;
 typedef CLUSPROP_DWORD CLUSPROP_DISK_SIGNATURE, *PCLUSPROP_DISK_SIGNATURE;
 
 #include "clusctl.h"
+#include "clusreg.h"
 
 /*
  * Functions of libclusapi.so. A resource DLL may call them from any thread; inside a Resource Monitor they are found in

@@ -250,4 +250,76 @@ static inline wchar_t *stead_lstrcpyn(wchar_t *to, const wchar_t *from, int size
 #define lstrcpynW stead_lstrcpyn
 #define lstrcatW stead_wcscat
 
+#ifdef __cplusplus
+/* Headers of the standard library that are included later say std:: before these names. */
+extern "C++" {
+namespace std {
+using ::stead_wcslen;
+using ::stead_wcscmp;
+using ::stead_wcsncmp;
+using ::stead_wcscpy;
+using ::stead_wcsncpy;
+using ::stead_wcscat;
+using ::stead_wcschr;
+using ::stead_wcsrchr;
+using ::stead_wcsstr;
+using ::stead_wcstok;
+using ::stead_wmemcpy;
+using ::stead_wcsdup;
+inline long stead_wcstol(const wchar_t *text, wchar_t **end, int base) { return ::stead_wcstol(text, end, base); }
+inline unsigned long stead_wcstoul(const wchar_t *text, wchar_t **end, int base) { return ::stead_wcstoul(text, end, base); }
+}
+}
+#endif
+
+/*
+ * What is left of the C library's wide functions reads and writes 32 bits a unit: beyond the ends of buffers. A call is an
+ * error of compilation. For text there are StringCchPrintfW of strsafe.h, and WideCharToMultiByte.
+ */
+#if defined(__has_attribute)
+#if __has_attribute(error)
+#define STEAD_REFUSED(name) \
+    extern __typeof__(name) name __attribute__((error(#name " is for 32-bit wide characters: use StringCch... or WideCharToMultiByte")))
+#ifndef __cplusplus
+STEAD_REFUSED(fputws);
+STEAD_REFUSED(fputwc);
+STEAD_REFUSED(fgetws);
+STEAD_REFUSED(fgetwc);
+STEAD_REFUSED(fwide);
+STEAD_REFUSED(fwprintf);
+STEAD_REFUSED(fwscanf);
+STEAD_REFUSED(mbrtowc);
+STEAD_REFUSED(mbsrtowcs);
+STEAD_REFUSED(mbstowcs);
+STEAD_REFUSED(mbtowc);
+STEAD_REFUSED(swprintf);
+STEAD_REFUSED(swscanf);
+STEAD_REFUSED(vfwprintf);
+STEAD_REFUSED(vswprintf);
+STEAD_REFUSED(vwprintf);
+STEAD_REFUSED(wcrtomb);
+STEAD_REFUSED(wcscoll);
+STEAD_REFUSED(wcscspn);
+STEAD_REFUSED(wcsftime);
+STEAD_REFUSED(wcspbrk);
+STEAD_REFUSED(wcsrtombs);
+STEAD_REFUSED(wcsspn);
+STEAD_REFUSED(wcstod);
+STEAD_REFUSED(wcstof);
+STEAD_REFUSED(wcstold);
+STEAD_REFUSED(wcstoll);
+STEAD_REFUSED(wcstombs);
+STEAD_REFUSED(wcstoull);
+STEAD_REFUSED(wcsxfrm);
+STEAD_REFUSED(wmemchr);
+STEAD_REFUSED(wmemcmp);
+STEAD_REFUSED(wmemmove);
+STEAD_REFUSED(wmemset);
+STEAD_REFUSED(wprintf);
+STEAD_REFUSED(wscanf);
+#endif
+#undef STEAD_REFUSED
+#endif
+#endif
+
 #endif

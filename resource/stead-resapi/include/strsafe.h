@@ -14,15 +14,9 @@ extern "C" {
 #endif
 
 #define STRSAFE_MAX_CCH 2147483647
+#define STRSAFE_MAX_LENGTH (STRSAFE_MAX_CCH - 1)
 #define STRSAFE_E_INSUFFICIENT_BUFFER ((HRESULT)0x8007007Au)
 #define STRSAFE_E_INVALID_PARAMETER ((HRESULT)0x80070057u)
-#ifndef S_OK
-#define S_OK ((HRESULT)0)
-#endif
-#ifndef SUCCEEDED
-#define SUCCEEDED(result) ((HRESULT)(result) >= 0)
-#define FAILED(result) ((HRESULT)(result) < 0)
-#endif
 
 /* A buffer that is being filled. */
 struct stead_out { wchar_t *text; size_t size; size_t length; int cut; };

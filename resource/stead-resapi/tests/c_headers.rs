@@ -173,6 +173,88 @@ fn values_of_property_lists_are_reached_by_their_documented_names() {
     compile("values.cpp", VALUES, "c++");
 }
 
+/// What sources of resource DLLs commonly use around the interface itself.
+const AROUND: &str = r#"
+#include <windows.h>
+#include <tchar.h>
+#include <sal.h>
+#include <winerror.h>
+#include <strsafe.h>
+#include <resapi.h>
+typedef struct _PARAMS { LPTSTR pszName; ULARGE_INTEGER Size; DWORD cb; } PARAMS, *PPARAMS;
+static RESUTIL_ULARGEINT_DATA Sizes = { { { 5, 0 } }, { { 0, 0 } }, { { 0, 1 } } };
+static RESUTIL_PROPERTY_ITEM Table[] = {
+    { (LPWSTR)CLUSREG_NAME_GENAPP_COMMAND_LINE, NULL, CLUSPROP_FORMAT_SZ, { 0 }, 0, 0, RESUTIL_PROPITEM_REQUIRED, FIELD_OFFSET(PARAMS, pszName) },
+    { (LPWSTR)TEXT("Size"), NULL, CLUSPROP_FORMAT_ULARGE_INTEGER, { (DWORD_PTR)&Sizes }, 0, 0, 0, FIELD_OFFSET(PARAMS, Size) },
+    { NULL, NULL, 0, { 0 }, 0, 0, 0, 0 }
+};
+EXTERN_C __declspec(dllexport) BOOL WINAPI DllMain(HINSTANCE hInstance, DWORD dwReason, LPVOID lpReserved)
+{
+    UNREFERENCED_PARAMETER(lpReserved);
+    if (dwReason == DLL_PROCESS_ATTACH)
+        return DisableThreadLibraryCalls(hInstance);
+    return dwReason != DLL_PROCESS_DETACH;
+}
+EXTERN_C HRESULT Use(_In_ PPARAMS pParams, _Out_writes_bytes_(cb) PBYTE pb, IN DWORD cb, _Inout_opt_ PULONGLONG pull)
+{
+    LARGE_INTEGER li;
+    li.LowPart = 1;
+    li.u.HighPart = 2;
+    if (pull != NULL)
+        *pull = (ULONGLONG)li.QuadPart + Table[1].ULargeIntData->Default.LowPart + pParams->Size.LowPart;
+    SecureZeroMemory(pb, cb);
+    if (_tcsicmp(pParams->pszName, _T("x")) == 0 || EqualMemory(pb, pb, cb) == FALSE || cb == MAXDWORD)
+        return HRESULT_FROM_WIN32(ERROR_INVALID_DATA);
+    return CONTAINING_RECORD(&pParams->Size, PARAMS, Size) == pParams && _countof(Table) == 3 ? S_OK : E_FAIL;
+}
+"#;
+
+#[test]
+fn what_sources_commonly_use_around_the_interface_is_there() {
+    compile("around.c", AROUND, "cc");
+    compile("around.cpp", AROUND, "c++");
+    // The older annotations are for C alone, and live with the system's own headers.
+    let system = "#include <windows.h>\n#include <arpa/inet.h>\n#include <sys/socket.h>\n#include <regex.h>\n\
+                  #include <signal.h>\n#include <sys/wait.h>\n#include <pthread.h>\n";
+    let old = "DWORD Old(__in LPCWSTR a, __out_bcount(b) PVOID c, __in DWORD b);\n\
+               DWORD Old(LPCWSTR a, PVOID c, DWORD b) { return a != NULL && c != NULL ? b : 0; }\n";
+    compile("old.c", &format!("{system}{old}"), "cc");
+    compile(
+        "system.cpp",
+        &format!(
+            "{system}#include <string>\n#include <algorithm>\n#include <sstream>\n#include <locale>\n#include <regex>\n#include <filesystem>\nint n;\n"
+        ),
+        "c++",
+    );
+}
+
+/// `swprintf` of the C library would write twice the bytes that a buffer of 16-bit units has.
+#[test]
+fn a_wide_function_that_would_overrun_buffers_does_not_compile() {
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    let folder = tempfile::tempdir().unwrap();
+    for call in ["swprintf(b, 8, L\"%d\", 5)", "(int)wcsspn(b, L\"a\")", "(int)wcstombs(NULL, b, 8)"] {
+        let file = folder.path().join("refused.c");
+        std::fs::write(
+            &file,
+            format!("#include <windows.h>\nint use(WCHAR *b);\nint use(WCHAR *b) {{ return {call}; }}\n"),
+        )
+        .unwrap();
+        let mut cc = Command::new("cc");
+        cc.args(["-fshort-wchar", "-c", "-o", "/dev/null", "-I"]).arg(&include).arg(&file);
+        match cc.output() {
+            Ok(output) => {
+                let text = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(
+                    !output.status.success() && text.contains("32-bit wide characters"),
+                    "{call}: {text}"
+                );
+            }
+            Err(error) => eprintln!("SKIPPED: cc: {error}"),
+        }
+    }
+}
+
 #[test]
 fn the_headers_are_good_cpp_too() {
     let source = "#include <resapi.h>\nstatic_assert(sizeof(CLRES_FUNCTION_TABLE) == 120, \"\");\n\

@@ -63,7 +63,7 @@ DWORD ClusterRegSetValue(HKEY key, LPCWSTR name, DWORD type, const BYTE *data, D
 
 typedef struct PROPERTIES { DWORD Port; PWSTR Path; PWSTR Hosts; DWORD HostsSize; ULONGLONG Quota; } PROPERTIES;
 
-static RESUTIL_ULARGEINT_DATA quota = { 1, 0, 100 };
+static RESUTIL_ULARGEINT_DATA quota = { { { 1, 0 } }, { { 0, 0 } }, { { 100, 0 } } };
 static RESUTIL_PROPERTY_ITEM table[] = {
     { L"Port", NULL, CLUSPROP_FORMAT_DWORD, { 80 }, 1, 65535, 0, offsetof(PROPERTIES, Port) },
     { L"Path", NULL, CLUSPROP_FORMAT_SZ, { (ULONGLONG)0 }, 0, 0, RESUTIL_PROPITEM_REQUIRED, offsetof(PROPERTIES, Path) },
