@@ -13,7 +13,7 @@ use std::io;
 use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-use rustix::fd::AsRawFd;
+use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::MemfdFlags;
 
 const LIBRARIES: &[(&str, &[u8])] = &[
@@ -29,14 +29,21 @@ pub(crate) fn make_known() -> Result<(), String> {
     static KNOWN: OnceLock<Result<(), String>> = OnceLock::new();
     KNOWN
         .get_or_init(|| {
-            LIBRARIES.iter().try_for_each(|(name, bytes)| {
-                load(name, bytes).map_err(|error| format!("{name} could not be provided: {error}"))
-            })
+            // The loader knows a file by its path, and that is made of the number of the descriptor: a number that
+            // is free again would make the second library a second handle of the first. So all stay open.
+            let mut files = Vec::new();
+            for (name, bytes) in LIBRARIES {
+                let file =
+                    load(name, bytes).map_err(|error| format!("{name} could not be provided: {error}"))?;
+                files.push(file);
+            }
+            Ok(())
         })
         .clone()
 }
 
-fn load(name: &str, bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+/// Loads one library for as long as the process lives. Its file is still open then.
+fn load(name: &str, bytes: &[u8]) -> Result<OwnedFd, Box<dyn std::error::Error>> {
     let file = rustix::fs::memfd_create(CString::new(name)?, MemfdFlags::CLOEXEC)?;
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -46,10 +53,11 @@ fn load(name: &str, bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
         }
         rest = &rest[written..];
     }
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    // Spelt as nobody else does: a resource DLL that loads a file of its own this way must not get ours.
+    let path = format!("/proc/self/./fd/{}", file.as_raw_fd());
     // SAFETY: the library is ours and empty: loading it runs nothing.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }?;
     // It stays for as long as the process.
     let _ = library.into_raw();
-    Ok(())
+    Ok(file)
 }
