@@ -26,7 +26,7 @@ Commands on standard input, one a line; # begins a comment:
   online [--in-buffer HEX] [FLAG...]
   offline [--to NODE] [--in-buffer HEX] [FLAG...]
   looks-alive | is-alive | terminate | cancel | close | quit
-  control CODE [HEX]
+  control CODE [HEX]       get-private-properties or another name, or 0x01000081
   wait STATE [SECONDS]     60 seconds where none are given
   sleep MS
 
@@ -60,7 +60,7 @@ pub fn host_command() -> Command {
                 .long("property")
                 .short('p')
                 .value_name("K=V")
-                .help("A common property (PendingTimeout, LooksAlivePollInterval, ...) or a private one; hex:00ff is bytes, a number in quotes is text")
+                .help("A common property (PendingTimeout, LooksAlivePollInterval, ...) or a private one; hex:00ff is bytes, [\"a\", \"b\"] a list, a number in quotes is text")
                 .action(ArgAction::Append),
         )
         .arg(
@@ -107,6 +107,10 @@ pub(crate) fn value(text: &str) -> Result<PropertyValue, String> {
     if let Some(hex) = text.strip_prefix("hex:") {
         let bytes: stead_monitor_protocol::Hex = hex.parse().map_err(str::to_owned)?;
         return Ok(PropertyValue::Bytes(bytes.0));
+    }
+    // A list as configuration files have it; any other text in brackets is text.
+    if let Some(list) = text.starts_with('[').then(|| serde_json::from_str(text).ok()).flatten() {
+        return Ok(PropertyValue::List(list));
     }
     // In quotes a number is text.
     if let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
@@ -282,4 +286,23 @@ pub(crate) const INTERRUPTED: u8 = 130;
 /// The instant the parent began, so that both count from it.
 fn start_of(text: &str) -> Time {
     text.parse().map_or_else(|_| now(), Time::from_nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_typed_as_they_are_written() {
+        let text = |text: &str| Ok(PropertyValue::Text(text.to_owned()));
+        let list =
+            |items: &[&str]| Ok(PropertyValue::List(items.iter().map(|&item| item.to_owned()).collect()));
+        assert_eq!(value("12"), Ok(PropertyValue::Number(12)));
+        assert_eq!(value("\"12\""), text("12"));
+        assert_eq!(value("hex:00ff"), Ok(PropertyValue::Bytes(vec![0, 255])));
+        assert!(value("hex:0").is_err());
+        assert_eq!(value(r#"["a", "b c"]"#), list(&["a", "b c"]));
+        assert_eq!(value("[]"), list(&[]));
+        assert_eq!(value("[a] or [b]"), text("[a] or [b]"));
+    }
 }

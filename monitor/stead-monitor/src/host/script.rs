@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stead_monitor_protocol::Hex;
+use stead_resapi as abi;
 use stead_types::{OfflineFlags, OnlineFlags, ResourceState};
 
 /// One command.
@@ -48,6 +49,15 @@ fn number(word: &str) -> Option<u32> {
         Some(digits) => u32::from_str_radix(digits, 16).ok(),
         None => word.parse().ok(),
     }
+}
+
+/// A control code of resources by its documented name, with or without prefix, or by its number.
+fn control_code(word: &str) -> Option<u32> {
+    const PREFIX: &str = "CLUSCTL_RESOURCE_";
+    let name = word.to_ascii_uppercase().replace('-', "_");
+    let name = name.strip_prefix(PREFIX).unwrap_or(&name);
+    let named = abi::CTL_U32.iter().find(|(known, _)| known.strip_prefix(PREFIX) == Some(name));
+    number(word).or_else(|| named.and_then(|(_, code)| u32::try_from(*code).ok()))
 }
 
 fn unknown(kind: &str, word: &str, known: impl Iterator<Item = &'static str>) -> String {
@@ -106,8 +116,8 @@ pub(super) fn parse(line: &str) -> Result<Option<Command>, (String, String)> {
         "control" => {
             let code = words
                 .next()
-                .and_then(number)
-                .ok_or_else(|| fail("a control code must follow, in decimal or as 0x01000000".to_owned()))?;
+                .and_then(control_code)
+                .ok_or_else(|| fail("a control code must follow: get-private-properties or another documented name, or a number such as 0x01000081".to_owned()))?;
             let input = words.next().map_or(Ok(Vec::new()), |word| hex(Some(word))).map_err(fail)?;
             Command::Control { code, input }
         }
@@ -154,6 +164,12 @@ mod tests {
             parse("control 0x01000029"),
             Ok(Some(Command::Control { code: 0x0100_0029, input: Vec::new() }))
         );
+        let code = |code| Ok(Some(Command::Control { code, input: Vec::new() }));
+        assert_eq!(
+            parse("control get-private-properties"),
+            code(abi::CLUSCTL_RESOURCE_GET_PRIVATE_PROPERTIES)
+        );
+        assert_eq!(parse("control CLUSCTL_RESOURCE_UNKNOWN"), code(abi::CLUSCTL_RESOURCE_UNKNOWN));
         assert_eq!(
             parse("wait online-pending 1.5"),
             Ok(Some(Command::Wait {
@@ -172,5 +188,6 @@ mod tests {
         assert!(text("wait up").contains("OnlinePending"));
         assert!(text("open it").contains("nothing may follow"));
         assert!(text("sleep").contains("milliseconds"));
+        assert!(text("control get-everything").contains("get-private-properties"));
     }
 }
