@@ -221,8 +221,9 @@ impl<T: Resource> Driver for Live<T> {
 
     fn terminate(&self) {
         let working = lock(&self.worker).as_ref().is_some_and(|(thread, stop)| {
+            let working = !stop.finished() && !thread.is_finished();
             stop.stop();
-            !stop.finished() && !thread.is_finished()
+            working
         });
         let terminate = || {
             self.resource.terminate();
