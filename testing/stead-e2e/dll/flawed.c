@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define ROOM 4096
-#define TEXT 64
+#define LONGEST_TEXT 64
 
 typedef struct INSTANCE {
     RESOURCE_HANDLE Handle;
@@ -35,7 +35,7 @@ typedef struct INSTANCE {
     pid_t Child;
     int Watch;        /* the descriptor given out as event handle */
     DWORD Number, Started;
-    WCHAR Text[TEXT];
+    WCHAR Text[LONGEST_TEXT];
 } INSTANCE;
 
 extern char **environ;
@@ -347,7 +347,7 @@ static BOOL get_word(const BYTE *in, DWORD size, DWORD *at, DWORD *word)
 static DWORD read_list(INSTANCE *into, const BYTE *in, DWORD size, BOOL change)
 {
     DWORD count, at = 0, number = into->Number;
-    WCHAR text[TEXT];
+    WCHAR text[LONGEST_TEXT];
 
     memcpy(text, into->Text, sizeof(text));
     if (!get_word(in, size, &at, &count)) return ERROR_INVALID_DATA;
