@@ -259,7 +259,7 @@ fn supervise(request: &Request) -> Result<ExitCode, Box<dyn std::error::Error>> 
 pub(crate) fn end_descendants() -> u32 {
     let mut count = 0;
     // What is killed hands its children over; a program cannot fork faster than this looks for long.
-    for _ in 0..1_000 {
+    for _ in 0..10_000 {
         let mut children = Vec::new();
         for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
             let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
@@ -268,13 +268,20 @@ pub(crate) fn end_descendants() -> u32 {
         if children.is_empty() {
             break;
         }
+        for child in &children {
+            let _ = kill_process(*child, Signal::KILL);
+        }
+        // Never waited for one alone: what another traces is not gone before that one is.
+        let mut gone = false;
         for child in children {
-            if kill_process(child, Signal::KILL).is_ok()
-                && let Ok(Some((_, status))) = waitpid(Some(child), WaitOptions::empty())
-            {
+            if let Ok(Some((_, status))) = waitpid(Some(child), WaitOptions::NOHANG) {
+                gone = true;
                 // A zombie had ended by itself.
                 count += u32::from(status.terminating_signal() == Some(Signal::KILL.as_raw()));
             }
+        }
+        if !gone {
+            std::thread::park_timeout(std::time::Duration::from_millis(1));
         }
     }
     count
