@@ -201,17 +201,25 @@ fn texts(list: impl IntoIterator<Item = String>) -> Vec<u8> {
     encode_multi_sz(&list).iter().flat_map(|unit| unit.to_le_bytes()).collect()
 }
 
+/// An instance, as far as the monitor needs to know it to answer in place of its DLL.
+pub(crate) struct Owner<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) id: u64,
+    pub(crate) dll: &'a Dll,
+    pub(crate) tree: &'a Arc<Tree>,
+}
+
 /// What the monitor answers where the DLL answered 1. `None`: there is no default, the caller gets the 1.
-fn default(instance: &Instance, code: u32, input: &[u8]) -> Option<Result<Vec<u8>, Code>> {
+pub(crate) fn default(instance: &Owner<'_>, code: u32, input: &[u8]) -> Option<Result<Vec<u8>, Code>> {
     let text = |text: &str| Ok(to_wide(text).iter().flat_map(|unit| unit.to_le_bytes()).collect());
     let parameters = || {
         let values = instance.tree.parameters();
         PropertyList(values.iter().map(|(name, stored)| Property::new(name, read(stored))).collect())
     };
     Some(match code {
-        abi::CLUSCTL_RESOURCE_GET_NAME => text(instance.name.as_str()),
+        abi::CLUSCTL_RESOURCE_GET_NAME => text(instance.name),
         abi::CLUSCTL_RESOURCE_GET_RESOURCE_TYPE => text(&instance.dll.type_name),
-        abi::CLUSCTL_RESOURCE_GET_ID => text(&instance.id.0.to_string()),
+        abi::CLUSCTL_RESOURCE_GET_ID => text(&instance.id.to_string()),
         abi::CLUSCTL_RESOURCE_GET_CHARACTERISTICS | abi::CLUSCTL_RESOURCE_GET_FLAGS => Ok(vec![0; 4]),
         abi::CLUSCTL_RESOURCE_GET_CLASS_INFO => Ok(vec![0; 8]),
         abi::CLUSCTL_RESOURCE_GET_REQUIRED_DEPENDENCIES => Ok(vec![0; 4]),
@@ -228,12 +236,30 @@ fn default(instance: &Instance, code: u32, input: &[u8]) -> Option<Result<Vec<u8
             Ok(list) => instance.tree.change(changes_of(&list)).map(|()| Vec::new()).map_err(Code),
             Err(error) => Err(Code(error.code())),
         },
-        abi::CLUSCTL_RESOURCE_GET_PRIVATE_PROPERTY_FMTS => {
-            Ok(format_list(formats_of(&instance.dll)).encode())
-        }
+        abi::CLUSCTL_RESOURCE_GET_PRIVATE_PROPERTY_FMTS => Ok(format_list(formats_of(instance.dll)).encode()),
         abi::CLUSCTL_RESOURCE_QUERY_DELETE => Ok(Vec::new()),
         _ => return None,
     })
+}
+
+/// The answer to a control code from what was found for it: what does not fit is told by its size.
+pub(crate) fn fitted(result: Result<Vec<u8>, Code>, code: u32, out_size: u32) -> (Code, Vec<u8>) {
+    match result {
+        Err(code) => (code, Vec::new()),
+        Ok(output) if output.len() > out_size as usize => {
+            let size = u32::try_from(output.len()).unwrap_or(u32::MAX);
+            let characteristics = code == abi::CLUSCTL_RESOURCE_GET_CHARACTERISTICS && out_size == 0;
+            let code = if characteristics { Code::SUCCESS } else { Code::ERROR_MORE_DATA };
+            (code, size.to_le_bytes().to_vec())
+        }
+        Ok(output) => (Code::SUCCESS, output),
+    }
+}
+
+/// True for the control codes of resources.
+pub(crate) const fn of_resources(code: u32) -> bool {
+    const RESOURCE: u32 = 1;
+    code >> 24 == RESOURCE
 }
 
 /// Sends a control code to the DLL first, then to the default where there is one.
@@ -245,8 +271,7 @@ pub(crate) fn send(
     out_size: u32,
     answer: impl FnOnce(Code, Vec<u8>) + Send + 'static,
 ) {
-    const RESOURCE: u32 = 1;
-    if code >> 24 != RESOURCE {
+    if !of_resources(code) {
         answer(Code::ERROR_INVALID_PARAMETER, Vec::new());
         return;
     }
@@ -258,17 +283,12 @@ pub(crate) fn send(
             answer(Code(returned), output);
             return;
         }
-        let answered = move |result: Result<Vec<u8>, Code>| match result {
-            Err(code) => answer(code, Vec::new()),
-            Ok(output) if output.len() > out_size as usize => {
-                let size = u32::try_from(output.len()).unwrap_or(u32::MAX);
-                let characteristics = code == abi::CLUSCTL_RESOURCE_GET_CHARACTERISTICS && out_size == 0;
-                let code = if characteristics { Code::SUCCESS } else { Code::ERROR_MORE_DATA };
-                answer(code, size.to_le_bytes().to_vec());
-            }
-            Ok(output) => answer(Code::SUCCESS, output),
+        let answered = move |result: Result<Vec<u8>, Code>| {
+            let (code, output) = fitted(result, code, out_size);
+            answer(code, output);
         };
-        if let Some(result) = default(&owner, code, &kept) {
+        let asked = Owner { name: owner.name.as_str(), id: owner.id.0, dll: &owner.dll, tree: &owner.tree };
+        if let Some(result) = default(&asked, code, &kept) {
             answered(result);
             return;
         }

@@ -1,6 +1,5 @@
 //! `stead host FILE.so --type NAME`: the Resource Monitor alone, one instance, driven by hand or by a script.
 
-mod alone;
 mod output;
 mod script;
 mod session;

@@ -4,6 +4,7 @@
 //! the monitor of a group, driven by the node ([`monitor_main`]), and `stead host`, driven by hand. `verify` judges a
 //! resource DLL; it shares `dll` with them and makes calls that a monitor makes only on a bad day.
 
+mod alone;
 mod asking;
 mod callbacks;
 mod check;

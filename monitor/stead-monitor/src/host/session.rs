@@ -14,10 +14,10 @@ use stead_monitor_protocol::{Board, InstanceId};
 use stead_resapi as abi;
 use stead_types::{Code, OfflineFlags, ResourceState, StatusFlags, Time};
 
-use super::alone::Alone;
 use super::output::{Line, Printer};
 use super::script::{self, Command};
 use super::{Request, start_of};
+use crate::alone::{self, Single};
 use crate::control;
 use crate::dll::Builtin;
 use crate::engine::{
@@ -200,12 +200,7 @@ pub(super) fn run(
         crate::crash::note_on(board)?;
     }
     let engine = Engine::start(Box::new(witness), builtin, own_board)?;
-    clusapi::connect(Box::leak(Box::new(Alone {
-        engine,
-        node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        resource: request.name.to_string(),
-        type_name: request.type_name.clone(),
-    })));
+    alone::connect("host", &request.type_name, Single { engine, resource: request.name.to_string() });
     let loaded = {
         let _limit = Limit::new(crate::hosting::limit(request.timing.deadlock_ms))?;
         // Nothing else is called meanwhile, so that any line of the board will do.
