@@ -1,6 +1,6 @@
 //! Handles: index plus generation, one table for all kinds of objects.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use stead_resapi::ERROR_INVALID_HANDLE;
 
@@ -56,6 +56,25 @@ impl Table {
     }
 }
 
+/// Told of every handle that is refused.
+type Witness = Box<dyn Fn(u64) + Send + Sync>;
+
+static WITNESS: OnceLock<Witness> = OnceLock::new();
+
+/// Has somebody told of every handle that is refused, on the thread that used it: one that was never given out, is closed
+/// already, or is of another kind. Only the first call counts.
+pub fn watch_refused(witness: impl Fn(u64) + Send + Sync + 'static) {
+    let _ = WITNESS.set(Box::new(witness));
+}
+
+/// Refuses a handle.
+fn refused(handle: u64) -> u32 {
+    if let Some(witness) = WITNESS.get() {
+        witness(handle);
+    }
+    ERROR_INVALID_HANDLE
+}
+
 /// Makes a handle.
 pub(crate) fn add(object: Object) -> u64 {
     let mut table = table();
@@ -73,7 +92,9 @@ pub(crate) fn add(object: Object) -> u64 {
 /// # Errors
 /// 6 for any other.
 pub(crate) fn get<T>(handle: u64, pick: impl FnOnce(&Object) -> Option<T>) -> Result<T, u32> {
-    table().find(handle).and_then(|(_, object)| pick(object)).ok_or(ERROR_INVALID_HANDLE)
+    // The table is let go before anybody is told.
+    let found = table().find(handle).and_then(|(_, object)| pick(object));
+    found.ok_or_else(|| refused(handle))
 }
 
 /// Ends a handle, if `pick` finds it to be of the right kind.
@@ -82,8 +103,11 @@ pub(crate) fn get<T>(handle: u64, pick: impl FnOnce(&Object) -> Option<T>) -> Re
 /// 6 for any other.
 pub(crate) fn close<T>(handle: u64, pick: impl FnOnce(&Object) -> Option<T>) -> Result<T, u32> {
     let mut table = table();
-    let (index, object) = table.find(handle).ok_or(ERROR_INVALID_HANDLE)?;
-    let picked = pick(object).ok_or(ERROR_INVALID_HANDLE)?;
+    let found = table.find(handle).and_then(|(index, object)| Some((index, pick(object)?)));
+    let Some((index, picked)) = found else {
+        drop(table);
+        return Err(refused(handle));
+    };
     let ended = table.free(index);
     // Dropped without the lock: what it holds may be large.
     drop(table);
@@ -104,4 +128,30 @@ pub(crate) fn close_all(chosen: impl Fn(&Object) -> bool) {
     }
     // Dropped without the lock, as above.
     drop(ended);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn whoever_watches_is_told_of_handles_that_are_refused_and_of_no_other() {
+        let (handle, forged) = (add(Object::Cluster), 0x7777_0000_0001);
+        let told = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&told);
+        watch_refused(move |refused| {
+            if refused == handle || refused == forged {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let cluster = |object: &Object| matches!(object, Object::Cluster).then_some(());
+        assert_eq!((get(handle, cluster), close(handle, cluster)), (Ok(()), Ok(())));
+        assert_eq!(told.load(Ordering::Relaxed), 0);
+        assert_eq!(close(handle, cluster), Err(ERROR_INVALID_HANDLE));
+        assert_eq!(get(forged, cluster), Err(ERROR_INVALID_HANDLE));
+        assert_eq!(told.load(Ordering::Relaxed), 2);
+    }
 }

@@ -26,6 +26,7 @@ pub use batch::*;
 pub use cluster::{Cluster, GroupFacts, ResourceFacts, connect};
 pub use enumerate::*;
 pub use error::*;
+pub use handles::watch_refused;
 pub use keys::*;
 pub use objects::*;
 pub use refused::*;
