@@ -1,4 +1,4 @@
-//! Tasks of the project: `cargo xtask test`, `tidy`, `bench`, `fuzz`.
+//! Tasks of the project: `cargo xtask test`, `tidy`, `bench`, `fuzz`, `soak-verify`.
 
 mod bench;
 mod coverage;
@@ -7,6 +7,7 @@ mod fuzz;
 mod listings;
 mod packages;
 mod run;
+mod soak;
 mod tests;
 mod tidy;
 
@@ -21,6 +22,8 @@ usage: cargo xtask TASK
   bench [NAME…]    measure, and print a table; release build
   fuzz [TARGET…] [--minutes N]
                    the targets of stead-fuzz under libFuzzer, N minutes each (5); needs a nightly compiler
+  soak-verify [--runs N] [TYPE…]
+                   `stead verify` over every type that behaves well, N times idle and N times busy (10)
 ";
 
 /// The folder of the workspace.
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(false),
         ["tidy", "--fix"] => tidy::run(true),
         ["fuzz", words @ ..] => fuzz::run_all(words),
+        ["soak-verify", words @ ..] => soak::verify(words),
         ["bench", names @ ..] => bench::run_all(names),
         _ => {
             eprint!("{USAGE}");
