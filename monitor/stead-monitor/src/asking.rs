@@ -25,7 +25,7 @@ pub(crate) fn patience() -> Duration {
 }
 
 /// `ERROR_POSSIBLE_DEADLOCK`.
-const POSSIBLE_DEADLOCK: u32 = 1131;
+pub(crate) const POSSIBLE_DEADLOCK: u32 = 1131;
 
 /// So many changes of one monitor are on their way to the node at once; more wait here for their turn. The node keeps
 /// each until it is stored, and has others to serve.

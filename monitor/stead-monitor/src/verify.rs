@@ -4,6 +4,7 @@
 //! [`plan`] says what is tried and `judge` what it means; both are pure. `driver` carries out a trial, `supervise`
 //! keeps its process.
 
+mod around;
 mod driver;
 mod foreign;
 mod judge;

@@ -13,9 +13,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +38,8 @@ typedef struct INSTANCE {
     BOOL Onlining;    /* the worker is one of Online */
     pid_t Child;
     int Watch;        /* the descriptor given out as event handle */
+    int News;         /* a part of it, which tells of what may be harmless */
+    int Process;      /* the other part */
     DWORD Number, Started;
     WCHAR Text[LONGEST_TEXT];
 } INSTANCE;
@@ -71,7 +77,21 @@ static void kill_child(INSTANCE *instance)
     }
     instance->Child = 0;
     if (instance->Watch > 0) close(instance->Watch);
-    instance->Watch = 0;
+    if (instance->News > 0) close(instance->News);
+    if (instance->Process > 0) close(instance->Process);
+    instance->Watch = instance->News = instance->Process = 0;
+}
+
+/* An event handle that is readable when the process ends, and now, until IsAlive has looked. */
+static int watch_news(INSTANCE *instance)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int watch = epoll_create1(EPOLL_CLOEXEC);
+    instance->Process = (int)syscall(SYS_pidfd_open, instance->Child, 0);
+    instance->News = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    epoll_ctl(watch, EPOLL_CTL_ADD, instance->Process, &event);
+    epoll_ctl(watch, EPOLL_CTL_ADD, instance->News, &event);
+    return watch;
 }
 
 static BOOL start_child(INSTANCE *instance)
@@ -79,6 +99,7 @@ static BOOL start_child(INSTANCE *instance)
     char *arguments[] = {"sleep", "1000", NULL};
     if (posix_spawnp(&instance->Child, "sleep", NULL, NULL, arguments, environ) != 0) return FALSE;
     if (flaw("quiet-event")) instance->Watch = eventfd(0, EFD_CLOEXEC);
+    else if (flaw("news") || flaw("endless-news")) instance->Watch = watch_news(instance);
     else instance->Watch = (int)syscall(SYS_pidfd_open, instance->Child, 0);
     return TRUE;
 }
@@ -201,6 +222,7 @@ static void WINAPI FlawedClose(RESID Resource)
     end_worker(instance);
     if (!flaw("close-leaves")) kill_child(instance);
     ClusterRegCloseKey(instance->Parameters);
+    if (flaw("stale-key")) ClusterRegCloseKey(instance->Parameters);
     if (flaw("late-log") && pthread_create(&thread, NULL, late, instance->Handle) == 0) pthread_detach(thread);
     if (flaw("stays-inside") && !started && pthread_create(&thread, NULL, forever, NULL) == 0) {
         started = TRUE;
@@ -227,6 +249,12 @@ static DWORD WINAPI FlawedOnline(RESID Resource, PHANDLE Event, DWORD Flags, PBY
         usleep(2000);
         __sync_sub_and_fetch(&g_Inside, 1);
     }
+    if (flaw("moves-away")) (void)!chdir("/proc");
+    if (flaw("takes-all")) umask(0777);
+    if (flaw("no-more-files")) { struct rlimit none = {64, 64}; setrlimit(RLIMIT_NOFILE, &none); }
+    if (flaw("deaf-process")) signal(SIGTERM, SIG_IGN);
+    if (flaw("forged-log")) g_Callbacks.LogEvent((RESOURCE_HANDLE)(intptr_t)0x7777, LOG_INFORMATION, L"forged\n");
+    if (flaw("kills-parent")) { kill(getppid(), SIGTERM); kill(getppid(), SIGINT); }
     if (flaw("leaky-online")) *(volatile char *)malloc(100) = 1;
     if (flaw("leaky-descriptor")) { int fd = open("/dev/null", O_RDONLY | O_CLOEXEC); (void)fd; }
     if (flaw("unjoined")) pthread_create(&thread, NULL, nothing, NULL);
@@ -287,6 +315,10 @@ static BOOL WINAPI FlawedIsAlive(RESID Resource)
 {
     if (flaw("crash")) *(volatile int *)NULL = 1;
     if (flaw("never-alive")) return FALSE;
+    if (flaw("news") && ((INSTANCE *)Resource)->News > 0) {
+        uint64_t count;
+        (void)!read(((INSTANCE *)Resource)->News, &count, sizeof(count));
+    }
     return flaw("always-alive") || alive((INSTANCE *)Resource);
 }
 
@@ -399,6 +431,23 @@ static DWORD hand_out(const void *bytes, DWORD size, PVOID Out, DWORD OutSize, L
     return ERROR_SUCCESS;
 }
 
+static void *write_late(void *context)
+{
+    usleep(50000);
+    *(volatile BYTE *)context = 0x41;
+    return NULL;
+}
+
+/* Returns a class at once, and changes its mind. */
+static DWORD late_class(PVOID Out, DWORD OutSize, LPDWORD Returned)
+{
+    static const BYTE class[8];
+    DWORD status = hand_out(class, sizeof(class), Out, OutSize, Returned);
+    pthread_t thread;
+    if (status == ERROR_SUCCESS && pthread_create(&thread, NULL, write_late, Out) == 0) pthread_detach(thread);
+    return status;
+}
+
 static void formats(LIST *list)
 {
     put_word(list, 2);
@@ -437,6 +486,8 @@ static DWORD WINAPI FlawedControl(RESID Resource, DWORD Code, PVOID In, DWORD In
         return status;
     case CLUSCTL_RESOURCE_SET_PRIVATE_PROPERTIES:
         return read_list(instance, In, InSize, TRUE);
+    case CLUSCTL_RESOURCE_GET_CLASS_INFO:
+        return flaw("late-write") ? late_class(Out, OutSize, Returned) : ERROR_INVALID_FUNCTION;
     default:
         return flaw("knows-all") ? ERROR_SUCCESS : ERROR_INVALID_FUNCTION;
     }

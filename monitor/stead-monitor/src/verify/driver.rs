@@ -4,22 +4,25 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::process::ExitCode;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use clusapi::{InMemory, Tree};
 use libloading::os::unix::Library;
 use stead_resapi as abi;
 use stead_resapi::{Property, PropertyList};
+use stead_types::PropertyMap;
 
 use crate::control as defaults;
 use crate::dll::{Builtin, Dll, Exports, Resid, set_callbacks};
+use crate::engine::lock;
 
+use super::around;
 use super::foreign;
 use super::plan::{Given, Point, Range, Spec, Step};
 use super::recorder::{Recorder, Slot};
 use super::trace::{Phase, What};
-use super::usage::{self, World};
+use super::usage::{self, Watch, World};
 
 mod controls;
 mod cycles;
@@ -30,6 +33,9 @@ pub(crate) const NO_SUCH_TYPE: &str = "stead verify: no such resource type";
 
 /// Versions that do not exist.
 pub(crate) const FUTURE: (u32, u32) = (0x7f00, 0x7fff);
+
+/// So often in a row `IsAlive` is asked for the reason of an event.
+const NEWS: u32 = 5;
 
 /// The trial cannot go on; what is open is ended in order.
 pub(super) struct Stop(String);
@@ -48,7 +54,8 @@ pub(super) struct Driver {
     pub(super) recorder: &'static Recorder,
     exports: Exports,
     library: Option<Library>,
-    dll: Option<Dll>,
+    dll: Option<Arc<Dll>>,
+    surroundings: Watch,
     pub(super) world: World,
     settled: bool,
     /// It has been online in this trial, or in one before.
@@ -59,6 +66,7 @@ pub(super) struct Driver {
 
 /// The program of a trial: what to do comes on standard input, what happens goes to standard output, one JSON a line.
 pub(crate) fn trial_main(builtin: &'static [Builtin]) -> ExitCode {
+    foreign::forget_exact();
     let mut text = String::new();
     if std::io::stdin().read_to_string(&mut text).is_err() {
         return ExitCode::from(70);
@@ -80,7 +88,7 @@ pub(crate) fn trial_main(builtin: &'static [Builtin]) -> ExitCode {
     }
     let recorder = recorder(File::from(out));
     set_callbacks(recorder);
-    let (exports, library) = match find(&spec, builtin) {
+    let (exports, library) = match find(&spec, builtin, recorder) {
         Ok(found) => found,
         Err((code, text)) => {
             recorder.write(What::Refused { code, text });
@@ -88,6 +96,7 @@ pub(crate) fn trial_main(builtin: &'static [Builtin]) -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
+    around::connect(recorder, &spec.type_name);
     let world = World::new(spec.workload.clone());
     let (steps, was_online) = (spec.steps.clone(), spec.able);
     let mut driver = Driver {
@@ -97,6 +106,7 @@ pub(crate) fn trial_main(builtin: &'static [Builtin]) -> ExitCode {
         exports,
         library,
         dll: None,
+        surroundings: Watch::new(),
         world,
         settled: false,
         workload: BTreeSet::new(),
@@ -107,6 +117,9 @@ pub(crate) fn trial_main(builtin: &'static [Builtin]) -> ExitCode {
             driver.give_up();
             break;
         }
+    }
+    if driver.settled {
+        driver.say(What::Surroundings(driver.surroundings.look()));
     }
     recorder.write(What::Done);
     // No destructors of the DLL: the process ends here whatever its threads do.
@@ -120,11 +133,22 @@ fn end_now() -> ExitCode {
 
 type NotFound = (u32, String);
 
-fn find(spec: &Spec, builtin: &'static [Builtin]) -> Result<(Exports, Option<Library>), NotFound> {
+fn find(
+    spec: &Spec,
+    builtin: &'static [Builtin],
+    recorder: &Recorder,
+) -> Result<(Exports, Option<Library>), NotFound> {
     match &spec.file {
         Some(file) => {
-            let (exports, library) = Dll::exports(file).map_err(|error| (error.code.0, error.text))?;
-            Ok((exports, Some(library)))
+            // Constructors run inside, and may do anything.
+            let (call, entry) = (recorder.number(), "dlopen".to_owned());
+            recorder.write(What::Call { call, entry, instance: 0, args: String::new() });
+            let began = Instant::now();
+            let found = Dll::exports(file).map_err(|error| (error.code.0, error.text));
+            let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let value = i64::from(found.is_ok());
+            recorder.write(What::Return { call, value, last_error: 0, took_us, event: 0 });
+            found.map(|(exports, library)| (exports, Some(library)))
         }
         None => {
             let same = |builtin: &&Builtin| builtin.type_name.eq_ignore_ascii_case(&spec.type_name);
@@ -188,6 +212,14 @@ impl Driver {
             }
             Step::Cancel(index) => self.cancel(index),
             Step::LookAtEvent(index) => {
+                // News that IsAlive finds harmless is no failure, if it is quiet then.
+                for _ in 0..NEWS {
+                    if self.event_looks(index, Duration::ZERO) != Some("signalled") {
+                        break;
+                    }
+                    self.poll(index, false)?;
+                    self.recorder.pause(Duration::from_millis(20));
+                }
                 self.look_at_event(index, "online", Duration::ZERO);
                 Ok(())
             }
@@ -212,7 +244,7 @@ impl Driver {
     }
 
     pub(super) fn dll(&self) -> Result<&Dll, Stop> {
-        self.dll.as_ref().ok_or_else(|| Stop("the type has not been loaded".to_owned()))
+        self.dll.as_deref().ok_or_else(|| Stop("the type has not been loaded".to_owned()))
     }
 
     pub(super) fn resid(&self, index: u32) -> Result<Resid, Stop> {
@@ -284,6 +316,8 @@ impl Driver {
         match loaded {
             Ok(dll) => {
                 self.say(What::Loaded { version: dll.version });
+                let dll = Arc::new(dll);
+                *lock(&self.recorder.dll) = Some(Arc::clone(&dll));
                 self.dll = Some(dll);
                 Ok(())
             }
@@ -296,16 +330,18 @@ impl Driver {
 
     pub(super) fn open(&mut self, index: u32, given: Given) -> Carried {
         let dll = self.dll()?;
+        let name = format!("{}-{index}", self.spec.name);
         let tree = match given {
-            Given::All => {
-                let formats = defaults::formats_of(dll);
-                Tree::new(InMemory, defaults::stored(&self.spec.properties.0, formats))
-            }
-            Given::Nothing => Tree::new(InMemory, []),
+            Given::All => defaults::tree(InMemory, &name, dll, &self.spec.properties.0, &[]),
+            Given::Nothing => defaults::tree(InMemory, &name, dll, &PropertyMap::new(), &[]),
             Given::NoKey => Tree::bare(InMemory),
         };
+        if !self.settled {
+            self.say(What::Surroundings(self.surroundings.look()));
+        }
+        let _turn = around::turn(index);
         let key = tree.root();
-        let handle = self.recorder.fresh(index as usize, tree);
+        let handle = self.recorder.fresh(index as usize, &name, tree);
         let args = match given {
             Given::All => "",
             Given::Nothing => "no properties",
@@ -313,7 +349,7 @@ impl Driver {
         };
         let call = self.called("Open", index, args);
         let began = Instant::now();
-        let opened = dll.open(&format!("{}-{index}", self.spec.name), key, handle, 0);
+        let opened = dll.open(&name, key, handle, 0);
         // The code is 5017 where the DLL set none: what it set is what counts.
         let last_error = clusapi::last_error();
         let resid = opened.as_ref().ok().copied();
@@ -332,6 +368,7 @@ impl Driver {
     pub(super) fn close(&mut self, index: u32) -> Carried {
         let Ok(resid) = self.resid(index) else { return Ok(()) };
         let dll = self.dll()?;
+        let _turn = around::turn(index);
         self.with(index, |slot| slot.phase = Phase::InClose)?;
         let call = self.called("Close", index, "");
         let began = Instant::now();
@@ -348,11 +385,13 @@ impl Driver {
 
     pub(super) fn called(&self, entry: &str, instance: u32, args: &str) -> u32 {
         let call = self.recorder.number();
+        around::enter(Some(instance));
         self.say(What::Call { call, entry: entry.to_owned(), instance, args: args.to_owned() });
         call
     }
 
     pub(super) fn returned(&self, call: u32, value: i64, last_error: u32, began: Instant, event: i64) {
+        around::enter(None);
         let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.say(What::Return { call, value, last_error, took_us, event });
     }
@@ -420,21 +459,27 @@ impl Driver {
         Ok(())
     }
 
-    fn look_at_event(&self, index: u32, point: &str, limit: Duration) {
+    /// What an event handle looks like, if there is one.
+    fn event_looks(&self, index: u32, limit: Duration) -> Option<&'static str> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let event = self.recorder.slots().get(index as usize).map_or(0, |slot| slot.event);
         if event == 0 {
-            return;
+            return None;
         }
-        let look = match crate::fd::duplicate(event) {
+        Some(match crate::fd::duplicate(event) {
             None => "invalid",
             Some(fd) => {
                 let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 5, tv_nsec: 0 });
                 let mut fds = [PollFd::new(&fd, PollFlags::IN)];
                 if poll(&mut fds, Some(&limit)).is_ok_and(|count| count > 0) { "signalled" } else { "quiet" }
             }
-        };
-        self.say(What::Event { instance: index, point: point.to_owned(), look: look.to_owned() });
+        })
+    }
+
+    fn look_at_event(&self, index: u32, point: &str, limit: Duration) {
+        if let Some(look) = self.event_looks(index, limit) {
+            self.say(What::Event { instance: index, point: point.to_owned(), look: look.to_owned() });
+        }
     }
 
     fn unload(&mut self) {
@@ -455,6 +500,7 @@ impl Driver {
             std::mem::forget(library);
             return;
         }
+        *lock(&self.recorder.dll) = None;
         self.dll = None;
         let call = self.called("dlclose", 0, "");
         let began = Instant::now();
@@ -465,7 +511,7 @@ impl Driver {
 
     /// The properties that were given, as a list on the wire.
     pub(super) fn given_list(&self) -> PropertyList {
-        let formats = self.dll.as_ref().map(defaults::formats_of).cloned().unwrap_or_default();
+        let formats = self.dll.as_deref().map(defaults::formats_of).cloned().unwrap_or_default();
         let list = defaults::list_of(&self.spec.properties.0, &formats);
         PropertyList(list.0.into_iter().filter(|property: &Property| !property.values.is_empty()).collect())
     }

@@ -154,12 +154,36 @@ impl Watched {
     }
 }
 
-/// Buffers of calls that never ended: their DLL may still write to them.
-static LOST: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
+/// The buffers of a call, and what was in the output buffer and around it when the call had ended.
+struct Lent {
+    call: u32,
+    watched: Watched,
+    then: Vec<u8>,
+}
+
+/// Buffers are never freed: a resource DLL may still write to them, in a call that did not end or after one that did.
+static LENT: Mutex<Vec<Lent>> = Mutex::new(Vec::new());
+
+/// Keeps the buffers of a call that has ended.
+pub(crate) fn lend(call: u32, watched: Watched) {
+    let then = watched.output.clone();
+    crate::engine::lock(&LENT).push(Lent { call, watched, then });
+}
 
 /// Keeps the buffers of a call that did not end.
-pub(crate) fn keep(watched: Watched) {
-    crate::engine::lock(&LOST).push(watched);
+pub(crate) fn keep(call: u32, watched: Watched) {
+    // Nothing to compare with: such a call may write whenever it likes.
+    crate::engine::lock(&LENT).push(Lent { call, watched, then: Vec::new() });
+}
+
+/// The calls whose output buffers were changed after they had ended, and how many bytes of each.
+pub(crate) fn written_late() -> Vec<(u32, u32)> {
+    let lent = crate::engine::lock(&LENT);
+    let changed = lent.iter().map(|Lent { call, watched, then }| {
+        let pairs = watched.output.iter().zip(then);
+        (*call, pairs.filter(|(now, then)| now != then).count() as u32)
+    });
+    changed.filter(|(_, bytes)| *bytes > 0).collect()
 }
 
 /// `ResourceControl` or its asynchronous form: what it returned, and whether it goes on. The buffers must be kept
@@ -201,6 +225,33 @@ pub(crate) fn heap() -> u64 {
     // SAFETY: no arguments, and a structure of numbers comes back.
     let info = unsafe { mallinfo2() };
     (info.uordblks + info.hblkhd) as u64
+}
+
+/// The variable of the C library by which its allocator is told what to do.
+const TUNABLES: &str = "GLIBC_TUNABLES";
+
+/// Nothing is kept back for the next request of a thread: what is freed is seen to be freed. What threads keep fills up
+/// over hundreds of cycles, and looks like a leak.
+const EXACT: &str = "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1";
+
+/// The variable for the process of a trial, with what it holds already.
+pub(crate) fn exact() -> (&'static str, String) {
+    let given = std::env::var(TUNABLES).unwrap_or_default();
+    (TUNABLES, if given.is_empty() { EXACT.to_owned() } else { format!("{given}:{EXACT}") })
+}
+
+/// Puts the variable back to what it was: the allocator has read it, and the workload shall live as elsewhere.
+pub(crate) fn forget_exact() {
+    let value = std::env::var(TUNABLES).unwrap_or_default();
+    let given = value.strip_suffix(EXACT).map(|given| given.trim_end_matches(':'));
+    // SAFETY: called at the beginning of the process, which has one thread and no resource DLL yet.
+    unsafe {
+        match given {
+            Some("") => std::env::remove_var(TUNABLES),
+            Some(given) => std::env::set_var(TUNABLES, given),
+            None => {}
+        }
+    }
 }
 
 /// Lets the next children of this thread live in a process namespace and a mount namespace of their own.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clusapi::Tree;
 use stead_resapi as abi;
 
-use crate::dll::{Callbacks, Failure, Resid};
+use crate::dll::{Callbacks, Dll, Failure, Resid};
 use crate::engine::lock;
 use crate::hosting::Status;
 
@@ -25,6 +25,7 @@ pub(crate) struct Final {
 
 /// One instance as its host knows it.
 pub(crate) struct Slot {
+    pub(crate) name: String,
     generation: u32,
     pub(crate) phase: Phase,
     pub(crate) resid: Option<Resid>,
@@ -54,6 +55,8 @@ pub(crate) struct Recorder {
     calls: AtomicU32,
     endings: Mutex<Endings>,
     ended: Condvar,
+    /// The type, while it is loaded: for those that ask about its instances.
+    pub(crate) dll: Mutex<Option<Arc<Dll>>>,
 }
 
 fn handle_of(index: usize, generation: u32) -> u64 {
@@ -70,6 +73,7 @@ impl Recorder {
             calls: AtomicU32::new(0),
             endings: Mutex::new(Vec::new()),
             ended: Condvar::new(),
+            dll: Mutex::default(),
         }
     }
 
@@ -95,9 +99,10 @@ impl Recorder {
     }
 
     /// Makes the instance anew, and its handle.
-    pub(crate) fn fresh(&self, index: usize, tree: Arc<Tree>) -> u64 {
+    pub(crate) fn fresh(&self, index: usize, name: &str, tree: Arc<Tree>) -> u64 {
         let mut slots = self.slots();
         let slot = |generation, tree| Slot {
+            name: name.to_owned(),
             generation,
             phase: Phase::Idle,
             resid: None,

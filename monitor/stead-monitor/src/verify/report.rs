@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::judge::{Breach, Evidence, Judged, Verdict};
 use super::rules::{self, Severity};
-use super::trace::{Phase, Purpose, Record, What};
+use super::trace::{Phase, Purpose, Record, Surroundings, What};
 
 /// More cases of one broken rule than this are only counted.
 const SHOWN: usize = 2;
@@ -158,6 +158,15 @@ fn line(record: &Record) -> String {
         What::Workload { point, pids } => format!("{point}: {} processes {pids:?}", pids.len()),
         What::Killed { pids } => format!("killed {pids:?}"),
         What::Event { point, look, .. } => format!("event handle {point}: {look}"),
+        What::Buffers { late } if late.is_empty() => "buffers of calls that are over: unchanged".to_owned(),
+        What::Buffers { late } => {
+            let calls: Vec<String> = late.iter().map(|(call, _)| format!("#{call}")).collect();
+            format!("buffers of calls that are over: those of {} were changed", calls.join(", "))
+        }
+        What::Surroundings(Surroundings { folder, mask, ignored, .. }) => {
+            format!("the process: folder {folder}, file mask {mask}, signals ignored {ignored:?}")
+        }
+        What::BadHandle { handle } => format!("ClusAPI refused the handle {handle:#x}"),
         What::Skipped { text } => format!("the rest was left out: {text}"),
         What::Note { text } => text.clone(),
         What::Done => "done".to_owned(),

@@ -125,7 +125,7 @@ pub(crate) fn contain(request: &Request) -> Outcome {
         for _ in signals.forever() {
             flag.store(true, Ordering::Relaxed);
             if let Some(pid) = inner.get() {
-                let _ = kill_process(*pid, Signal::TERM);
+                let _ = kill_process(*pid, Signal::KILL);
             }
         }
     })?;
@@ -140,10 +140,11 @@ pub(crate) fn contain(request: &Request) -> Outcome {
         .spawn()?;
     let _ = child.set(Pid::from_child(&inside));
     if told.load(Ordering::Relaxed) {
-        let _ = kill_process(Pid::from_child(&inside), Signal::TERM);
+        let _ = kill_process(Pid::from_child(&inside), Signal::KILL);
     }
     let status = inside.wait()?;
     if told.load(Ordering::Relaxed) {
+        drop(Progress::new(request));
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let code = status.code().and_then(|code| u8::try_from(code).ok());
@@ -162,6 +163,10 @@ fn settle_in() -> rustix::io::Result<()> {
 struct Progress(bool);
 
 impl Progress {
+    fn new(request: &Request) -> Progress {
+        Progress(!request.json && io::stderr().is_terminal())
+    }
+
     fn show(&self, text: &str) {
         if self.0 {
             eprint!("\r\x1b[2K{text}");
@@ -321,11 +326,15 @@ pub(crate) fn run(request: &Request) -> Outcome {
         settle_in()?;
     }
     let told = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&told))?;
+    // The first process of a namespace gets no signal from inside that it does not ask for: a resource DLL that ends its
+    // parent ends nothing. Whoever is outside ends it with everything else in the namespace.
+    if !request.contained {
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&told))?;
+        }
     }
     let interrupted = || Ok(ExitCode::from(INTERRUPTED));
-    let progress = Progress(!request.json && io::stderr().is_terminal());
+    let progress = Progress::new(request);
     progress.show("stead verify: loading");
     let Some(type_name) = find_type(request, &told)? else { return interrupted() };
     let mut course = Course::new(request, type_name);

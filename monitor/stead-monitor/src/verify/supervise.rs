@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process};
 
 use crate::host::end_descendants;
 
+use super::foreign;
 use super::judge::Observed;
 use super::plan::{Spec, Trial};
 use super::trace::{Ended, Record, What};
@@ -76,6 +77,9 @@ impl Inside {
             | What::Workload { .. }
             | What::Killed { .. }
             | What::Event { .. }
+            | What::BadHandle { .. }
+            | What::Buffers { .. }
+            | What::Surroundings(_)
             | What::Skipped { .. }
             | What::Note { .. }
             | What::Done => {}
@@ -107,9 +111,11 @@ pub(crate) fn run(
     told: &AtomicBool,
 ) -> io::Result<Option<Observed>> {
     let script = serde_json::to_vec(spec)?;
+    let (name, value) = foreign::exact();
     let mut child = Command::new("/proc/self/exe")
         .arg0("stead")
         .args(["verify", "--trial", "-"])
+        .env(name, value)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -97,6 +97,19 @@ pub(crate) struct Usage {
     pub(crate) mapped: u64,
 }
 
+/// What belongs to the whole process, and every resource in it depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Surroundings {
+    /// The current folder.
+    pub(crate) folder: String,
+    /// What the creation of files leaves out, in octal digits.
+    pub(crate) mask: String,
+    /// The soft limits: name and value, the largest number where there is none.
+    pub(crate) limits: Vec<(String, u64)>,
+    /// The numbers of the signals that are ignored.
+    pub(crate) ignored: Vec<u32>,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
@@ -161,6 +174,11 @@ pub(crate) enum What {
         /// In hexadecimal.
         output: String,
     },
+    /// A look at the output buffers of all control calls that are over: those that were changed since, and by how many
+    /// bytes.
+    Buffers { late: Vec<(u32, u32)> },
+    /// What the process has in common for everything in it.
+    Surroundings(Surroundings),
     /// What the process holds, after so many cycles.
     Usage { point: String, cycle: u32, usage: Usage },
     /// Processes of the workload.
@@ -169,6 +187,8 @@ pub(crate) enum What {
     Killed { pids: Vec<u32> },
     /// A look at an event handle: `invalid`, `quiet` or `signalled`.
     Event { instance: u32, point: String, look: String },
+    /// ClusAPI was given a handle that it has not given out, or that is closed.
+    BadHandle { handle: u64 },
     /// A step was left out, and why.
     Skipped { text: String },
     /// Something that explains what follows.

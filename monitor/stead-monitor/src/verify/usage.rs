@@ -1,12 +1,13 @@
 //! What the process of a trial holds, and which processes it started.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process};
 
 use super::foreign;
-use super::trace::Usage;
+use super::trace::{Surroundings, Usage};
 
 /// A line of the process table: number, parent, and whether it is only what is left of a process.
 struct Process {
@@ -114,5 +115,46 @@ pub(crate) fn measure() -> Usage {
         heap: foreign::heap(),
         resident,
         mapped,
+    }
+}
+
+/// Limits that a resource DLL must not lower for others.
+const LIMITS: [(&str, Resource); 6] = [
+    ("open files", Resource::Nofile),
+    ("processes", Resource::Nproc),
+    ("size of a file", Resource::Fsize),
+    ("data", Resource::Data),
+    ("address space", Resource::As),
+    ("processor time", Resource::Cpu),
+];
+
+/// Looks at what belongs to the whole process. It holds what it needs for that: there may be no descriptors later.
+pub(crate) struct Watch(Option<File>);
+
+impl Watch {
+    pub(crate) fn new() -> Watch {
+        Watch(File::open("/proc/self/status").ok())
+    }
+
+    /// A line of `/proc/self/status`.
+    fn line(&self, name: &str) -> String {
+        let mut bytes = [0; 8192];
+        let read = self.0.as_ref().and_then(|file| file.read_at(&mut bytes, 0).ok()).unwrap_or(0);
+        let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+        let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        found.unwrap_or_default().trim().to_owned()
+    }
+
+    pub(crate) fn look(&self) -> Surroundings {
+        let folder = rustix::process::getcwd(Vec::new());
+        let ignored = u64::from_str_radix(&self.line("SigIgn"), 16).unwrap_or(0);
+        Surroundings {
+            folder: folder.map_or_else(|_| String::new(), |folder| folder.to_string_lossy().into_owned()),
+            mask: self.line("Umask"),
+            limits: LIMITS
+                .map(|(name, limit)| (name.to_owned(), getrlimit(limit).current.unwrap_or(u64::MAX)))
+                .to_vec(),
+            ignored: (1..=64).filter(|signal| ignored >> (signal - 1) & 1 != 0).collect(),
+        }
     }
 }

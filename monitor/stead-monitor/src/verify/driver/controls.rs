@@ -8,12 +8,16 @@ use stead_types::PropertyFormat;
 
 use crate::control as defaults;
 
+use super::super::around;
 use super::super::foreign::{self, Watched};
 use super::super::trace::{Purpose, What};
 use super::{Carried, Driver, Stop};
 
 /// Room that is enough for nearly everything.
 const ROOM: u32 = 4096;
+
+/// How long a thread that writes too late is waited for, at least.
+const AFTERWARDS: Duration = Duration::from_millis(400);
 
 /// What is asked with enough room and with too little.
 const READ: &[u32] = &[
@@ -45,6 +49,7 @@ impl Driver {
         out_size: u32,
     ) -> Result<Answer, Stop> {
         let (dll, resid) = (self.dll()?, self.resid(index)?);
+        let _turn = around::turn(index);
         let mut watched = Watched::new(input, out_size);
         let args = format!("code={code:#010x}, in={}, out={out_size}", input.len());
         let call = self.called("ResourceControl", index, &args);
@@ -73,10 +78,18 @@ impl Driver {
             output: hex(&answer.output),
         });
         if lost {
-            foreign::keep(watched);
+            foreign::keep(call, watched);
             return Err(Stop("a control call did not end".to_owned()));
         }
+        foreign::lend(call, watched);
         Ok(answer)
+    }
+
+    /// Looks whether somebody writes into what was lent for calls that are over.
+    fn look_at_buffers(&self) {
+        self.recorder.pause(AFTERWARDS.max(Duration::from_millis(self.spec.linger_ms)));
+        let late = foreign::written_late();
+        self.say(What::Buffers { late });
     }
 
     /// With enough room, if the DLL answers at all.
@@ -126,7 +139,9 @@ impl Driver {
             let purpose = Purpose::ReadOnly(property.name.clone());
             self.ask(index, abi::CLUSCTL_RESOURCE_SET_PRIVATE_PROPERTIES, purpose, &list, 0)?;
         }
-        self.set_and_get(index, &stored)
+        self.set_and_get(index, &stored)?;
+        self.look_at_buffers();
+        Ok(())
     }
 
     /// Sets one property after another to something else, reads it back, and restores it.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use stead_resapi as abi;
 
+use super::super::around;
 use super::super::recorder::Final;
 use super::super::trace::{Phase, What};
 use super::super::usage;
@@ -29,6 +30,7 @@ impl Driver {
     /// `Online`, without waiting for what is pending: what it returned.
     pub(super) fn call_online(&self, index: u32, flags: u32, buffer: bool) -> Result<u32, Stop> {
         let (dll, resid) = (self.dll()?, self.resid(index)?);
+        let _turn = around::turn(index);
         let mut bytes = buffer.then(|| BUFFER.to_vec());
         let args = match (flags, buffer) {
             (0, false) => String::new(),
@@ -127,6 +129,7 @@ impl Driver {
 
     pub(super) fn call_offline(&self, index: u32, flags: u32, destination: bool) -> Result<u32, Stop> {
         let (dll, resid) = (self.dll()?, self.resid(index)?);
+        let _turn = around::turn(index);
         let mut bytes = destination.then(|| BUFFER.to_vec());
         let node = destination.then_some(DESTINATION);
         let args = match (flags, destination) {
@@ -168,13 +171,13 @@ impl Driver {
     pub(super) fn terminate(&self, index: u32) -> Carried {
         let Ok(resid) = self.resid(index) else { return Ok(()) };
         let dll = self.dll()?;
-        let call = {
+        let (call, beside) = {
             let mut slots = self.recorder.slots();
             let slot = &mut slots[index as usize];
             slot.phase = Phase::InTerminate;
             slot.online = false;
             slot.event = 0;
-            self.called("Terminate", index, "")
+            (self.called("Terminate", index, ""), slot.inside)
         };
         self.recorder.notify();
         let began = Instant::now();
@@ -182,8 +185,9 @@ impl Driver {
         let mut slots = self.recorder.slots();
         let slot = &mut slots[index as usize];
         self.returned(call, 0, 0, began, 0);
-        // What a call that had not begun its work yet starts now is not to blame on Terminate.
-        if slot.phase == Phase::InTerminate && !slot.inside {
+        // What a call beside it starts when Terminate has looked already is not to blame on Terminate, even if that call
+        // has returned by now.
+        if slot.phase == Phase::InTerminate && !slot.inside && !beside {
             slot.phase = Phase::Terminated;
         }
         Ok(())
@@ -215,6 +219,7 @@ impl Driver {
     /// `LooksAlive` or `IsAlive`: what it said.
     pub(super) fn poll(&self, index: u32, looks: bool) -> Result<bool, Stop> {
         let (dll, resid) = (self.dll()?, self.resid(index)?);
+        let _turn = around::turn(index);
         let call = self.called(if looks { "LooksAlive" } else { "IsAlive" }, index, "");
         let began = Instant::now();
         let said = if looks { dll.looks_alive(resid) } else { dll.is_alive(resid) };

@@ -45,6 +45,16 @@ pub(super) const RULES: &[Rule] = &[
         judge: overrun,
     },
     Rule {
+        id: "late-write",
+        title: "Nothing is written into a buffer when the call has ended",
+        page: PAGE,
+        severity: Severity::Error,
+        explanation: "The buffer is lent for the call: afterwards the memory is somebody else's.",
+        remedy: "Copy what a thread is to work on; end a call that goes on by EndControlCall only when all is written.",
+        trials: TRIALS,
+        judge: late,
+    },
+    Rule {
         id: "malformed-list",
         title: "What is no property list is refused",
         page: "mscs/clusctl-resource-set-private-properties",
@@ -240,6 +250,27 @@ fn overrun(evidence: &Evidence) -> Verdict {
                 call.overrun
             )
         });
+    }
+    tally.verdict(|| why(evidence, "no code was sent with an output buffer"))
+}
+
+fn late(evidence: &Evidence) -> Verdict {
+    let mut tally = Tally::default();
+    for (observed, at, what) in evidence.records() {
+        let What::Buffers { late } = what else { continue };
+        if late.is_empty() {
+            tally.keep();
+        }
+        for (call, bytes) in late {
+            let of = |what: &What| matches!(what, What::Control { call: other, .. } if other == call);
+            let from = observed.records.iter().position(|record| of(&record.what)).unwrap_or(at);
+            let code = match observed.records.get(from).map(|record| &record.what) {
+                Some(What::Control { code, .. }) => name(*code),
+                _ => format!("call {call}"),
+            };
+            let text = format!("{bytes} bytes were written into the buffer of {code} after it had ended");
+            tally.breach(observed, from.saturating_sub(2), from, text);
+        }
     }
     tally.verdict(|| why(evidence, "no code was sent with an output buffer"))
 }

@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         page: "resapi/nc-resapi-ponline_routine",
         severity: Severity::Error,
         explanation: "With an event handle LooksAlive is no longer called: one that is closed watches nothing.",
-        remedy: "Hand out a pidfd or eventfd, and keep it open until Offline or Terminate.",
+        remedy: "Hand out a pidfd or eventfd, and keep it open until Offline or Terminate; let IsAlive read what is no failure.",
         trials: &[Trial::Lifecycle],
         judge: event_valid,
     },
@@ -164,7 +164,8 @@ fn event_valid(evidence: &Evidence) -> Verdict {
                 if look == "invalid" {
                     "the event handle is no open descriptor".to_owned()
                 } else {
-                    "the event handle is readable although the resource is online".to_owned()
+                    "the event handle stays readable although the resource is online and IsAlive was asked why"
+                        .to_owned()
                 }
             });
         }

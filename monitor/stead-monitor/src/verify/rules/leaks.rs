@@ -2,7 +2,7 @@
 
 use super::super::judge::{Evidence, Observed, Tally, Verdict};
 use super::super::plan::Trial;
-use super::super::trace::{Usage, What};
+use super::super::trace::{Ended, Usage, What};
 use super::{Rule, Severity};
 
 const TRIALS: &[Trial] = &[Trial::Cycles];
@@ -115,8 +115,9 @@ fn leak(evidence: &Evidence, kinds: &[Kind]) -> Verdict {
                 if told {
                     continue;
                 }
-                // What has gone by itself a moment after the last cycle was not lost.
-                let stays = settled.is_none_or(|settled| {
+                // What has gone by itself a moment after the last cycle was not lost; nobody knows of a process that is
+                // no more.
+                let stays = settled.map_or(observed.ended == Ended::Done, |settled| {
                     of(&settled) as f64 - values[0] as f64 >= growth * cycles as f64 / 2.0
                 });
                 told = stays && growth >= least(cycles);
@@ -164,6 +165,9 @@ fn processes(evidence: &Evidence) -> Verdict {
 fn memory(evidence: &Evidence) -> Verdict {
     if let Verdict::Broken(_) = threads(evidence) {
         return Verdict::NotReached("every thread that is lost takes memory with it".to_owned());
+    }
+    if let Verdict::Broken(_) = super::reports::quiet_after_close(evidence) {
+        return Verdict::NotReached("threads that outlive Close keep their memory".to_owned());
     }
     // Stacks are mapped too, but nearly none of their pages is resident.
     leak(

@@ -2,7 +2,7 @@
 
 use super::super::judge::{Evidence, Observed, Tally, Verdict};
 use super::super::plan::Trial;
-use super::super::trace::{Ended, What};
+use super::super::trace::{Ended, Surroundings, What};
 use super::{Rule, Severity};
 
 pub(super) const RULES: &[Rule] = &[
@@ -15,6 +15,26 @@ pub(super) const RULES: &[Rule] = &[
         remedy: "Return an error code instead; run the trial under a debugger with `stead host`.",
         trials: &[],
         judge: survives,
+    },
+    Rule {
+        id: "process-unchanged",
+        title: "What belongs to the whole process stays as it is: folder, file mask, limits, ignored signals",
+        page: "mscs/recommended-practices",
+        severity: Severity::Error,
+        explanation: "Every other resource of the group lives in the same process.",
+        remedy: "Use absolute paths; change folder, mask, limits and signals in the child, between fork and exec.",
+        trials: &[],
+        judge: unchanged,
+    },
+    Rule {
+        id: "key-handles",
+        title: "Functions of ClusAPI are called with handles that are open",
+        page: "clusapi/nf-clusapi-clusterregclosekey",
+        severity: Severity::Error,
+        explanation: "A handle that is closed may be another's by now, and one that was never given out means nothing.",
+        remedy: "Close each handle once, before Close returns, and forget it then.",
+        trials: &[],
+        judge: handles,
     },
     Rule {
         id: "calls-return",
@@ -86,6 +106,62 @@ fn survives(evidence: &Evidence) -> Verdict {
         }
     }
     tally.verdict(|| evidence.missing.clone())
+}
+
+/// What is different, if anything is that others depend on.
+fn difference(before: &Surroundings, after: &Surroundings) -> Option<String> {
+    if before.folder != after.folder {
+        return Some(format!("the current folder was {:?} and is {:?}", before.folder, after.folder));
+    }
+    if before.mask != after.mask {
+        return Some(format!("the file mask was {} and is {}", before.mask, after.mask));
+    }
+    // More than before harms nobody: some runtimes take all descriptors that they are allowed.
+    for ((name, was), (_, is)) in before.limits.iter().zip(&after.limits) {
+        if is < was {
+            return Some(format!("the limit on {name} was {was} and is {is}"));
+        }
+    }
+    // Whoever writes to sockets ignores this one, and nobody depends on dying of it.
+    const PIPE: u32 = 13;
+    let new: Vec<String> = (after.ignored.iter())
+        .filter(|signal| **signal != PIPE && !before.ignored.contains(signal))
+        .map(u32::to_string)
+        .collect();
+    (!new.is_empty()).then(|| format!("signals that were not ignored are now: {}", new.join(", ")))
+}
+
+fn unchanged(evidence: &Evidence) -> Verdict {
+    let mut tally = Tally::default();
+    for observed in &evidence.trials {
+        let looks = observed.records.iter().enumerate().filter_map(|(at, record)| match &record.what {
+            What::Surroundings(surroundings) => Some((at, surroundings)),
+            _ => None,
+        });
+        let looks: Vec<(usize, &Surroundings)> = looks.collect();
+        let [(_, before), .., (at, after)] = looks.as_slice() else { continue };
+        match difference(before, after) {
+            Some(text) => tally.breach(observed, at.saturating_sub(8), *at, text),
+            None => tally.keep(),
+        }
+    }
+    tally.verdict(|| evidence.why_not(&[Trial::Lifecycle], "no trial came to its end"))
+}
+
+fn handles(evidence: &Evidence) -> Verdict {
+    let mut tally = Tally::default();
+    for (observed, at, what) in evidence.records() {
+        match what {
+            What::BadHandle { handle } => {
+                let text =
+                    format!("ClusAPI was given the handle {handle:#x}, which is not open or of another kind");
+                tally.breach(observed, at.saturating_sub(4), at, text);
+            }
+            What::Call { entry, .. } if entry == "Open" => tally.keep(),
+            _ => {}
+        }
+    }
+    tally.verdict(|| evidence.why_not(&[Trial::Lifecycle], "Open was not called"))
 }
 
 fn calls_return(evidence: &Evidence) -> Verdict {

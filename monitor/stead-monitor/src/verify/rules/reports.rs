@@ -57,8 +57,9 @@ pub(super) const RULES: &[Rule] = &[
         title: "Callbacks carry the handle of the instance they are about",
         page: "resapi/nc-resapi-popen_routine",
         severity: Severity::Error,
-        explanation: "With two resources of the type the report of one ends the operation of the other.",
-        remedy: "Keep ResourceHandle in the instance, not in a global variable.",
+        explanation: "With two resources of the type the report of one ends the operation of the other; a line of the log \
+                      that carries another handle is filed under no resource.",
+        remedy: "Keep ResourceHandle in the instance, not in a global variable; lines about none carry NULL.",
         trials: &[Trial::TwoInstances],
         judge: own_handle,
     },
@@ -119,11 +120,11 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "log-event",
-        title: "LogEvent is called with a documented level and a living handle",
+        title: "LogEvent is called with a documented level",
         page: "resapi/nc-resapi-plog_event_routine",
         severity: Severity::Warning,
-        explanation: "Lines with other handles are filed under no resource.",
-        remedy: "Use LOG_INFORMATION to LOG_SEVERE and the ResourceHandle given to Open, or NULL where there is none.",
+        explanation: "Whoever reads the log for errors does not find a line of another level.",
+        remedy: "Use LOG_INFORMATION to LOG_SEVERE.",
         trials: &[],
         judge: log_event,
     },
@@ -295,8 +296,19 @@ fn own_handle(evidence: &Evidence) -> Verdict {
     for observed in &evidence.trials {
         let mut known: BTreeMap<u64, u32> = BTreeMap::new();
         for (at, record) in observed.records.iter().enumerate() {
-            let What::Status { instance, handle, before, state, .. } = &record.what else { continue };
             let here = (at.saturating_sub(4), at);
+            // Without a handle it is about none, and that is allowed.
+            if let What::Log { instance: None, handle: handle @ 1.., text, .. } = &record.what {
+                let text = format!("the line {text:?} carries the handle {handle:#x}, which no instance has");
+                tally.breach(observed, here.0, here.1, text);
+                continue;
+            }
+            if let What::Callback { instance: None, handle: handle @ 1.., name, .. } = &record.what {
+                let text = format!("{name} carries the handle {handle:#x}, which no instance has");
+                tally.breach(observed, here.0, here.1, text);
+                continue;
+            }
+            let What::Status { instance, handle, before, state, .. } = &record.what else { continue };
             match (instance, before) {
                 (None, _) => {
                     // A handle that was good once is another rule.
@@ -362,7 +374,7 @@ fn quiet_after_terminate(evidence: &Evidence) -> Verdict {
     tally.verdict(|| evidence.why_not(&[Trial::TerminatePending], "Terminate was not called"))
 }
 
-fn quiet_after_close(evidence: &Evidence) -> Verdict {
+pub(super) fn quiet_after_close(evidence: &Evidence) -> Verdict {
     let mut tally = Tally::default();
     for (observed, at, what) in evidence.records() {
         let late = match what {
@@ -460,13 +472,10 @@ fn online_flags(evidence: &Evidence) -> Verdict {
 fn log_event(evidence: &Evidence) -> Verdict {
     let mut tally = Tally::default();
     for (observed, at, what) in evidence.records() {
-        let What::Log { instance, handle, level, text, .. } = what else { continue };
+        let What::Log { level, text, .. } = what else { continue };
         let here = (at.saturating_sub(2), at);
         if !(abi::LOG_INFORMATION..=abi::LOG_SEVERE).contains(level) {
             tally.breach(observed, here.0, here.1, format!("level {level} of the line {text:?} is none"));
-        } else if instance.is_none() && *handle != 0 {
-            let text = format!("the line {text:?} carries the handle {handle:#x}, which no instance has");
-            tally.breach(observed, here.0, here.1, text);
         } else {
             tally.keep();
         }

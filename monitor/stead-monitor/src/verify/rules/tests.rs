@@ -8,7 +8,7 @@ use stead_resapi::{Property, PropertyList, Value, encode_multi_sz};
 
 use super::super::judge::{Evidence, Observed, Verdict, judge};
 use super::super::plan::Trial;
-use super::super::trace::{Ended, Phase, Purpose, Record, TableSeen, Usage, What};
+use super::super::trace::{Ended, Phase, Purpose, Record, Surroundings, TableSeen, Usage, What};
 use super::{all, leaks};
 
 fn observed(trial: Trial, steps: Vec<What>) -> Observed {
@@ -274,7 +274,26 @@ fn report_cases() -> Vec<Case> {
             both(able(), failed(), Trial::OnlineFlags),
         ),
         ("log-event", log(abi::LOG_WARNING, Some(0), 1), log(9, Some(0), 1)),
-        ("log-event", log(abi::LOG_WARNING, None, 0), log(abi::LOG_WARNING, None, 7)),
+        (
+            "report-own-handle",
+            run(TwoInstances, vec![status(ONLINE, 1, OnlinePending, 0)]),
+            log(abi::LOG_WARNING, None, 7),
+        ),
+        (
+            "report-own-handle",
+            run(TwoInstances, vec![status(ONLINE, 1, OnlinePending, 0)]),
+            vec![observed(
+                Lifecycle,
+                vec![What::Callback {
+                    name: "SignalFailure".to_owned(),
+                    instance: None,
+                    handle: 7,
+                    detail: 0,
+                    answer: 6,
+                    before: None,
+                }],
+            )],
+        ),
     ]
 }
 
@@ -454,6 +473,11 @@ fn control_cases() -> Vec<Case> {
         ("short-buffer", short(234, &[0; 8]), short(234, &[0; 4])),
         ("buffer-overrun", overrun(0), overrun(3)),
         (
+            "late-write",
+            run(vec![What::Buffers { late: Vec::new() }]),
+            run(vec![control(GET, Purpose::Full, 4, 0, &[0; 4]), What::Buffers { late: vec![(1, 2)] }]),
+        ),
+        (
             "malformed-list",
             one(SET, Purpose::Malformed(word("x")), 13),
             one(SET, Purpose::Malformed(word("x")), 0),
@@ -481,7 +505,32 @@ fn process_cases() -> Vec<Case> {
     let fine = || vec![observed(Kill, online())];
     let second = || What::Call { call: 5, entry: "Online".to_owned(), instance: 1, args: String::new() };
     let unloading = |end| Observed { ended: end, ..observed(Unload, vec![call(5, "dlclose")]) };
+    let around = |change: fn(&mut Surroundings)| {
+        let before = Surroundings {
+            folder: "/".to_owned(),
+            mask: "0022".to_owned(),
+            limits: vec![("open files".to_owned(), 1024)],
+            ignored: vec![1],
+        };
+        let mut after = before.clone();
+        change(&mut after);
+        vec![observed(Kill, vec![What::Surroundings(before), call(1, "Open"), What::Surroundings(after)])]
+    };
+    let kept = || around(|_| {});
     vec![
+        ("process-unchanged", kept(), around(|after| "/tmp".clone_into(&mut after.folder))),
+        ("process-unchanged", kept(), around(|after| "0777".clone_into(&mut after.mask))),
+        (
+            "process-unchanged",
+            around(|after| after.limits[0].1 = 4096),
+            around(|after| after.limits[0].1 = 0),
+        ),
+        ("process-unchanged", around(|after| after.ignored.push(13)), around(|after| after.ignored.push(15))),
+        (
+            "key-handles",
+            kept(),
+            vec![observed(Kill, vec![call(1, "Open"), What::BadHandle { handle: 0x1_0000_0002 }])],
+        ),
         (
             "leak-descriptors",
             leak(0, |usage, by| usage.descriptors += by),
