@@ -112,7 +112,9 @@ void say(struct resource *resource, const WCHAR *text)
 void aside(struct resource *resource, void *(*thread)(void *))
 {
     pthread_t made;
-    if (pthread_create(&made, NULL, thread, resource) == 0) pthread_detach(made);
+    if (pthread_create(&made, NULL, thread, resource) != 0) return;
+    resource->Aside = 1;
+    pthread_detach(made);
 }
 
 static void property(struct resource *resource, LPCWSTR name, char *text, size_t room)
@@ -146,6 +148,7 @@ static RESID WINAPI MisbehaveOpen(LPCWSTR name, HKEY key, RESOURCE_HANDLE handle
     resource->Handle = handle;
     resource->Key = key;
     if (ClusterRegOpenKey(key, L"Parameters", KEY_READ, &resource->Parameters) != ERROR_SUCCESS) {
+        free(resource);
         SetLastError(ERROR_INVALID_PARAMETER);
         return NULL;
     }
@@ -156,21 +159,41 @@ static RESID WINAPI MisbehaveOpen(LPCWSTR name, HKEY key, RESOURCE_HANDLE handle
     for (size_t at = 0; at < sizeof(g_Behaviours) / sizeof(g_Behaviours[0]); at++) {
         if (strcmp(g_Behaviours[at].Name, wanted) == 0) resource->Behaviour = &g_Behaviours[at];
     }
-    if (resource->Behaviour == NULL && strcmp(wanted, "none") != 0) {
+    /* A resource that has just been created has no properties yet. */
+    if (resource->Behaviour == NULL && wanted[0] != 0 && strcmp(wanted, "none") != 0) {
         g_Callbacks.LogEvent(handle, LOG_ERROR, L"there is no such behaviour\n");
+        ClusterRegCloseKey(resource->Parameters);
+        free(resource);
         SetLastError(ERROR_INVALID_PARAMETER);
         return NULL;
     }
+    pthread_mutex_init(&resource->Lock, NULL);
     act(resource, ON_OPEN);
     return (RESID)resource;
 }
 
-/* Never freed: threads of hostile behaviours still use it. */
+/* Ends what runs, and waits for its end. */
+static void end(struct resource *resource)
+{
+    pthread_mutex_lock(&resource->Lock);
+    if (resource->Child != 0) {
+        kill(resource->Child, SIGKILL);
+        waitpid(resource->Child, NULL, 0);
+        close(STEAD_FD_FROM_HANDLE(resource->Event));
+        resource->Child = 0;
+    }
+    resource->Online = 0;
+    pthread_mutex_unlock(&resource->Lock);
+}
+
 static void WINAPI MisbehaveClose(RESID resid)
 {
     struct resource *resource = (struct resource *)resid;
     act(resource, ON_CLOSE);
+    end(resource);
     ClusterRegCloseKey(resource->Parameters);
+    /* Threads of hostile behaviours still use it. */
+    if (!resource->Aside) free(resource);
 }
 
 static DWORD WINAPI MisbehaveOnline(RESID resid, LPHANDLE event, DWORD flags, PBYTE buffer, DWORD size, DWORD reserved)
@@ -184,24 +207,15 @@ static DWORD WINAPI MisbehaveOnline(RESID resid, LPHANDLE event, DWORD flags, PB
 #endif
     returned = act(resource, ON_ONLINE);
     if (returned != GO_ON) return returned;
+    pthread_mutex_lock(&resource->Lock);
     resource->Child = child(resource);
-    if (resource->Child == 0) return FAILED_HERE;
-    resource->Event = STEAD_HANDLE_FROM_FD((int)syscall(SYS_pidfd_open, resource->Child, 0));
+    if (resource->Child != 0) resource->Event = STEAD_HANDLE_FROM_FD((int)syscall(SYS_pidfd_open, resource->Child, 0));
+    resource->Online = resource->Child != 0;
+    pthread_mutex_unlock(&resource->Lock);
+    if (!resource->Online) return FAILED_HERE;
     /* LooksAlive is called, and a control code asks for the process, where there is no event to wait for. */
     if (resource->Behaviour == NULL || (resource->Behaviour->Entry != ON_LOOKS_ALIVE && resource->Behaviour->Entry != ON_CONTROL)) *event = resource->Event;
-    resource->Online = 1;
     return ERROR_SUCCESS;
-}
-
-static void end(struct resource *resource)
-{
-    if (resource->Child != 0) {
-        kill(resource->Child, SIGKILL);
-        waitpid(resource->Child, NULL, 0);
-        close(STEAD_FD_FROM_HANDLE(resource->Event));
-        resource->Child = 0;
-    }
-    resource->Online = 0;
 }
 
 static DWORD WINAPI MisbehaveOffline(RESID resid, LPCWSTR node, DWORD flags, PBYTE buffer, DWORD size, DWORD reserved)
@@ -226,8 +240,15 @@ static void WINAPI MisbehaveTerminate(RESID resid)
 
 static BOOL alive(struct resource *resource)
 {
+    siginfo_t ended;
+    BOOL up;
+    memset(&ended, 0, sizeof(ended));
+    pthread_mutex_lock(&resource->Lock);
     /* A behaviour that brought nothing online has nothing to look at. */
-    return resource->Child == 0 || kill(resource->Child, 0) == 0;
+    up = resource->Child == 0 ||
+         (waitid(P_PID, (id_t)resource->Child, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0);
+    pthread_mutex_unlock(&resource->Lock);
+    return up;
 }
 
 static BOOL WINAPI MisbehaveLooksAlive(RESID resid)
@@ -268,8 +289,14 @@ DWORD WINAPI StartupEx(LPCWSTR type, DWORD low, DWORD high, PCLRES_CALLBACK_FUNC
                        PCLRES_FUNCTION_TABLE *table)
 {
     char line[512] = {0};
-    FILE *file = fopen("/proc/self/cmdline", "r");
-    (void)type; (void)low; (void)high;
+    FILE *file;
+#ifdef ANY_TYPE
+    (void)type;
+#else
+    if (_wcsicmp(type, L"Misbehave") != 0) return ERROR_CLUSTER_RESNAME_NOT_FOUND;
+#endif
+    if (low > CLRES_VERSION_V2_00 || high < CLRES_VERSION_V2_00) return ERROR_REVISION_MISMATCH;
+    file = fopen("/proc/self/cmdline", "r");
     if (file != NULL) {
         size_t length = fread(line, 1, sizeof(line) - 1, file);
         fclose(file);

@@ -37,12 +37,15 @@ struct resource {
     RESOURCE_HANDLE Handle;
     HKEY Key;
     HKEY Parameters;
+    pthread_mutex_t Lock;
     pid_t Child;
     HANDLE Event;
     int Online;
     volatile int Terminated;
     struct control Control;
     void *Scratch;
+    /* A thread that nobody waits for has been started with this. */
+    volatile int Aside;
     const struct behaviour *Behaviour;
     char File[512];
     char Program[512];

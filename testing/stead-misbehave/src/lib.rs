@@ -5,6 +5,7 @@
 //! what the table promises, and then makes sure that nobody else was harmed and that nothing is left over.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
+mod judged;
 mod table;
 mod yard;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+pub use judged::{JUDGED, Says};
 pub use table::{CASES, Case, OTHERS, Other, Outcome, case};
 pub use yard::Yard;
 

@@ -41,7 +41,7 @@ fn said(node: &Node, name: &str, words: &str) -> bool {
 fn a_constructor_that_hangs_is_ended_by_its_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let dll = folder.path().join("slow.so");
-    compile(&dll, &["-DHANG_IN_CONSTRUCTOR"]);
+    compile(&dll, &["-DANY_TYPE", "-DHANG_IN_CONSTRUCTOR"]);
     let types = [("Slow", dll.as_path())];
     let config = config(&types, &[("slow", "Slow", "DeadlockTimeout = 1000")]);
     let config = config.replace("name = \"slow\"\n", "name = \"slow\"\npersistent_state = \"Offline\"\n");
@@ -64,14 +64,14 @@ fn a_constructor_that_hangs_is_ended_by_its_deadline() {
 fn a_file_that_is_replaced_is_not_mixed_with_the_one_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let dll = folder.path().join("changing.so");
-    compile(&dll, &[]);
+    compile(&dll, &["-DANY_TYPE"]);
     let types = [("One", dll.as_path()), ("Two", dll.as_path())];
     let mut node = Node::up(&config(&types, &[("first", "One", "")]));
     node.wait("first", "Online");
     node.wait("innocent", "Online");
     let (first, innocent) = (node.pid("first"), node.pid("innocent"));
     let fresh = folder.path().join("fresh.so");
-    compile(&fresh, &["-DANOTHER_VERSION"]);
+    compile(&fresh, &["-DANY_TYPE", "-DANOTHER_VERSION"]);
     std::fs::rename(&fresh, &dll).unwrap();
     let both = config(&types, &[("first", "One", ""), ("second", "Two", "")]);
     std::fs::write(node.config(), &both).unwrap();
@@ -115,7 +115,7 @@ fn two_versions_of_a_dependency_live_in_two_monitors() {
         let dll = home.join("needs.so");
         let (place, run) = (format!("-L{}", home.display()), format!("-Wl,-rpath,{}", home.display()));
         let library = format!("{}", library.display());
-        compile(&dll, &["-DWITH_DEPENDENCY", &place, &run, "-Wl,--no-as-needed", &library]);
+        compile(&dll, &["-DANY_TYPE", "-DWITH_DEPENDENCY", &place, &run, "-Wl,--no-as-needed", &library]);
         files.push(dll);
     }
     let types = [("One", files[0].as_path()), ("Two", files[1].as_path())];
