@@ -56,9 +56,13 @@ pub fn verify_command() -> Command {
         .arg(flag("builtin", "A type shipped with stead instead of a file").requires("type"))
         .arg(value("type", "NAME", "The resource type; the name of the file by default"))
         .arg(
-            value("property", "K=V", "A private property; hex:00ff is bytes, a number in quotes is text")
-                .short('p')
-                .action(ArgAction::Append),
+            value(
+                "property",
+                "K=V",
+                "A private property; hex:00ff is bytes, [\"a\", \"b\"] a list, a number in quotes is text",
+            )
+            .short('p')
+            .action(ArgAction::Append),
         )
         .arg(
             value("seconds", "N", "The time for everything; a slow type needs more")
