@@ -51,7 +51,9 @@ impl Callbacks for Engine {
     fn log(&'static self, handle: u64, level: i32, text: &[u16]) {
         let engine = self;
         let instance = engine.find(handle);
-        engine.observer().log(instance.as_deref(), level, String::from_utf16_lossy(text));
+        // Sources written for Windows end lines themselves.
+        let text = String::from_utf16_lossy(text).trim_end().to_owned();
+        engine.observer().log(instance.as_deref(), level, text);
     }
 
     fn locked(&'static self, handle: u64, locked: bool, reason: u32, flags: Option<u32>) -> u32 {

@@ -157,17 +157,32 @@ fn by_the_dll(
     let instance = engine.add(NewInstance { id, name: resource, dll, tree, timing, open_flags: 0 });
     engine.step(&instance, Event::OpenRequested(0));
     instance.wait_for_calls();
-    let mut refused = None;
+    let (mut refused, mut alone) = (None, Vec::new());
     if instance.with_hosting(|hosting| hosting.state()) == State::Offline {
-        let (tell, told) = mpsc::channel();
-        let list = control::list_of(properties, formats).encode();
-        let code = abi::CLUSCTL_RESOURCE_VALIDATE_PRIVATE_PROPERTIES;
-        control::send(engine, &instance, code, list, 0, move |code, _| {
-            let _ = tell.send(code);
-        });
-        let code = told.recv().unwrap_or(Code::RPC_S_CALL_FAILED);
-        if !code.is_success() && code != Code::ERROR_INVALID_FUNCTION {
-            refused = Some(code);
+        let validate = |properties: &PropertyMap| {
+            let (tell, told) = mpsc::channel();
+            let list = control::list_of(properties, formats).encode();
+            let code = abi::CLUSCTL_RESOURCE_VALIDATE_PRIVATE_PROPERTIES;
+            control::send(engine, &instance, code, list, 0, move |code, _| {
+                let _ = tell.send(code);
+            });
+            let code = told.recv().unwrap_or(Code::RPC_S_CALL_FAILED);
+            (!code.is_success() && code != Code::ERROR_INVALID_FUNCTION).then_some(code)
+        };
+        refused = validate(properties);
+        if refused.is_some() && lock(&LINES).get(&id.0).is_none_or(Vec::is_empty) {
+            // It says nothing: a code is all that the resource utility functions give. Which one is it?
+            // What is stored would be refused with each: it begins with what is stored.
+            instance.tree.replace_parameters(Vec::new(), &[]);
+            for (name, value) in properties {
+                let only = PropertyMap::from([(name.clone(), value.clone())]);
+                alone.extend(validate(&only).map(|code| (name.clone(), code)));
+            }
+            lock(&LINES).remove(&id.0);
+            // A type that wants some properties together refuses each.
+            if alone.len() == properties.len() && alone.len() > 1 {
+                alone.clear();
+            }
         }
         engine.step(&instance, Event::CloseRequested(0));
         instance.wait_for_calls();
@@ -178,6 +193,13 @@ fn by_the_dll(
     let lines = lock(&LINES).remove(&id.0).unwrap_or_default();
     match refused {
         None => Vec::new(),
+        Some(_) if !alone.is_empty() => alone
+            .into_iter()
+            .map(|(name, code)| Problem {
+                text: format!("the resource type refuses this value of {name:?}: {code}"),
+                property: Some(name),
+            })
+            .collect(),
         Some(code) if lines.is_empty() => {
             vec![Problem {
                 property: None,
