@@ -163,6 +163,12 @@ impl<T: Resource> Harness<T> {
         self.property(name, PropertyValue::Number(number))
     }
 
+    /// Sets a property that is a list of texts.
+    #[must_use]
+    pub fn list(self, name: &str, list: &[&str]) -> Self {
+        self.property(name, PropertyValue::List(list.iter().map(|&text| text.to_owned()).collect()))
+    }
+
     /// Loads the type and calls `Open`.
     ///
     /// # Errors

@@ -59,6 +59,13 @@ fn a_type_in_rust_builds_and_passes_its_own_test() {
         .property("Arguments", "infinity")
         .run(&["open", "online", "wait Online 20", "is-alive", "offline", "wait Offline 20", "close"]);
     assert_eq!(trace.states(), ["Offline", "OnlinePending", "Online", "OfflinePending", "Offline"]);
+    // What README.md tells to do, word by word but for the profile.
+    let readme = std::fs::read_to_string(place.join("README.md")).unwrap();
+    let told = readme.lines().find(|line| line.starts_with("stead verify")).unwrap();
+    let script = format!("{} --seconds 20 --cycles 20", told.replace("target/release", "target/debug"));
+    let script = script.replacen("stead", &stead().display().to_string(), 1);
+    let said = run(&place, "sh", &["-c", &script]);
+    assert!(said.contains("0 broken"), "{said}");
 }
 
 #[test]

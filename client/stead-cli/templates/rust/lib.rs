@@ -88,9 +88,11 @@ mod tests {
 
     #[test]
     fn it_comes_online_and_leaves_nothing() {
-        let resource = Harness::<@PREFIX@>::new("one").text("Program", "/bin/cat").open().unwrap();
+        let harness = Harness::<@PREFIX@>::new("one").text("Program", "/bin/sleep");
+        let resource = harness.list("Arguments", &["1000"]).open().unwrap();
         resource.online();
         assert_eq!(resource.wait_settled(), State::Online);
+        assert!(resource.is_alive());
         resource.offline();
         assert_eq!(resource.wait_settled(), State::Offline);
         assert!(!resource.is_alive());
