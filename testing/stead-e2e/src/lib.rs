@@ -46,6 +46,25 @@ pub fn stead() -> &'static Path {
     })
 }
 
+/// The folder with `libresutils.so` and `libclusapi.so`, as `cargo build` leaves them beside the program.
+///
+/// # Panics
+/// When they are not there and cannot be built.
+pub fn libraries() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let folder = test.parent().unwrap().parent().unwrap().to_owned();
+        if !folder.join("libresutils.so").exists() || !folder.join("libclusapi.so").exists() {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--package", "stead-resutils", "--package", "stead-clusapi"]);
+            cargo.current_dir(root()).env("CARGO_TARGET_DIR", folder.parent().unwrap());
+            assert!(cargo.status().unwrap().success(), "the libraries could not be built");
+        }
+        folder
+    })
+}
+
 /// Compiles a C file into a resource DLL in `folder`, as the documentation tells authors to.
 ///
 /// # Panics
