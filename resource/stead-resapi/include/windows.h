@@ -237,6 +237,7 @@ DWORD GetLastError(void);
 #define LPTR (LMEM_FIXED | LMEM_ZEROINIT)
 #define HEAP_ZERO_MEMORY 0x00000008
 #define WAIT_OBJECT_0 0
+#define MAXIMUM_WAIT_OBJECTS 64
 #define WAIT_FAILED 0xFFFFFFFFu
 
 typedef HANDLE HLOCAL;
@@ -260,6 +261,7 @@ BOOL WINAPI SetEvent(HANDLE hEvent);
 BOOL WINAPI ResetEvent(HANDLE hEvent);
 /* For events, other descriptors, and hThread of a worker. */
 DWORD WINAPI WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds);
+DWORD WINAPI WaitForMultipleObjects(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll, DWORD dwMilliseconds);
 /* For what CreateEventW and ClusWorkerCreate made; a descriptor of another origin is closed with close. */
 BOOL WINAPI CloseHandle(HANDLE hObject);
 BOOL WINAPI CloseServiceHandle(SC_HANDLE hSCObject);
@@ -273,7 +275,22 @@ void WINAPI EnterCriticalSection(LPCRITICAL_SECTION lpCriticalSection);
 BOOL WINAPI TryEnterCriticalSection(LPCRITICAL_SECTION lpCriticalSection);
 void WINAPI LeaveCriticalSection(LPCRITICAL_SECTION lpCriticalSection);
 void WINAPI DeleteCriticalSection(LPCRITICAL_SECTION lpCriticalSection);
+DWORD WINAPI GetEnvironmentVariableW(LPCWSTR lpName, LPWSTR lpBuffer, DWORD nSize);
+DWORD WINAPI ExpandEnvironmentStringsW(LPCWSTR lpSrc, LPWSTR lpDst, DWORD nSize);
+BOOL WINAPI GetComputerNameW(LPWSTR lpBuffer, LPDWORD nSize);
 #define CreateEvent CreateEventW
+#define GetEnvironmentVariable GetEnvironmentVariableW
+#define ExpandEnvironmentStrings ExpandEnvironmentStringsW
+#define GetComputerName GetComputerNameW
+#define MAX_COMPUTERNAME_LENGTH 255
+
+/* Nothing spins here. */
+static inline BOOL InitializeCriticalSectionAndSpinCount(LPCRITICAL_SECTION lpCriticalSection, DWORD dwSpinCount)
+{
+    (void)dwSpinCount;
+    InitializeCriticalSection(lpCriticalSection);
+    return TRUE;
+}
 
 static inline LONG InterlockedIncrement(LONG volatile *addend) { return __atomic_add_fetch(addend, 1, __ATOMIC_SEQ_CST); }
 static inline LONG InterlockedDecrement(LONG volatile *addend) { return __atomic_sub_fetch(addend, 1, __ATOMIC_SEQ_CST); }

@@ -7,13 +7,15 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stead_resapi::{
-    ERROR_INVALID_HANDLE, ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_SUPPORTED, HANDLE, WAIT_TIMEOUT,
+    ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_SUPPORTED, HANDLE,
+    WAIT_TIMEOUT,
 };
 
 use crate::clusapi::SetLastError;
+use crate::fence::WaitResult;
 use crate::system::{self, Waited};
 use crate::worker;
 
@@ -128,6 +130,101 @@ exports! {
     }
 }
 
+/// True if a readable descriptor is the caller's now: an event that is not reset by hand goes to one waiter only.
+fn claim(fd: c_int) -> bool {
+    let automatic = events().as_ref().and_then(|events| events.get(&fd)).is_some_and(|event| !event.manual);
+    // Another thread may have been faster.
+    !automatic || take(fd) != Ok(false)
+}
+
+/// One of the objects that are waited for together.
+struct Waitable {
+    fd: c_int,
+    /// Set at the end of a worker's thread, and open for that.
+    _end: Option<Arc<File>>,
+}
+
+impl Waitable {
+    fn new(handle: HANDLE) -> Result<Waitable, u32> {
+        if let Some(fd) =
+            descriptor(handle).filter(|fd| system::wait(*fd, system::deadline(0)) != Waited::Invalid)
+        {
+            return Ok(Waitable { fd, _end: None });
+        }
+        let fd = system::event(false).map_err(|_| ERROR_NO_SYSTEM_RESOURCES)?;
+        // SAFETY: a new descriptor that nobody else has.
+        let end = Arc::new(unsafe { File::from_raw_fd(fd) });
+        if worker::tell_end(handle, &end) {
+            Ok(Waitable { fd, _end: Some(end) })
+        } else {
+            Err(ERROR_INVALID_HANDLE)
+        }
+    }
+
+    fn is_signalled(&self) -> bool {
+        system::wait(self.fd, system::deadline(0)) == Waited::Readable
+    }
+}
+
+/// Claims all of them, or none.
+fn claim_all(objects: &[Waitable]) -> bool {
+    for (at, object) in objects.iter().enumerate() {
+        if !(object.is_signalled() && claim(object.fd)) {
+            for taken in &objects[..at] {
+                // What was not taken is set already.
+                let _ = with(taken.fd, |file| file.write(&1u64.to_ne_bytes()));
+            }
+            return false;
+        }
+    }
+    true
+}
+
+exports! {
+    /// Waits for one or for all of up to 64 events, other descriptors and threads of workers. The answer is the index
+    /// of the first that was signalled, 0 for all, or 258 after so many milliseconds; `0xFFFFFFFF` with last error 87
+    /// for a wrong number of handles or null, 6 for what is no handle. Events that are not reset by hand are reset by
+    /// the wait they end, and only by that. A worker never sees its own end.
+    ///
+    /// Windows: synchapi/nf-synchapi-waitformultipleobjects
+    fn WaitForMultipleObjects(
+        nCount: u32,
+        lpHandles: *const HANDLE,
+        bWaitAll: i32,
+        dwMilliseconds: u32,
+    ) -> WaitResult {
+        const MOST: u32 = 64;
+        if nCount == 0 || nCount > MOST || lpHandles.is_null() {
+            return Err(ERROR_INVALID_PARAMETER);
+        }
+        let until = system::deadline(dwMilliseconds);
+        // SAFETY: as many handles as said, as the caller promises.
+        let handle = |at: u32| unsafe { lpHandles.add(at as usize).read_unaligned() };
+        let objects = (0..nCount).map(|at| Waitable::new(handle(at))).collect::<Result<Vec<_>, u32>>()?;
+        let fds: Vec<c_int> = objects.iter().map(|object| object.fd).collect();
+        loop {
+            let waited = if bWaitAll == 0 {
+                let first = objects.iter().position(|object| object.is_signalled() && claim(object.fd));
+                if let Some(first) = first {
+                    return Ok(first as u32);
+                }
+                system::wait_any(&fds, until)
+            } else {
+                if claim_all(&objects) {
+                    return Ok(SIGNALLED);
+                }
+                let missing = objects.iter().find(|object| !object.is_signalled());
+                missing.map_or(Waited::Readable, |object| system::wait(object.fd, until))
+            };
+            match waited {
+                Waited::Readable => {}
+                Waited::TimedOut => return Ok(WAIT_TIMEOUT),
+                Waited::Invalid => return Err(ERROR_INVALID_HANDLE),
+            }
+        }
+    }
+}
+
 /// Waits for an event, any other descriptor, or the end of a worker's thread. 0 when it is signalled, 258 after so
 /// many milliseconds, `0xFFFFFFFF` with last error 6 for what is no handle. An event that is not reset by hand is
 /// reset by the wait it ends. A worker that waits for itself is told 258 at once.
@@ -144,10 +241,7 @@ pub extern "C" fn WaitForSingleObject(hHandle: HANDLE, dwMilliseconds: u32) -> u
         match (waited, descriptor(hHandle)) {
             (Waited::TimedOut, _) => return WAIT_TIMEOUT,
             (Waited::Readable, Some(fd)) => {
-                let automatic =
-                    events().as_ref().and_then(|events| events.get(&fd)).is_some_and(|event| !event.manual);
-                // Another thread may have been faster.
-                if !automatic || take(fd) != Ok(false) {
+                if claim(fd) {
                     return SIGNALLED;
                 }
             }

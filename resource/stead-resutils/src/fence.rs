@@ -47,6 +47,42 @@ impl Answer for i32 {
     }
 }
 
+/// A number of units or milliseconds; zero with the last error set is a failure.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Length(pub u32);
+
+impl Answer for Length {
+    type Good = u32;
+
+    fn good(value: u32) -> Length {
+        Length(value)
+    }
+
+    fn failed(code: u32) -> Length {
+        remember(code);
+        Length(0)
+    }
+}
+
+/// How a wait ended; `WAIT_FAILED` with the last error set is a failure.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WaitResult(pub u32);
+
+impl Answer for WaitResult {
+    type Good = u32;
+
+    fn good(value: u32) -> WaitResult {
+        WaitResult(value)
+    }
+
+    fn failed(code: u32) -> WaitResult {
+        remember(code);
+        WaitResult(u32::MAX)
+    }
+}
+
 /// A pointer or handle; null with the last error set is a failure.
 impl<T> Answer for *mut T {
     type Good = *mut T;

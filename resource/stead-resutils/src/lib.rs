@@ -53,6 +53,7 @@ pub use directory::*;
 pub use enumerate::*;
 pub use environment::*;
 pub use event::*;
+pub use fence::{Length, WaitResult};
 pub use find::*;
 pub use group::*;
 pub use lock::*;

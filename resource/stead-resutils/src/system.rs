@@ -91,17 +91,23 @@ pub(crate) fn deadline(milliseconds: u32) -> Option<Instant> {
 
 /// Waits until a descriptor is readable.
 pub(crate) fn wait(fd: c_int, until: Option<Instant>) -> Waited {
+    wait_any(&[fd], until)
+}
+
+/// Waits until one of some descriptors is readable. One that is not open is told before any other.
+pub(crate) fn wait_any(fds: &[c_int], until: Option<Instant>) -> Waited {
+    let mut asked: Vec<PollFd> =
+        fds.iter().map(|fd| PollFd { fd: *fd, events: READABLE, revents: 0 }).collect();
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let left = left.map_or(-1, |left| left.as_micros().div_ceil(1000).min(i32::MAX as u128) as c_int);
-        let mut asked = PollFd { fd, events: READABLE, revents: 0 };
-        // SAFETY: one structure, as said.
-        let ready = unsafe { poll(&raw mut asked, 1, left) };
+        // SAFETY: as many structures as said.
+        let ready = unsafe { poll(asked.as_mut_ptr(), asked.len() as u64, left) };
         match ready {
             0 if left < c_int::MAX => return Waited::TimedOut,
             0 => {}
-            1 if asked.revents & INVALID != 0 => return Waited::Invalid,
-            1 => return Waited::Readable,
+            1.. if asked.iter().any(|asked| asked.revents & INVALID != 0) => return Waited::Invalid,
+            1.. => return Waited::Readable,
             _ if Error::last_os_error().raw_os_error() == Some(INTERRUPTED) => {}
             _ => return Waited::Invalid,
         }

@@ -6,9 +6,11 @@
 
 use std::cell::Cell;
 use std::ffi::c_void;
+use std::fs::File;
+use std::io::Write;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use stead_resapi::{
@@ -24,6 +26,8 @@ use crate::{raw, system};
 struct Thread {
     ended: Mutex<bool>,
     end: Condvar,
+    /// Event descriptors to set at the end, as long as somebody waits for them.
+    told: Mutex<Vec<Weak<File>>>,
     /// Set by the call that will close the handle.
     closing: AtomicBool,
 }
@@ -63,6 +67,14 @@ impl Thread {
     }
 }
 
+/// Sets the event of somebody who may have gone.
+fn tell(file: &Weak<File>) {
+    if let Some(file) = file.upgrade() {
+        // An event that counts no further is set.
+        let _ = (&*file).write(&1u64.to_ne_bytes());
+    }
+}
+
 /// Says that a thread has ended, also if what it ran unwinds.
 struct Ending(Arc<Thread>);
 
@@ -70,6 +82,7 @@ impl Drop for Ending {
     fn drop(&mut self) {
         *self.0.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.end.notify_all();
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|file| tell(&file));
     }
 }
 
@@ -82,6 +95,20 @@ pub(crate) fn close(handle: HANDLE) -> bool {
 pub(crate) fn wait_for_handle(handle: HANDLE, until: Option<Instant>) -> Option<bool> {
     let thread = threads().get(handle).cloned()?;
     Some(SELF.get() != handle && thread.wait(until))
+}
+
+/// Has an event descriptor set when a worker's thread ends, or now if it has ended. False for another kind of handle.
+pub(crate) fn tell_end(handle: HANDLE, event: &Arc<File>) -> bool {
+    let Some(thread) = threads().get(handle).cloned() else { return false };
+    let mut told = thread.told.lock().unwrap_or_else(PoisonError::into_inner);
+    told.retain(|file| file.strong_count() > 0);
+    if thread.has_ended() {
+        tell(&Arc::downgrade(event));
+    } else {
+        // The thread ends first and tells then, so that it finds this.
+        told.push(Arc::downgrade(event));
+    }
+    true
 }
 
 /// A worker structure of the caller's, read and written as whole words, also while its thread does so too.
