@@ -17,6 +17,7 @@ use stead_resapi::{
 };
 use stead_types::{Code, StatusFlags};
 
+use crate::dll_main;
 use crate::guarded::Guarded;
 use crate::hosting::Status;
 use crate::load::{LoadError, inspect};
@@ -353,6 +354,13 @@ impl Dll {
                 .map_or_else(|| format!("{}: {error}", path.display()), ToString::to_string);
             LoadError::new(Code::ERROR_MOD_NOT_FOUND, text)
         })?;
+        let (attached, library) = dll_main::attach(library);
+        if !attached {
+            return Err(LoadError::new(
+                Code::ERROR_DLL_INIT_FAILED,
+                format!("{}: its DllMain refused DLL_PROCESS_ATTACH", path.display()),
+            ));
+        }
         // SAFETY: the symbol is called with the documented signature, as an exporter of that name promises.
         let startup_ex = unsafe { library.get::<abi::STARTUP_EX>(b"StartupEx\0") }.ok().map(|symbol| *symbol);
         // SAFETY: as above.

@@ -12,6 +12,8 @@ mod common;
 mod control;
 mod crash;
 mod dll;
+#[allow(unsafe_code, reason = "calls a library's own main routine")]
+mod dll_main;
 mod engine;
 mod fd;
 mod guarded;

@@ -201,7 +201,7 @@ static inline PVOID stead_secure_zero(PVOID destination, SIZE_T length)
     return destination;
 }
 
-/* There is nothing to switch off: a resource DLL is told of no threads. DllMain itself is not called. */
+/* There is nothing to switch off: the Resource Monitor tells DllMain of its process, and of no threads. */
 static inline BOOL DisableThreadLibraryCalls(HMODULE hLibModule)
 {
     (void)hLibModule;

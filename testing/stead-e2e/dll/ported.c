@@ -86,6 +86,8 @@ static PLOG_EVENT_ROUTINE               g_pfnLogEvent = NULL;
 static PSET_RESOURCE_STATUS_ROUTINE_EX  g_pfnSetResourceStatusEx = NULL;
 static PSET_RESOURCE_STATUS_ROUTINE     g_pfnSetResourceStatus = NULL;
 static volatile LONG                    g_cResources = 0;
+static CRITICAL_SECTION                 g_csGlobal;
+static BOOL                             g_fAttached = FALSE;
 
 static RESUTIL_ULARGEINT_DATA g_MaxLogBytes = { { { 1048576, 0 } }, { { 4096, 0 } }, { { 0, 16 } } };
 static BYTE g_rgbCookie[] = { 0xCA, 0xFE };
@@ -135,14 +137,21 @@ DWORD WINAPI PortedResourceTypeControl( IN LPCWSTR ResourceTypeName, IN DWORD Co
 CLRES_V1_FUNCTION_TABLE( PortedFunctionTable, CLRES_VERSION_V1_00, Ported, NULL, NULL,
     PortedResourceControl, PortedResourceTypeControl );
 
+#ifdef __cplusplus
+extern "C"
+#endif
 BOOL WINAPI DllMain( IN HINSTANCE hDllHandle, IN DWORD nReason, IN LPVOID pvReserved )
 {
     UNREFERENCED_PARAMETER( pvReserved );
     switch ( nReason ) {
         case DLL_PROCESS_ATTACH:
             DisableThreadLibraryCalls( hDllHandle );
+            InitializeCriticalSection( &g_csGlobal );
+            g_fAttached = TRUE;
             break;
         case DLL_PROCESS_DETACH:
+            DeleteCriticalSection( &g_csGlobal );
+            g_fAttached = FALSE;
             break;
         default:
             break;
@@ -163,8 +172,13 @@ DWORD WINAPI StartupEx(
     if ( lstrcmpiW( pszResourceType, PORTED_RESNAME ) != 0 ) {
         return ERROR_CLUSTER_RESNAME_NOT_FOUND;
     }
+    if ( !g_fAttached ) {
+        return ERROR_DLL_INIT_FAILED;
+    }
+    EnterCriticalSection( &g_csGlobal );
     g_pfnLogEvent = pCallbacks->LogEvent;
     g_pfnSetResourceStatusEx = pCallbacks->SetResourceStatusEx;
+    LeaveCriticalSection( &g_csGlobal );
     *pFunctionTable = &PortedFunctionTable;
     return ERROR_SUCCESS;
 }

@@ -105,6 +105,22 @@ fn it_keeps_the_contract() {
 }
 
 #[test]
+fn a_dll_main_that_refuses_makes_the_load_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("refuses.c");
+    let startup = "DWORD WINAPI Startup(LPCWSTR t, DWORD a, DWORD b, PSET_RESOURCE_STATUS_ROUTINE s, PLOG_EVENT_ROUTINE l,\n\
+                   PCLRES_FUNCTION_TABLE *f)\n\
+                   { (void)t; (void)a; (void)b; (void)s; (void)l; (void)f; return ERROR_REVISION_MISMATCH; }\n";
+    let main = "BOOL WINAPI DllMain(HINSTANCE h, DWORD r, LPVOID p);\n\
+                BOOL WINAPI DllMain(HINSTANCE h, DWORD r, LPVOID p) { return h == NULL || r != DLL_PROCESS_ATTACH || p != NULL; }\n";
+    std::fs::write(&file, format!("#include <resapi.h>\n{main}{startup}")).unwrap();
+    let trace = Host::new(&compile(&file, folder.path(), "refuses.so", &[]), "Refuses").run(&["open"]);
+    let refused = trace.find("refused", |line| line["command"] == "load");
+    assert_eq!(refused["name"], "ERROR_DLL_INIT_FAILED");
+    assert!(refused["text"].as_str().unwrap().contains("refuses.so: its DllMain refused"), "{refused}");
+}
+
+#[test]
 fn its_log_lines_and_event_reach_the_host() {
     let folder = tempfile::tempdir().unwrap();
     let trace = Host::new(&dll(folder.path()), TYPE)

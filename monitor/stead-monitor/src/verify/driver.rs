@@ -15,6 +15,7 @@ use stead_types::PropertyMap;
 
 use crate::control as defaults;
 use crate::dll::{Builtin, Dll, Exports, Resid, set_callbacks};
+use crate::dll_main;
 use crate::engine::lock;
 
 use super::around;
@@ -504,7 +505,7 @@ impl Driver {
         self.dll = None;
         let call = self.called("dlclose", 0, "");
         let began = Instant::now();
-        drop(library);
+        dll_main::detach(library);
         self.recorder.pause(Duration::from_millis(50));
         self.returned(call, 0, 0, began, 0);
     }
