@@ -91,8 +91,7 @@ mod tests {
         let harness = Harness::<@PREFIX@>::new("one").text("Program", "/bin/sleep");
         let resource = harness.list("Arguments", &["1000"]).open().unwrap();
         resource.online();
-        assert_eq!(resource.wait_settled(), State::Online);
-        assert!(resource.is_alive());
+        assert!(resource.wait_settled() == State::Online && resource.is_alive());
         resource.offline();
         assert_eq!(resource.wait_settled(), State::Offline);
         assert!(!resource.is_alive());
