@@ -2,6 +2,7 @@ use stead_types::{Code, GroupName, NodeName, OfflineFlags, OfflineReason, Online
 
 use crate::config::PersistentState;
 use crate::event::{MonitorId, OpId, RequestId, WriteId};
+use crate::hosting::Release;
 use crate::request::{Answer, PlanStep, Refusal};
 
 /// What the policy wants done.
@@ -115,6 +116,22 @@ pub enum Action {
         op: OpId,
         /// What.
         resource: ResourceName,
+    },
+    /// Nothing of the group is left here. Answered by [`crate::Event::Departed`] once that is stored.
+    Release {
+        /// Which.
+        group: GroupName,
+        /// Where it goes and how.
+        release: Release,
+    },
+    /// The coming or going of a group has ended: it is up here, it could not come up, or it stays.
+    Moved {
+        /// Which.
+        group: GroupName,
+        /// 0, or why not.
+        code: Code,
+        /// For people.
+        detail: String,
     },
     /// Adds a line to the event history.
     Record(Record),

@@ -65,7 +65,7 @@ impl Policy {
 
     /// Where a stored wish has changed, what is kept follows it. Where it has not, an operator may have said otherwise
     /// for the time being.
-    fn follow_wishes(&mut self, group: &GroupName, before: &BTreeMap<ResourceName, bool>) {
+    pub(crate) fn follow_wishes(&mut self, group: &GroupName, before: &BTreeMap<ResourceName, bool>) {
         let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
         for name in names {
             let wish = self.wish(group, &name);
@@ -161,9 +161,21 @@ impl Policy {
             self.rebuild(group, now);
             self.follow_wishes(group, &wishes);
         }
+        self.take_over(updated);
+        let mut by_priority: Vec<GroupName> = touched.into_iter().collect();
+        by_priority.sort_by_key(|group| {
+            std::cmp::Reverse(self.config.groups.get(group).map_or(0, |group| group.priority))
+        });
+        for group in by_priority {
+            self.reconcile(&group, now);
+        }
+        self.finish(id, Ok(Answer::Done));
+    }
+
+    /// Changed properties: what failed may come up as it is now, and what is open is told.
+    pub(crate) fn take_over(&mut self, updated: Vec<ResourceName>) {
         for name in updated {
             if let Some(runtime) = self.resource_mut(&name) {
-                // What failed may come up as it is now.
                 runtime.hold = None;
                 runtime.failures.clear();
             }
@@ -175,13 +187,5 @@ impl Policy {
                 }
             }
         }
-        let mut by_priority: Vec<GroupName> = touched.into_iter().collect();
-        by_priority.sort_by_key(|group| {
-            std::cmp::Reverse(self.config.groups.get(group).map_or(0, |group| group.priority))
-        });
-        for group in by_priority {
-            self.reconcile(&group, now);
-        }
-        self.finish(id, Ok(Answer::Done));
     }
 }

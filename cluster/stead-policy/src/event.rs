@@ -2,6 +2,8 @@ use std::fmt;
 
 use stead_types::{Code, GroupName, ResourceName, ResourceState, StatusFlags};
 
+use crate::config::ClusterConfig;
+use crate::hosting::{Arrival, Departure};
 use crate::request::Request;
 
 /// A request of a client, chosen by the caller of [`crate::Policy::handle`].
@@ -78,6 +80,29 @@ pub enum Event {
         /// How.
         code: Code,
     },
+    /// A group has become this node's: it is brought up as it is wanted. Answered by [`crate::Action::Moved`] when that
+    /// has ended.
+    Arrived {
+        /// Which.
+        group: GroupName,
+        /// How.
+        arrival: Arrival,
+    },
+    /// A group is to leave this node. Answered by [`crate::Action::Release`] when nothing of it is left here, or by
+    /// [`crate::Action::Moved`] if it stays.
+    Depart {
+        /// Which.
+        group: GroupName,
+        /// How.
+        departure: Departure,
+    },
+    /// It is stored that a group released by [`crate::Action::Release`] is this node's no more.
+    Departed {
+        /// Which.
+        group: GroupName,
+    },
+    /// Another node changed the configuration: this is all of it.
+    Configured(ClusterConfig),
     /// The instant of [`crate::Policy::next_timeout`] has come.
     Timer,
 }

@@ -300,9 +300,10 @@ impl Policy {
         self.record((1069, Level::Error), Some(&group), Some(name), code, text);
         let Some(resource) = self.resource_mut(name) else { return };
         resource.bounce = false;
-        if !resource.online_wanted {
+        if !resource.online_wanted || self.return_to_source(&group, name, (code, why), now) {
             return;
         }
+        let Some(resource) = self.resource_mut(name) else { return };
         while resource.failures.front().is_some_and(|first| now.since(*first) > common.restart_period) {
             resource.failures.pop_front();
         }
@@ -342,7 +343,7 @@ impl Policy {
         resource.why = Some(sentence.clone());
         resource.hold = Some(Hold::GaveUp(retry));
         self.plan_hold(name);
-        if common.restart_action == RestartAction::RestartNotify {
+        if common.restart_action == RestartAction::RestartNotify && self.hosted.is_none() {
             // One node: the group has nowhere to fail over to.
             let text = format!(
                 "group \"{group}\" stays Failed: resource \"{name}\": {sentence}; node \"{}\" is the only one, so its \
@@ -428,7 +429,9 @@ impl Policy {
         // The news of the lock may be on its way still.
         resource.locked |= code == Code::ERROR_CLUSTER_RESOURCE_LOCKED_STATUS;
         let queued = resource.offline_flags.contains(OfflineFlags::QUEUE_ENABLED);
-        let asked = !resource.online_wanted && !queued;
+        let moving = self.leaves(group) && !self.heedless(group);
+        let Some(resource) = self.resource_mut(name) else { return };
+        let asked = (moving || !resource.online_wanted) && !queued;
         let pause = resource.offline_again.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LAST_PAUSE));
         let at = now.after(pause);
         resource.offline_again = Some((at, pause));
@@ -453,6 +456,7 @@ impl Policy {
         (code, detail): (Code, &str),
         now: Time,
     ) {
+        self.stay(group, code, detail, now);
         let waiters = self.waiters.remove(group).unwrap_or_default();
         let concerns = |waiter: &crate::runtime::Waiter| waiter.before.iter().any(|(of, _)| of == name);
         let (ended, kept): (Vec<_>, Vec<_>) = waiters.into_iter().partition(concerns);

@@ -7,6 +7,7 @@ use stead_types::{Code, GroupName, GroupState, NodeName, NodeState, ResourceName
 use crate::action::{Action, Change, Level, Record};
 use crate::config::{ClusterConfig, PersistentState, ResourceConfig};
 use crate::event::{Event, MonitorId, OpId, Report, RequestId, WriteId};
+use crate::hosting::Hosted;
 use crate::request::{Answer, Plan, Refusal, Request};
 use crate::runtime::{Group, Monitor, Opened, Resource, Waiter};
 use crate::view::{GroupView, NodeView, ResourceView, View};
@@ -65,6 +66,8 @@ pub struct Policy {
     /// Requests that wait until what is being written has become the configuration.
     pub(crate) deferred: VecDeque<(RequestId, Request)>,
     pub(crate) maintenance: BTreeSet<ResourceName>,
+    /// The groups this node has; `None` is all of them, on one machine.
+    pub(crate) hosted: Option<BTreeMap<GroupName, Hosted>>,
     actions: VecDeque<Action>,
     next: u64,
 }
@@ -91,9 +94,17 @@ impl Policy {
             parked: BTreeMap::new(),
             deferred: VecDeque::new(),
             maintenance,
+            hosted: None,
             actions: VecDeque::new(),
             next: 1,
         }
+    }
+
+    /// A policy of one node among several, which has these groups already and gets others by [`Event::Arrived`].
+    #[must_use]
+    pub fn member(mut self, groups: impl IntoIterator<Item = GroupName>) -> Self {
+        self.hosted = Some(groups.into_iter().map(|group| (group, Hosted::default())).collect());
+        self
     }
 
     /// Takes an event in.
@@ -106,6 +117,10 @@ impl Policy {
             Event::MonitorLost { monitor, lost } => self.monitor_lost(&monitor, lost, now),
             Event::Report(Report { resource, news }) => self.report(&resource, news, now),
             Event::Done { op, code } => self.done(op, code, now),
+            Event::Arrived { group, arrival } => self.arrived(&group, arrival, now),
+            Event::Depart { group, departure } => self.depart(&group, departure, now),
+            Event::Departed { group } => self.departed(&group, now),
+            Event::Configured(config) => self.configured_elsewhere(config, now),
             Event::Timer => self.timer(now),
         }
     }
@@ -231,7 +246,7 @@ impl Policy {
             self.rebuild(group, now);
         }
         for (monitor, reports) in running {
-            let wanted = self.config.groups.contains_key(&monitor.group);
+            let wanted = self.config.groups.contains_key(&monitor.group) && self.has(&monitor.group);
             self.monitors.insert(monitor.clone(), Monitor::Running);
             if !wanted {
                 self.monitors.insert(monitor.clone(), Monitor::Stopping);
@@ -265,7 +280,7 @@ impl Policy {
     }
 
     /// Priority 0 is "not started by itself": nothing is wanted of such a group until somebody asks for it.
-    fn leave_alone(&mut self, group: &GroupName) {
+    pub(crate) fn leave_alone(&mut self, group: &GroupName) {
         if self.config.groups.get(group).is_none_or(|config| config.priority != 0) {
             return;
         }
@@ -313,7 +328,12 @@ impl Policy {
         let state = if self.stopped { NodeState::Down } else { NodeState::Up };
         View {
             nodes: vec![NodeView { name: self.node.clone(), state }],
-            groups: self.groups.iter().filter_map(|(name, group)| self.view_group(name, group)).collect(),
+            groups: self
+                .groups
+                .iter()
+                .filter(|(name, _)| self.has(name))
+                .filter_map(|(name, group)| self.view_group(name, group))
+                .collect(),
         }
     }
 

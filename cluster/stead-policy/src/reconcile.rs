@@ -15,9 +15,10 @@ use crate::runtime::{Goal, Group, Hold, Monitor, Opened, Waiter};
 impl Policy {
     /// Looks at a group and does what can be done now.
     pub(crate) fn reconcile(&mut self, group: &GroupName, now: Time) {
-        if !self.started || self.stopped {
+        if !self.started || self.stopped || !self.has(group) {
             return;
         }
+        self.begin_departure(group, now);
         let Some(runtime) = self.groups.get(group) else { return };
         let stopping = self.stopping(runtime);
         let order = runtime.order.clone();
@@ -32,12 +33,14 @@ impl Policy {
             self.close_down(group);
         }
         self.settle_waiters(group, now);
+        self.progress(group);
     }
 
     /// True if the resource is to be online, as far as it alone is concerned.
     pub(crate) fn wanted(&self, name: &ResourceName) -> bool {
         let Some(resource) = self.resource(name) else { return false };
-        resource.online_wanted && !resource.bounce && self.shutdown.is_none()
+        let departing = self.index.get(name).is_some_and(|group| self.leaves(group));
+        resource.online_wanted && !resource.bounce && self.shutdown.is_none() && !departing
     }
 
     /// Active resources that must go offline: those not wanted, and those that need them.
@@ -97,6 +100,9 @@ impl Policy {
         let wanted = self.wanted(name);
         let shutting_down = self.shutdown.is_some();
         let leaving = self.leaving(group).contains(name);
+        let departure = self.departing(group).filter(|_| self.leaves(group));
+        let destination = departure.map(|departure| departure.to.clone());
+        let heedless = self.heedless(group);
         let forced = self.shutdown.as_ref().is_some_and(|requests| requests.len() > 1);
         let Some(resource) = self.resource_mut(name) else { return };
         let pending_online = resource.state == ResourceState::OnlinePending;
@@ -134,6 +140,8 @@ impl Policy {
         let reason = if shutting_down {
             flags = flags.with(OfflineFlags::DO_NOT_UPDATE_PERSISTENT_STATE);
             OfflineReason::SHUTTING_DOWN
+        } else if destination.is_some() {
+            OfflineReason::MOVING
         } else if resource.bounce || wanted {
             OfflineReason::BEING_RESTARTED
         } else if leaving {
@@ -142,11 +150,11 @@ impl Policy {
             OfflineReason::USER_REQUESTED
         };
         // A lock is an answer to operators. What follows a failure, and what ends, goes on all the same.
-        if resource.locked && reason != OfflineReason::USER_REQUESTED {
+        let asked = reason == OfflineReason::USER_REQUESTED || (reason == OfflineReason::MOVING && !heedless);
+        if resource.locked && !asked {
             flags = flags.with(OfflineFlags::IGNORE_RESOURCE_STATUS);
         }
         let (in_buffer, resource) = (resource.in_buffer.clone(), name.clone());
-        let destination = None;
         self.call(name, CallPurpose::Offline, |op| Action::Offline {
             op,
             resource,
@@ -240,9 +248,17 @@ impl Policy {
 
     /// During a shutdown: closes what is at rest, then ends the monitors, then says so.
     fn close_down(&mut self, group: &GroupName) {
-        let Some(runtime) = self.groups.get(group) else { return };
+        if self.closed(group) {
+            self.stop_monitors(group);
+            self.finish_shutdown();
+        }
+    }
+
+    /// Once everything of the group is at rest, closes it. True when that is done.
+    pub(crate) fn closed(&mut self, group: &GroupName) -> bool {
+        let Some(runtime) = self.groups.get(group) else { return true };
         if runtime.resources.values().any(|resource| !resource.at_rest()) {
-            return;
+            return false;
         }
         let mut busy = false;
         for name in runtime.order.clone() {
@@ -263,11 +279,7 @@ impl Policy {
                 Some(Opened::No) | None => {}
             }
         }
-        if busy {
-            return;
-        }
-        self.stop_monitors(group);
-        self.finish_shutdown();
+        !busy
     }
 
     pub(crate) fn stop_monitors(&mut self, group: &GroupName) {
@@ -367,7 +379,7 @@ impl Policy {
     }
 
     /// How a request ended, if it has.
-    fn outcome(&self, group: &GroupName, waiter: &Waiter) -> Option<Answer> {
+    pub(crate) fn outcome(&self, group: &GroupName, waiter: &Waiter) -> Option<Answer> {
         let runtime = self.groups.get(group);
         let failed =
             |(code, detail): (Code, String)| Answer::Failed { what: waiter.what.clone(), code, detail };

@@ -35,7 +35,8 @@ impl Policy {
             self.deferred.push_back((id, request));
             return;
         }
-        if let Err(refused) = self.admit(&what, &request) {
+        let admitted = self.refuse_elsewhere(&what, &request).and_then(|()| self.admit(&what, &request));
+        if let Err(refused) = admitted {
             self.finish(id, Err(refused));
             return;
         }
@@ -435,7 +436,7 @@ impl Policy {
                 self.wait(&group, Waiter { id, goal: Goal::GroupSettled, what, before: Vec::new(), undo });
                 self.reconcile(&group, now);
             }
-            // One node: the group is where it is asked to go.
+            // Admitted: the group is where it is asked to go. Moves to other nodes come as departures.
             Request::MoveGroup { .. } => self.finish(id, Ok(Answer::Done)),
             Request::CancelGroup { group } => {
                 self.cancel(&group, None, now);
@@ -493,6 +494,9 @@ impl Policy {
         }
         for waiter in ended {
             self.abandon(&waiter, Answer::Cancelled, now);
+        }
+        if only.is_none() {
+            self.stay(group, Code::ERROR_CANCELLED, "it was cancelled", now);
         }
         let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
         for name in names.iter().filter(|name| only.is_none_or(|only| *name == only)) {

@@ -16,18 +16,23 @@
 //! > monitors broken | monitors good
 //! > disk full | disk good | disk slow       slow: nothing arrives until it is good
 //! > pass MS                  time passes
+//! > member                   instead of start: one node of several, which has no group yet
+//! > arrives placed|moved FROM|returned FROM CODE [FLAG …] [buffer]     the group becomes this node's
+//! > departs TO [failover] [FLAG …] [buffer]     it is to go; `departed`: that it went is stored
 //! > delete NAME | shutdown | state          `group:NAME` deletes a group with its resources
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use stead_policy::{Event, GroupConfig, News, Report, Request, ResourceConfig};
-use stead_types::{Code, CommonProperties, ResourceName, RestartAction};
-use world::{Manner, World, group, name, resource};
+use stead_policy::{
+    Arrival, Coming, Departure, Event, GroupConfig, News, Policy, Report, Request, ResourceConfig, Will,
+};
+use stead_types::{Code, CommonProperties, MoveFlags, ResourceName, RestartAction, TypeName};
+use world::{Manner, World, config, group, name, resource};
 
 fn common(words: &[&str]) -> CommonProperties {
     let mut common = CommonProperties::default();
@@ -97,6 +102,12 @@ fn offline(target: &str, flags: &[&str]) -> Request {
     }
 }
 
+fn movement(words: &[&str]) -> (MoveFlags, BTreeMap<TypeName, Vec<u8>>) {
+    let flags = words.iter().filter_map(|word| MoveFlags::from_word(word));
+    let buffers = if words.contains(&"buffer") { BTreeMap::from([(name("T"), vec![7])]) } else { BTreeMap::new() };
+    (flags.fold(MoveFlags::NONE, MoveFlags::with), buffers)
+}
+
 impl Stage {
     fn world(&mut self) -> &mut World {
         self.world.as_mut().expect("`start` comes first")
@@ -105,6 +116,12 @@ impl Stage {
     fn ask(&mut self, request: Request) {
         let world = self.world();
         world.request(request);
+        world.settle();
+    }
+
+    fn event(&mut self, event: Event) {
+        let world = self.world();
+        world.send(event);
         world.settle();
     }
 
@@ -129,6 +146,38 @@ impl Stage {
                 world.send(Event::Start { running: Vec::new() });
                 world.settle();
                 self.world = Some(world);
+            }
+            ["member"] => {
+                let group = group("g", std::mem::take(&mut self.resources));
+                let policy = Policy::new(name("n1"), config(vec![group]), BTreeSet::new()).member([]);
+                let mut world = World::with(policy);
+                world.send(Event::Start { running: Vec::new() });
+                world.settle();
+                self.world = Some(world);
+            }
+            ["arrives", words @ ..] => {
+                let (coming, source, rest) = match words {
+                    ["placed", rest @ ..] => (Coming::Placed, None, rest),
+                    ["moved", source, rest @ ..] => (Coming::Moved, Some(name(source)), rest),
+                    ["returned", source, code, rest @ ..] => {
+                        (Coming::Returned(Code(code.parse().unwrap())), Some(name(source)), rest)
+                    }
+                    other => panic!("unknown arrival {other:?}"),
+                };
+                let (flags, in_buffers) = movement(rest);
+                let arrival = Arrival { coming, source, flags, in_buffers };
+                self.event(Event::Arrived { group: name("g"), arrival });
+            }
+            ["departs", to, rest @ ..] => {
+                let (flags, in_buffers) = movement(rest);
+                let will = if rest.contains(&"failover") { Will::Failover } else { Will::Operator };
+                let departure = Departure { to: name(to), flags, in_buffers, will };
+                self.event(Event::Depart { group: name("g"), departure });
+            }
+            ["departed"] => self.event(Event::Departed { group: name("g") }),
+            ["wants-failover"] => {
+                let why = self.world().policy.wants_failover(&name("g"));
+                return vec![why.unwrap_or_else(|| "no".to_owned())];
             }
             ["manner", of, manner @ ..] => {
                 let manner = match manner {

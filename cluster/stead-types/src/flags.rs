@@ -123,6 +123,24 @@ flags! {
 }
 
 flags! {
+    /// Flags of a move of a group. Windows: clusapi/nf-clusapi-moveclustergroupex
+    MoveFlags {
+        /// Although resources are locked.
+        IGNORE_RESOURCE_STATUS = 0x1, "ignore-resource-status",
+        /// A resource that fails at the destination brings the group back.
+        RETURN_TO_SOURCE_NODE_ON_ERROR = 0x2, "return-to-source-node-on-error",
+        /// A move that a resource DLL delays stays queued and is tried again.
+        QUEUE_ENABLED = 0x4, "queue-enabled",
+        /// Started ahead of others at the destination.
+        HIGH_PRIORITY_START = 0x8, "high-priority-start",
+        /// The way back after a failover.
+        FAILBACK = 0x10, "failback",
+        /// Although anti-affinity speaks against it.
+        IGNORE_AFFINITY_RULE = 0x20, "ignore-affinity-rule",
+    }
+}
+
+flags! {
     /// Why a resource goes offline; handed to the DLL in `Reserved` of `OfflineV2`.
     OfflineReason {
         /// The reason is not known.

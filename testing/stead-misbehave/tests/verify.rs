@@ -34,7 +34,8 @@ fn judged(folder: &str, name: &str, says: Says) -> Option<String> {
     let seconds = match says {
         Says::NotTried(_) => return None,
         // What hangs is found when the time is over.
-        Says::Broken(_) | Says::Clean(_) | Says::NeverOnline(_) => ["--seconds", "12"],
+        Says::Broken(["calls-return"]) | Says::NeverOnline(_) => ["--seconds", "12"],
+        Says::Broken(_) | Says::Clean(_) => ["--seconds", "60"],
     };
     let output = verify(folder, name, &seconds);
     let Ok(report) = serde_json::from_slice::<Value>(&output.stdout) else {

@@ -278,6 +278,7 @@ impl World {
                 self.open.retain(|_, (home, _)| *home != monitor);
                 self.events.push_back(Event::MonitorLost { monitor, lost: Lost::Stopped });
             }
+            Action::Release { .. } | Action::Moved { .. } => {}
             Action::Record(record) => self.records.push(record),
             Action::Stopped => self.stopped = true,
             Action::Maintenance { .. } => {}
@@ -451,15 +452,21 @@ pub(crate) fn shown(action: &Action) -> Option<String> {
             let buffer = in_buffer.as_ref().map(|bytes| format!(" with {bytes:?}")).unwrap_or_default();
             format!("online {resource} ({flags:?}){buffer}")
         }
-        Action::Offline { resource, flags, reason, in_buffer, .. } => {
+        Action::Offline { resource, flags, reason, in_buffer, destination, .. } => {
             let buffer = in_buffer.as_ref().map(|bytes| format!(" with {bytes:?}")).unwrap_or_default();
-            format!("offline {resource} ({flags:?}; {reason:?}){buffer}")
+            let to = destination.as_ref().map(|node| format!(" for {node}")).unwrap_or_default();
+            format!("offline {resource}{to} ({flags:?}; {reason:?}){buffer}")
         }
         Action::Terminate { resource, .. } => format!("terminate {resource}"),
         Action::Cancel { resource, .. } => format!("cancel {resource}"),
         Action::Fail { resource, .. } => format!("fail {resource}"),
         Action::Maintenance { resource, on } => format!("maintenance {resource} {on}"),
         Action::Update { resource, .. } => format!("update {resource}"),
+        Action::Release { group, release } => {
+            let back = release.returning.as_ref().map(|(code, why)| format!(", back for {code}: {why}"));
+            format!("release {group} to {} ({:?}){}", release.to, release.flags, back.unwrap_or_default())
+        }
+        Action::Moved { group, code, detail } => format!("moved {group}: {code} {detail}").trim_end().to_owned(),
         Action::Record(record) => format!("record {}: {}", record.id, record.text),
         Action::Stopped => "stopped".to_owned(),
     })

@@ -1,0 +1,389 @@
+//! Which groups this node has, how they come and how they go.
+//!
+//! On one machine the node has all groups, for ever. Of several machines each has the groups it owns: a group comes with
+//! [`Event::Arrived`](crate::Event::Arrived), is asked to go with [`Event::Depart`](crate::Event::Depart), and is gone with
+//! [`Event::Departed`](crate::Event::Departed). In between it is taken offline, closed, and its monitors are ended: only
+//! then [`Action::Release`] says so, for nothing of it may live here when it comes up elsewhere.
+
+use stead_types::{Code, GroupName, MoveFlags, NodeName, OfflineFlags, OnlineFlags, ResourceName, ResourceState, Time};
+
+use crate::action::{Action, Level};
+use crate::policy::Policy;
+use crate::request::{Answer, InBuffers};
+use crate::runtime::{Goal, Hold, Opened, Waiter};
+
+/// Why a group comes to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coming {
+    /// It is placed for the first time, or after its owner was lost.
+    Placed,
+    /// It was moved here.
+    Moved,
+    /// It was moved away, failed there, and comes back.
+    Returned(Code),
+}
+
+/// How a group comes to this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Why.
+    pub coming: Coming,
+    /// The node that had it before, where it was there.
+    pub source: Option<NodeName>,
+    /// Of the move.
+    pub flags: MoveFlags,
+    /// Handed to the DLLs, here as they were there.
+    pub in_buffers: InBuffers,
+}
+
+/// Whose will it is that a group goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Will {
+    /// An operator's: a lock or a delay of a resource DLL is an answer to it.
+    Operator,
+    /// The cluster's, after a failure: locks do not count.
+    Failover,
+}
+
+/// How a group is to leave this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// Where it goes; handed to the DLLs.
+    pub to: NodeName,
+    /// Of the move.
+    pub flags: MoveFlags,
+    /// Handed to the DLLs, here as they will be there.
+    pub in_buffers: InBuffers,
+    /// Whose will it is.
+    pub will: Will,
+}
+
+/// What is to be said of a group that is released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Where it goes.
+    pub to: NodeName,
+    /// Of the move.
+    pub flags: MoveFlags,
+    /// For the DLLs there.
+    pub in_buffers: InBuffers,
+    /// Set if it came by a move that failed, and goes back: the failure.
+    pub returning: Option<(Code, String)>,
+}
+
+/// A group that this node has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hosted {
+    arrival: Option<Arrival>,
+    departure: Option<Departure>,
+    /// The departure has begun: nothing is locked, or locks do not count.
+    begun: bool,
+    /// The failure for which it goes back to where it came from.
+    returning: Option<(Code, String)>,
+    released: bool,
+}
+
+impl Hosted {
+    pub(crate) fn arriving(arrival: Arrival) -> Self {
+        Hosted { arrival: Some(arrival), ..Hosted::default() }
+    }
+}
+
+fn online_flags(arrival: &Arrival) -> OnlineFlags {
+    let mut flags = match arrival.coming {
+        Coming::Placed => OnlineFlags::NONE,
+        Coming::Moved if arrival.flags.contains(MoveFlags::RETURN_TO_SOURCE_NODE_ON_ERROR) => {
+            OnlineFlags::RETURN_TO_SOURCE_NODE_ON_ERROR
+        }
+        Coming::Moved => OnlineFlags::NONE,
+        Coming::Returned(_) => OnlineFlags::RESTORE_ONLINE_STATE,
+    };
+    if arrival.flags.contains(MoveFlags::IGNORE_RESOURCE_STATUS) {
+        flags = flags.with(OnlineFlags::IGNORE_RESOURCE_STATUS);
+    }
+    flags
+}
+
+fn offline_flags(departure: &Departure, returning: bool) -> OfflineFlags {
+    // What is wanted is not changed by where it is.
+    let mut flags = OfflineFlags::DO_NOT_UPDATE_PERSISTENT_STATE;
+    for (of_move, flag) in [
+        (MoveFlags::IGNORE_RESOURCE_STATUS, OfflineFlags::IGNORE_RESOURCE_STATUS),
+        (MoveFlags::RETURN_TO_SOURCE_NODE_ON_ERROR, OfflineFlags::RETURN_TO_SOURCE_NODE_ON_ERROR),
+        (MoveFlags::QUEUE_ENABLED, OfflineFlags::QUEUE_ENABLED),
+    ] {
+        if departure.flags.contains(of_move) {
+            flags = flags.with(flag);
+        }
+    }
+    if returning {
+        flags = flags
+            .without(OfflineFlags::RETURN_TO_SOURCE_NODE_ON_ERROR)
+            .with(OfflineFlags::RETURNING_TO_SOURCE_NODE_BECAUSE_OF_ERROR);
+    }
+    flags
+}
+
+impl Policy {
+    /// True if this node has the group.
+    pub(crate) fn has(&self, group: &GroupName) -> bool {
+        self.hosted.as_ref().is_none_or(|hosted| hosted.contains_key(group))
+    }
+
+    /// Where the group is going, if it is.
+    pub(crate) fn departing(&self, group: &GroupName) -> Option<&Departure> {
+        self.hosted.as_ref()?.get(group)?.departure.as_ref()
+    }
+
+    /// True if a lock of a resource DLL is to be passed over.
+    pub(crate) fn heedless(&self, group: &GroupName) -> bool {
+        let hosted = self.hosted.as_ref().and_then(|hosted| hosted.get(group));
+        hosted.is_some_and(|hosted| {
+            hosted.returning.is_some()
+                || hosted.departure.as_ref().is_some_and(|departure| departure.will == Will::Failover)
+        })
+    }
+
+    /// A group has become this node's.
+    pub(crate) fn arrived(&mut self, group: &GroupName, arrival: Arrival, now: Time) {
+        let Some(hosted) = &mut self.hosted else { return };
+        if !self.config.groups.contains_key(group) || hosted.contains_key(group) {
+            return;
+        }
+        hosted.insert(group.clone(), Hosted::arriving(arrival.clone()));
+        self.groups.remove(group);
+        self.rebuild(group, now);
+        let flags = online_flags(&arrival);
+        let types: Vec<_> = self
+            .config
+            .groups
+            .get(group)
+            .into_iter()
+            .flat_map(|config| config.resources.values())
+            .map(|config| (config.name.clone(), config.type_name.clone()))
+            .collect();
+        for (name, type_name) in types {
+            if let Some(resource) = self.resource_mut(&name) {
+                resource.online_flags = flags;
+                resource.in_buffer = arrival.in_buffers.get(&type_name).cloned();
+            }
+        }
+        if arrival.coming == Coming::Placed && arrival.source.is_none() {
+            self.leave_alone(group);
+        }
+        self.reconcile(group, now);
+    }
+
+    /// A group is asked to go. What was asked before is overtaken.
+    pub(crate) fn depart(&mut self, group: &GroupName, departure: Departure, now: Time) {
+        let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) else { return };
+        if hosted.released {
+            return;
+        }
+        hosted.departure = Some(departure.clone());
+        hosted.begun = false;
+        hosted.arrival = None;
+        hosted.returning = None;
+        self.prepare(group, &departure, false);
+        self.reconcile(group, now);
+    }
+
+    /// Begins a departure, if nothing is locked. A lock refuses it, or holds it back if it may be queued. Windows:
+    /// clusapi/nf-clusapi-moveclustergroupex
+    pub(crate) fn begin_departure(&mut self, group: &GroupName, now: Time) {
+        let Some(departure) = self.departing(group) else { return };
+        let heeded = !self.heedless(group) && !departure.flags.contains(MoveFlags::IGNORE_RESOURCE_STATUS);
+        let queued = departure.flags.contains(MoveFlags::QUEUE_ENABLED);
+        let resources = self.groups.get(group).into_iter().flat_map(|group| group.resources.iter());
+        let locked = resources
+            .filter(|(_, resource)| resource.locked && resource.state == ResourceState::Online)
+            .map(|(name, _)| name.clone())
+            .next();
+        let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) else { return };
+        match locked {
+            Some(_) if hosted.begun || !heeded => hosted.begun = true,
+            Some(name) if !queued => {
+                let detail = format!("resource \"{name}\" is locked by its resource DLL; --force goes on all the same");
+                self.stay(group, Code::ERROR_CLUSTER_RESOURCE_LOCKED_STATUS, &detail, now);
+            }
+            Some(name) => {
+                let text = format!("its move waits until resource \"{name}\" is unlocked by its resource DLL");
+                if let Some(group) = self.groups.get_mut(group) {
+                    group.why = Some(text);
+                }
+            }
+            None => {
+                hosted.begun = true;
+                self.clear_why(group);
+            }
+        }
+    }
+
+    /// True once the group is being taken away.
+    pub(crate) fn leaves(&self, group: &GroupName) -> bool {
+        let hosted = self.hosted.as_ref().and_then(|hosted| hosted.get(group));
+        hosted.is_some_and(|hosted| hosted.departure.is_some() && hosted.begun)
+    }
+
+    /// Sets what each resource is told when it is taken offline for a departure.
+    fn prepare(&mut self, group: &GroupName, departure: &Departure, returning: bool) {
+        let flags = offline_flags(departure, returning);
+        let config = self.config.groups.get(group);
+        let types: Vec<_> = config
+            .into_iter()
+            .flat_map(|config| config.resources.values())
+            .map(|config| (config.name.clone(), config.type_name.clone()))
+            .collect();
+        for (name, type_name) in types {
+            if let Some(resource) = self.resource_mut(&name) {
+                resource.offline_flags = flags;
+                resource.offline_again = None;
+                resource.bounce = false;
+                resource.in_buffer = departure.in_buffers.get(&type_name).cloned();
+            }
+        }
+    }
+
+    /// The group does not go: what was taken offline for it comes back, and nothing counts as a failure.
+    pub(crate) fn stay(&mut self, group: &GroupName, code: Code, detail: &str, now: Time) {
+        let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) else { return };
+        if hosted.departure.is_none() || hosted.released || hosted.returning.is_some() {
+            return;
+        }
+        hosted.departure = None;
+        hosted.begun = false;
+        self.clear_why(group);
+        let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
+        for name in &names {
+            if let Some(resource) = self.resource_mut(name) {
+                if resource.offline_again.take().is_some() {
+                    resource.why = None;
+                }
+                resource.offline_flags = OfflineFlags::NONE;
+                resource.in_buffer = None;
+                if resource.online_wanted {
+                    resource.online_flags = OnlineFlags::RESTORE_ONLINE_STATE;
+                }
+            }
+        }
+        self.act(Action::Moved { group: group.clone(), code, detail: detail.to_owned() });
+        self.reconcile(group, now);
+    }
+
+    /// A resource failed. True if the group therefore goes back to where it came from.
+    pub(crate) fn return_to_source(
+        &mut self,
+        group: &GroupName,
+        name: &ResourceName,
+        (code, why): (Code, &str),
+        now: Time,
+    ) -> bool {
+        let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) else { return false };
+        let Some(Arrival { coming: Coming::Moved, source: Some(source), flags, in_buffers }) = &hosted.arrival
+        else {
+            return hosted.returning.is_some();
+        };
+        if !flags.contains(MoveFlags::RETURN_TO_SOURCE_NODE_ON_ERROR) {
+            return false;
+        }
+        let departure = Departure {
+            to: source.clone(),
+            flags: *flags,
+            in_buffers: in_buffers.clone(),
+            will: Will::Failover,
+        };
+        let text = format!("resource \"{name}\" failed on node \"{}\": {why}", self.node);
+        hosted.returning = Some((code, text.clone()));
+        hosted.departure = Some(departure.clone());
+        hosted.begun = true;
+        hosted.arrival = None;
+        self.prepare(group, &departure, true);
+        let text = format!("group \"{group}\" goes back to node \"{}\": {text}", departure.to);
+        self.record((10_031, Level::Warning), Some(group), Some(name), code, text);
+        self.reconcile(group, now);
+        true
+    }
+
+    /// Goes on with what comes and what goes.
+    pub(crate) fn progress(&mut self, group: &GroupName) {
+        let Some(hosted) = self.hosted.as_ref().and_then(|hosted| hosted.get(group)).cloned() else { return };
+        if let Some(departure) = &hosted.departure {
+            if hosted.released || !hosted.begun || !self.emptied(group) {
+                return;
+            }
+            let release = Release {
+                to: departure.to.clone(),
+                flags: departure.flags,
+                in_buffers: departure.in_buffers.clone(),
+                returning: hosted.returning.clone(),
+            };
+            if let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) {
+                hosted.released = true;
+            }
+            self.act(Action::Release { group: group.clone(), release });
+            return;
+        }
+        let Some(arrival) = &hosted.arrival else { return };
+        let end = Waiter {
+            id: crate::event::RequestId(0),
+            goal: Goal::GroupSettled,
+            what: String::new(),
+            before: Vec::new(),
+            undo: Vec::new(),
+        };
+        let coming = arrival.coming;
+        let Some(answer) = self.outcome(group, &end) else { return };
+        if let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) {
+            hosted.arrival = None;
+        }
+        let (code, detail) = match (coming, answer) {
+            (Coming::Returned(code), _) => (code, "it is back where it was".to_owned()),
+            (Coming::Placed | Coming::Moved, Answer::Failed { code, detail, .. }) => (code, detail),
+            (
+                Coming::Placed | Coming::Moved,
+                Answer::Group(_) | Answer::Resource(_) | Answer::Done | Answer::Cancelled,
+            ) => (Code::SUCCESS, String::new()),
+        };
+        self.act(Action::Moved { group: group.clone(), code, detail });
+    }
+
+    /// Closes what is at rest and ends the monitors. True once nothing of the group is left here.
+    fn emptied(&mut self, group: &GroupName) -> bool {
+        if !self.closed(group) {
+            return false;
+        }
+        self.stop_monitors(group);
+        !self.monitors.keys().any(|monitor| monitor.group == *group)
+    }
+
+    /// It is stored that the group is another node's.
+    pub(crate) fn departed(&mut self, group: &GroupName, now: Time) {
+        let Some(hosted) = &mut self.hosted else { return };
+        if hosted.remove(group).is_none() {
+            return;
+        }
+        for waiter in self.waiters.remove(group).unwrap_or_default() {
+            self.finish(waiter.id, Ok(Answer::Cancelled));
+        }
+        self.groups.remove(group);
+        self.rebuild(group, now);
+    }
+
+    /// Why the cluster should bring the group up elsewhere: restarts here are used up, or it cannot come online here.
+    /// Windows: mscs/resources-restartaction
+    #[must_use]
+    pub fn wants_failover(&self, group: &GroupName) -> Option<String> {
+        use stead_types::RestartAction;
+        if self.departing(group).is_some() || !self.has(group) {
+            return None;
+        }
+        let runtime = self.groups.get(group)?;
+        runtime.order.iter().find_map(|name| {
+            let resource = runtime.resources.get(name)?;
+            let notify = self.configured(name)?.common.restart_action == RestartAction::RestartNotify;
+            let spent = matches!(resource.hold, Some(Hold::GaveUp(_))) && resource.opened != Opened::Opening;
+            (notify && spent && resource.online_wanted)
+                .then(|| format!("resource \"{name}\": {}", resource.why.clone().unwrap_or_default()))
+        })
+    }
+}
