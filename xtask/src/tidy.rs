@@ -25,6 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("stead-policy", &["stead-types"]),
+    ("stead-lease", &["stead-types"]),
     ("stead-types", &[]),
     ("stead-guardian", &["stead-monitor-protocol", "stead-types"]),
     (
