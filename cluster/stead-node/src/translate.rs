@@ -134,6 +134,10 @@ impl Translator<'_> {
             failover_threshold: doc.failover_threshold.unwrap_or(ANY_FAILOVERS),
             failover_period_hours: doc.failover_period.unwrap_or(6),
             preferred_owners,
+            anti_affinity: BTreeSet::new(),
+            failback: stead_policy::Failback::Prevent,
+            cold_start: stead_policy::ColdStart::Always,
+            depends_on_groups: BTreeSet::new(),
             priority: doc.priority.unwrap_or(2_000),
             resources,
             revision: 0,
@@ -169,6 +173,7 @@ impl Translator<'_> {
             type_name: type_name?,
             persistent_state,
             dependency,
+            possible_owners: BTreeSet::new(),
             common,
             revision,
         })

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stead_types::{CommonProperties, Dependency, GroupName, NodeName, ResourceName, TypeDefaults, TypeName};
 
@@ -9,6 +9,32 @@ pub enum PersistentState {
     Offline,
     /// Kept online, and brought online when the node starts.
     Online,
+}
+
+/// Whether a group returns to a preferred owner that is back. Windows: mscs/groups-autofailbacktype
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Failback {
+    /// It stays where it is.
+    #[default]
+    Prevent,
+    /// It returns, at once or within a window of hours.
+    Allow {
+        /// The first hour of the day in which it may return and the one in which it no longer may, both 0 to 23. It may
+        /// wrap midnight; equal numbers are that one hour. None is at any time.
+        window: Option<(u8, u8)>,
+    },
+}
+
+/// Whether a group is started when the whole cluster starts. Windows: clusapi/ne-clusapi-clus_group_start_setting
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ColdStart {
+    /// As wanted.
+    #[default]
+    Always,
+    /// It stays offline until someone asks for it.
+    DoNotStart,
+    /// As wanted, where there is no reason against it.
+    Allowed,
 }
 
 /// The part of the configuration that decisions depend on.
@@ -44,6 +70,15 @@ pub struct GroupConfig {
     pub failover_period_hours: u32,
     /// Nodes in the order in which they are preferred; empty is any.
     pub preferred_owners: Vec<NodeName>,
+    /// Groups that share one of these words are kept on different nodes where that is possible. Case makes no
+    /// difference. Windows: mscs/groups-antiaffinityclassnames
+    pub anti_affinity: BTreeSet<String>,
+    /// Whether it returns to a preferred owner that is back.
+    pub failback: Failback,
+    /// Whether it is started when the cluster starts.
+    pub cold_start: ColdStart,
+    /// Groups that must be online before this one is started on a new owner.
+    pub depends_on_groups: BTreeSet<GroupName>,
     /// Higher starts first; 0 is not started automatically. Windows' numbers: 1000, 2000, 3000.
     pub priority: u32,
     /// Its resources.
@@ -63,6 +98,8 @@ pub struct ResourceConfig {
     pub persistent_state: Option<PersistentState>,
     /// What it depends on.
     pub dependency: Dependency,
+    /// The nodes on which it may be online; empty is every node.
+    pub possible_owners: BTreeSet<NodeName>,
     /// Common properties.
     pub common: CommonProperties,
     /// Changes whenever private properties change; opaque. They take effect at the next online.

@@ -11,6 +11,7 @@
 mod action;
 mod admit;
 mod apply;
+pub mod cluster;
 mod config;
 mod elsewhere;
 mod event;
@@ -26,7 +27,9 @@ mod runtime;
 mod view;
 
 pub use action::{Action, Change, Level, Record};
-pub use config::{ClusterConfig, GroupConfig, PersistentState, ResourceConfig, TypeConfig};
+pub use config::{
+    ClusterConfig, ColdStart, Failback, GroupConfig, PersistentState, ResourceConfig, TypeConfig,
+};
 pub use event::{Event, Lost, MonitorId, News, OpId, Report, RequestId, WriteId};
 pub use hosting::{Arrival, Coming, Departure, Release, Will};
 pub use policy::Policy;

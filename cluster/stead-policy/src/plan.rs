@@ -245,6 +245,7 @@ fn differs(old: &GroupConfig, wanted: &GroupConfig) -> bool {
         old.resources.get(name).is_some_and(|old| {
             old.type_name == wanted.type_name
                 && old.dependency == wanted.dependency
+                && old.possible_owners == wanted.possible_owners
                 && old.common == wanted.common
                 && old.revision == wanted.revision
                 && (wanted.persistent_state.is_none() || wanted.persistent_state == old.persistent_state)
@@ -253,6 +254,10 @@ fn differs(old: &GroupConfig, wanted: &GroupConfig) -> bool {
     !(old.failover_threshold == wanted.failover_threshold
         && old.failover_period_hours == wanted.failover_period_hours
         && old.preferred_owners == wanted.preferred_owners
+        && old.anti_affinity == wanted.anti_affinity
+        && old.failback == wanted.failback
+        && old.cold_start == wanted.cold_start
+        && old.depends_on_groups == wanted.depends_on_groups
         && old.priority == wanted.priority
         && (wanted.persistent_state.is_none() || wanted.persistent_state == old.persistent_state)
         && wanted.resources.iter().all(|(name, resource)| same_resource(name, resource)))

@@ -123,20 +123,32 @@ flags! {
 }
 
 flags! {
-    /// Flags of a move of a group. Windows: clusapi/nf-clusapi-moveclustergroupex
+    /// How a group is moved. Windows: clusapi/nf-clusapi-moveclustergroupex
     MoveFlags {
-        /// Although resources are locked.
+        /// Move although resources are locked.
         IGNORE_RESOURCE_STATUS = 0x1, "ignore-resource-status",
-        /// A resource that fails at the destination brings the group back.
+        /// If it fails at the destination, go back to the source.
         RETURN_TO_SOURCE_NODE_ON_ERROR = 0x2, "return-to-source-node-on-error",
-        /// A move that a resource DLL delays stays queued and is tried again.
+        /// Where a resource DLL is busy the move is queued and tried again.
         QUEUE_ENABLED = 0x4, "queue-enabled",
-        /// Started ahead of others at the destination.
+        /// Start ahead of other groups at the destination.
         HIGH_PRIORITY_START = 0x8, "high-priority-start",
-        /// The way back after a failover.
+        /// The move is a failback.
         FAILBACK = 0x10, "failback",
-        /// Although anti-affinity speaks against it.
+        /// Affinity rules do not count.
         IGNORE_AFFINITY_RULE = 0x20, "ignore-affinity-rule",
+    }
+}
+
+flags! {
+    /// How a node is paused. Windows: clusapi/nf-clusapi-pauseclusternodeex
+    PauseFlags {
+        /// A group that fails where it is moved to comes back to the paused node and keeps running.
+        REMAIN_ON_PAUSED_NODE_ON_MOVE_ERROR = 0x1, "remain-on-paused-node-on-move-error",
+        /// The node is left out where groups are placed.
+        AVOID_PLACEMENT = 0x2, "avoid-placement",
+        /// A group that could not be moved is tried again.
+        RETRY_DRAIN_ON_FAILURE = 0x4, "retry-drain-on-failure",
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn resource(of: &str, depends_on: &str, common: CommonProperties) -> 
         type_name: name("T"),
         persistent_state: None,
         dependency: Dependency::parse(depends_on).unwrap(),
+        possible_owners: BTreeSet::new(),
         common,
         revision: 0,
     }
@@ -36,6 +37,10 @@ pub(crate) fn group(of: &str, resources: Vec<ResourceConfig>) -> GroupConfig {
         failover_threshold: u32::MAX,
         failover_period_hours: 6,
         preferred_owners: Vec::new(),
+        anti_affinity: BTreeSet::new(),
+        failback: stead_policy::Failback::Prevent,
+        cold_start: stead_policy::ColdStart::Always,
+        depends_on_groups: BTreeSet::new(),
         priority: 2_000,
         resources: resources.into_iter().map(|resource| (resource.name.clone(), resource)).collect(),
         revision: 0,

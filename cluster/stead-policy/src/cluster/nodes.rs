@@ -1,0 +1,260 @@
+//! Nodes: counting those that leave without a word, keeping them out, emptying those that are drained or shut down.
+
+use stead_types::{Code, GroupName, MoveFlags, NodeName, PauseFlags};
+
+use super::coordinator::Round;
+use super::decision::{Decision, Guard};
+use super::ownership::{Cause, OwnerState};
+use super::place::{Wish, closed};
+use super::situation::{Drain, DrainStatus, GroupFacts, NodeFacts, NodeRecord, Owned, Quarantine, Session};
+use super::survey::hosted;
+use crate::action::Level;
+
+/// A group on a node that is emptied.
+struct Guest<'s> {
+    name: &'s GroupName,
+    facts: &'s GroupFacts,
+    owned: &'s Owned,
+}
+
+impl<'s> Round<'_, 's> {
+    /// Counts losses, begins and ends quarantines.
+    pub(super) fn nodes(&mut self) {
+        let situation = self.situation;
+        let mut kept_out = situation.nodes.values().filter(|node| node.record.quarantine.is_some()).count();
+        for (name, facts) in &situation.nodes {
+            let mut record = self.with_losses(name, facts);
+            let settings = &situation.settings;
+            let mut events = Vec::new();
+            if record.losses.len() > facts.record.losses.len() {
+                events.push((1135, Level::Critical, format!("node {name} is down: it left without a word")));
+            }
+            if let Some(quarantine) = &record.quarantine {
+                let since = (name.clone(), quarantine.since);
+                let seen = *self.memory.quarantines.entry(since).or_insert(self.now);
+                if let Some(duration) = settings.quarantine_duration {
+                    let ends = seen.after(duration);
+                    if ends <= self.now {
+                        record.quarantine = None;
+                        record.losses.retain(|sid| facts.session == Session::Dead { sid: *sid });
+                        events.push((
+                            10_030,
+                            Level::Information,
+                            format!("node {name} is no longer quarantined: its time is over"),
+                        ));
+                    } else {
+                        self.memory.wake(ends);
+                    }
+                }
+            } else if settings.quarantine_threshold > 0
+                && record.losses.len() >= usize::try_from(settings.quarantine_threshold).unwrap_or(usize::MAX)
+                && facts.session.alive().is_none()
+                && kept_out < (situation.nodes.len() / 4).max(1)
+                && situation.nodes.iter().any(|(other, facts)| other != name && closed(facts).is_none())
+                && let Some(since) = record.losses.last().copied()
+            {
+                kept_out += 1;
+                let reason = format!(
+                    "it left {} times without a word within {} min",
+                    record.losses.len(),
+                    settings.quarantine_window.as_secs() / 60
+                );
+                events.push((
+                    1672,
+                    Level::Critical,
+                    format!(
+                        "node {name} is quarantined: {reason}; `stead node resume {name} --clear-quarantine`"
+                    ),
+                ));
+                record.quarantine = Some(Quarantine { since, reason });
+            }
+            if record != facts.record {
+                self.node(name, facts, record);
+                for (id, level, text) in events {
+                    self.record((id, level), None, Code::SUCCESS, text);
+                }
+            }
+        }
+    }
+
+    /// The record with the losses that count now. Whoever counts remembers when it first saw each.
+    fn with_losses(&mut self, name: &NodeName, facts: &NodeFacts) -> NodeRecord {
+        let mut record = facts.record.clone();
+        let dead = match facts.session {
+            Session::Dead { sid } => Some(sid),
+            Session::Never | Session::Alive { .. } | Session::Left { .. } => None,
+        };
+        let unseen = self.memory.lost.iter().filter(|(node, _)| node == name).map(|(_, sid)| *sid);
+        for sid in unseen.chain(dead) {
+            if !record.losses.contains(&sid) {
+                record.losses.push(sid);
+            }
+        }
+        let window = self.situation.settings.quarantine_window;
+        let mut kept = Vec::new();
+        for sid in record.losses {
+            // The last session stays while it is the last one, or it would be taken for a new loss.
+            let last = facts.session == Session::Dead { sid };
+            let ends = if facts.record.losses.contains(&sid) {
+                self.memory.losses.entry((name.clone(), sid)).or_insert(self.now).after(window)
+            } else {
+                self.now.after(window)
+            };
+            if ends > self.now {
+                self.memory.wake(ends);
+            }
+            if ends > self.now || last {
+                kept.push(sid);
+            }
+        }
+        record.losses = kept;
+        record
+    }
+
+    fn node(&mut self, name: &NodeName, facts: &NodeFacts, record: NodeRecord) {
+        let guard = facts.revision.map_or(Guard::Absent, Guard::At);
+        self.decisions.push(Decision::Node { node: name.clone(), guard, record: Box::new(record) });
+    }
+
+    /// Moves groups away from nodes that are drained or shut down, the important ones first, a few at a time.
+    pub(super) fn evacuate(&mut self, order: &[(&'s GroupName, &'s GroupFacts)]) {
+        for (node, facts) in &self.situation.nodes {
+            if !facts.leaving() && facts.draining().is_none() {
+                continue;
+            }
+            let mut moving = 0;
+            let mut guests = Vec::new();
+            for (name, group) in order {
+                let Some(owned) = group.owned.as_ref().filter(|owned| owned.document.node == *node) else {
+                    continue;
+                };
+                // What is released is away, even where nobody can take it.
+                if owned.document.state != OwnerState::Assigned {
+                    continue;
+                }
+                if owned.document.order.is_some() {
+                    moving += 1;
+                } else if hosted(self.situation, &owned.document) {
+                    guests.push(Guest { name, facts: group, owned });
+                }
+            }
+            if facts.leaving() {
+                for guest in guests {
+                    let how = (Cause::Shutdown, MoveFlags::NONE);
+                    if let Err(why) = self.send_away(&guest, None, how, &mut moving) {
+                        let why = format!("its node {node} shuts down, and {why}");
+                        self.hold(guest.name, guest.owned, why, 1137, Code::ERROR_NODE_CANT_HOST_RESOURCE);
+                    }
+                }
+            } else if let Some(drain) = facts.draining() {
+                self.drain(node, facts, drain, guests, moving);
+            }
+        }
+    }
+
+    fn drain(
+        &mut self,
+        node: &NodeName,
+        facts: &NodeFacts,
+        drain: &Drain,
+        guests: Vec<Guest<'s>>,
+        mut moving: usize,
+    ) {
+        let cause = Cause::Drain(drain.id);
+        let remain = drain.flags.contains(PauseFlags::REMAIN_ON_PAUSED_NODE_ON_MOVE_ERROR);
+        let flags = if remain { MoveFlags::RETURN_TO_SOURCE_NODE_ON_ERROR } else { MoveFlags::NONE };
+        let retry = drain.flags.contains(PauseFlags::RETRY_DRAIN_ON_FAILURE);
+        let mut stuck: Vec<(&GroupName, Code, String)> = Vec::new();
+        for guest in &guests {
+            let last = guest
+                .owned
+                .document
+                .outcome
+                .as_ref()
+                .filter(|last| last.cause == cause && !last.code.is_success() && !self.failing(guest));
+            if let Some(last) = last {
+                if !retry {
+                    stuck.push((guest.name, last.code, last.detail.clone()));
+                    continue;
+                }
+                if !self.may_try(guest.name, &guest.owned.document, cause) {
+                    moving += 1;
+                    continue;
+                }
+            }
+            if let Err(why) = self.send_away(guest, drain.target.as_ref(), (cause, flags), &mut moving) {
+                stuck.push((guest.name, Code::ERROR_NODE_CANT_HOST_RESOURCE, why));
+            }
+        }
+        if moving > 0 || guests.len() > stuck.len() {
+            return;
+        }
+        let status = if stuck.is_empty() { DrainStatus::Completed } else { DrainStatus::Failed };
+        let record = NodeRecord { drain: Some(Drain { status, ..drain.clone() }), ..facts.record.clone() };
+        self.node(node, facts, record);
+        for (group, code, why) in &stuck {
+            let text = format!("group \"{group}\" could not be moved away from {node}: {why}");
+            self.record((1137, Level::Error), Some(group), *code, text);
+        }
+        let (level, text) = match stuck.len() {
+            0 => (Level::Information, format!("node {node} is drained")),
+            left => {
+                (Level::Warning, format!("node {node} is drained, but for {left} groups that stay on it"))
+            }
+        };
+        self.record((10_031, level), None, Code::SUCCESS, text);
+    }
+
+    /// A failover is decided apart, and goes first.
+    fn failing(&self, guest: &Guest<'_>) -> bool {
+        self.decisions.iter().any(|decision| decision.group() == Some(guest.name))
+    }
+
+    /// Orders a group away, unless enough are on their way.
+    ///
+    /// # Errors
+    /// Why no node can take it.
+    fn send_away(
+        &mut self,
+        guest: &Guest<'s>,
+        target: Option<&NodeName>,
+        (cause, flags): (Cause, MoveFlags),
+        moving: &mut usize,
+    ) -> Result<(), String> {
+        if self.failing(guest) {
+            *moving += 1;
+            return Ok(());
+        }
+        let last = guest.owned.document.outcome.as_ref();
+        if cause == Cause::Shutdown
+            && last.is_some_and(|last| {
+                last.cause == cause
+                    && !last.code.is_success()
+                    && last.generation == guest.owned.document.generation
+            })
+        {
+            return Err("it could not be moved".to_owned());
+        }
+        let to = match target {
+            Some(target) => match self.survey.at(target) {
+                None => return Err(format!("the drain's target {target} is no node of this cluster")),
+                Some(at) => match self.survey.obstacle(guest.name, guest.facts, at) {
+                    Some((_, why)) => return Err(format!("the drain's target {target} {why}")),
+                    None => target.clone(),
+                },
+            },
+            None => {
+                let placement = self.survey.place(guest.name, guest.facts, Wish::default());
+                match placement.chosen.clone() {
+                    Some(to) => to,
+                    None => return Err(format!("no node can take it: {}", placement.obstacles())),
+                }
+            }
+        };
+        if *moving < self.situation.settings.drained_at_once.max(1) {
+            self.order(guest.name, guest.facts, guest.owned, &to, (cause, flags));
+        }
+        *moving += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! Choosing the node: who may, who should, and why.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use stead_types::{Code, GroupName, NodeName};
+
+use super::situation::{GroupFacts, NodeFacts, Session, Situation};
+use super::survey::Survey;
+
+/// Where a group goes, and why not elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The node; none if no node can take it.
+    pub chosen: Option<NodeName>,
+    /// What is said of each node, by name.
+    pub verdicts: Vec<(NodeName, Verdict)>,
+}
+
+/// What is said of a node as the place of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the one.
+    Chosen(String),
+    /// It could take it, and another is better.
+    Possible(String),
+    /// It cannot take it.
+    Impossible {
+        /// Windows' code for it.
+        code: Code,
+        /// Why.
+        why: String,
+    },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Chosen(why) => write!(f, "chosen: {why}"),
+            Verdict::Possible(why) => write!(f, "possible: {why}"),
+            Verdict::Impossible { code: _, why } => write!(f, "impossible: {why}"),
+        }
+    }
+}
+
+impl Placement {
+    /// One line a node.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        self.verdicts.iter().map(|(node, verdict)| format!("{node}: {verdict}")).collect()
+    }
+
+    /// Why no node can take the group, in one line.
+    #[must_use]
+    pub fn obstacles(&self) -> String {
+        let mut said = Vec::new();
+        for (node, verdict) in &self.verdicts {
+            match verdict {
+                Verdict::Impossible { code: _, why } => said.push(format!("{node} {why}")),
+                Verdict::Chosen(_) | Verdict::Possible(_) => {}
+            }
+        }
+        if said.is_empty() { "there is no node".to_owned() } else { said.join("; ") }
+    }
+}
+
+/// What a placement takes into account beside the situation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wish<'a> {
+    /// Nodes it must not go to, and why.
+    pub(super) excluding: Option<&'a BTreeMap<NodeName, String>>,
+    /// The cluster starts: the last owner comes before any other that is not preferred.
+    pub(super) cold: bool,
+    /// Anti-affinity does not count.
+    pub(super) ignore_affinity: bool,
+}
+
+/// Smaller is better: conflict, preference, last owner, load.
+type Rank = (bool, usize, bool, usize);
+
+/// Why a node takes no group at all.
+pub(super) fn closed(facts: &NodeFacts) -> Option<(Code, &'static str)> {
+    match facts.session {
+        Session::Never => return Some((Code::ERROR_CLUSTER_NODE_DOWN, "was never up")),
+        Session::Dead { .. } => return Some((Code::ERROR_CLUSTER_NODE_DOWN, "is down")),
+        Session::Left { .. } => return Some((Code::ERROR_CLUSTER_NODE_DOWN, "has left")),
+        Session::Alive { .. } => {}
+    }
+    if facts.leaving() {
+        Some((Code::ERROR_CLUSTER_NODE_SHUTTING_DOWN, "is shutting down"))
+    } else if facts.record.quarantine.is_some() {
+        Some((Code::ERROR_CLUSTER_NODE_QUARANTINED, "is quarantined"))
+    } else if facts.draining().is_some() {
+        Some((Code::ERROR_CLUSTER_NODE_PAUSED, "is being drained"))
+    } else if facts.record.paused {
+        Some((Code::ERROR_CLUSTER_NODE_PAUSED, "is paused"))
+    } else {
+        None
+    }
+}
+
+impl Situation {
+    /// Where a group would go now if it had to. `excluding` names nodes that are out of the question, and why. None if
+    /// there is no such group.
+    #[must_use]
+    pub fn place(&self, group: &GroupName, excluding: &BTreeMap<NodeName, String>) -> Option<Placement> {
+        let (name, facts) = self.groups.get_key_value(group)?;
+        let mut survey = Survey::new(self);
+        survey.unsettle(name, facts);
+        Some(survey.place(name, facts, Wish { excluding: Some(excluding), ..Wish::default() }))
+    }
+}
+
+impl Survey<'_> {
+    /// Why a node cannot have a group, whatever others could.
+    pub(super) fn obstacle(&self, name: &GroupName, facts: &GroupFacts, at: usize) -> Option<(Code, String)> {
+        let place = self.places.get(at)?;
+        if let Some((code, why)) = closed(place.facts) {
+            return Some((code, why.to_owned()));
+        }
+        self.unfit(facts, at).map(|why| (Code::ERROR_NODE_CANT_HOST_RESOURCE, why)).or_else(|| {
+            let repelled = self.repelled(name, facts, at)?;
+            self.situation.settings.enforced_anti_affinity.then(|| {
+                (
+                    Code::ERROR_CLUSTER_AFFINITY_CONFLICT,
+                    format!("has group \"{repelled}\", beside which it must not be"),
+                )
+            })
+        })
+    }
+
+    /// Why a node could not have a group even if it were up.
+    pub(super) fn unfit(&self, facts: &GroupFacts, at: usize) -> Option<String> {
+        let place = self.places.get(at)?;
+        if facts.rules.possible_owners.as_ref().is_some_and(|possible| !possible.contains(place.name)) {
+            return Some("is not a possible owner".to_owned());
+        }
+        let missing = facts.rules.types.iter().find(|of| place.facts.cannot_host.contains(of))?;
+        Some(format!("cannot load resource type \"{missing}\""))
+    }
+
+    /// Where a group goes that counts nowhere.
+    pub(super) fn place(&self, name: &GroupName, facts: &GroupFacts, wish: Wish<'_>) -> Placement {
+        let mut verdicts = Vec::with_capacity(self.places.len());
+        let mut best: Option<(Rank, usize)> = None;
+        for (at, place) in self.places.iter().enumerate() {
+            let excluded = wish.excluding.and_then(|excluding| excluding.get(place.name));
+            let obstacle = match excluded {
+                Some(why) => Some((Code::ERROR_NODE_CANT_HOST_RESOURCE, why.clone())),
+                None => self.obstacle(name, facts, at).filter(|(code, _)| {
+                    !wish.ignore_affinity || *code != Code::ERROR_CLUSTER_AFFINITY_CONFLICT
+                }),
+            };
+            let verdict = match obstacle {
+                Some((code, why)) => Verdict::Impossible { code, why },
+                None => {
+                    let (rank, why) = self.rank(name, facts, at, wish);
+                    if best.is_none_or(|(so_far, _)| rank < so_far) {
+                        best = Some((rank, at));
+                    }
+                    Verdict::Possible(why)
+                }
+            };
+            verdicts.push((place.name.clone(), verdict));
+        }
+        let chosen = best.map(|(_, at)| at);
+        if let Some((_, verdict)) = chosen.and_then(|at| verdicts.get_mut(at))
+            && let Verdict::Possible(why) = verdict
+        {
+            *verdict = Verdict::Chosen(std::mem::take(why));
+        }
+        Placement { chosen: chosen.and_then(|at| self.places.get(at)).map(|at| at.name.clone()), verdicts }
+    }
+
+    fn rank(&self, name: &GroupName, facts: &GroupFacts, at: usize, wish: Wish<'_>) -> (Rank, String) {
+        let Some(place) = self.places.get(at) else { return ((true, usize::MAX, true, 0), String::new()) };
+        let repelled = if wish.ignore_affinity { None } else { self.repelled(name, facts, at) };
+        let preferred = facts.rules.preferred_owners.iter().position(|owner| owner == place.name);
+        let last = wish.cold && facts.owned.as_ref().is_some_and(|owned| owned.document.node == *place.name);
+        let mut said = Vec::new();
+        said.extend(preferred.map(|position| format!("preferred owner {}", position + 1)));
+        if last {
+            said.push("it was there last".to_owned());
+        }
+        let groups = if place.load == 1 { "group" } else { "groups" };
+        said.push(format!("{} {groups} there", place.load));
+        said.extend(repelled.map(|other| format!("beside group \"{other}\", which it rather is not")));
+        let rank = (repelled.is_some(), preferred.unwrap_or(usize::MAX), !last, place.load);
+        (rank, said.join(", "))
+    }
+}

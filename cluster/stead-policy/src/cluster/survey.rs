@@ -1,0 +1,114 @@
+//! An index of a situation, made once a decision and kept up to date with what is decided meanwhile.
+
+use std::collections::BTreeMap;
+
+use stead_types::{GroupName, NodeName};
+
+use super::ownership::{OwnerState, Ownership};
+use super::situation::{GroupFacts, NodeFacts, Session, Situation};
+
+/// A node and what is on its way to it.
+#[derive(Clone, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) name: &'a NodeName,
+    pub(super) facts: &'a NodeFacts,
+    /// Groups that are wanted online there, or will be.
+    pub(super) load: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Survey<'a> {
+    pub(super) situation: &'a Situation,
+    /// By name.
+    pub(super) places: Vec<Place<'a>>,
+    index: BTreeMap<&'a NodeName, usize>,
+    /// For each anti-affinity class, where its groups are.
+    classes: BTreeMap<&'a str, Vec<(&'a GroupName, usize)>>,
+}
+
+/// Whether the session a group was assigned to is over.
+pub(super) fn over(situation: &Situation, document: &Ownership) -> bool {
+    match situation.nodes.get(&document.node).map(|node| node.session) {
+        // Absence proves nothing.
+        None | Some(Session::Never) => false,
+        // Another session of the same node can only begin when the one before it is over.
+        Some(Session::Alive { sid, .. }) => sid != document.session,
+        Some(Session::Dead { .. } | Session::Left { .. }) => true,
+    }
+}
+
+/// True if the owner is there and has the group.
+pub(super) fn hosted(situation: &Situation, document: &Ownership) -> bool {
+    let session = situation.nodes.get(&document.node).and_then(|node| node.session.alive());
+    document.state == OwnerState::Assigned && session == Some(document.session)
+}
+
+impl<'a> Survey<'a> {
+    pub(super) fn new(situation: &'a Situation) -> Self {
+        let places: Vec<Place<'a>> =
+            situation.nodes.iter().map(|(name, facts)| Place { name, facts, load: 0 }).collect();
+        let index = places.iter().enumerate().map(|(at, place)| (place.name, at)).collect();
+        let mut survey = Survey { situation, places, index, classes: BTreeMap::new() };
+        for (name, facts) in &situation.groups {
+            if let Some(at) = survey.home(facts) {
+                survey.settle(name, facts, at);
+            }
+        }
+        survey
+    }
+
+    /// The node a group is on, or on its way to.
+    fn home(&self, facts: &GroupFacts) -> Option<usize> {
+        let document = &facts.owned.as_ref()?.document;
+        let heading = document.order.as_ref().and_then(|order| order.to.as_ref());
+        match heading.and_then(|to| self.at(to)) {
+            Some(at) => Some(at),
+            None if hosted(self.situation, document) => self.at(&document.node),
+            None => None,
+        }
+    }
+
+    /// Counts a group on a node.
+    pub(super) fn settle(&mut self, name: &'a GroupName, facts: &'a GroupFacts, at: usize) {
+        if !facts.wanted_online {
+            return;
+        }
+        if let Some(place) = self.places.get_mut(at) {
+            place.load += 1;
+        }
+        for class in &facts.rules.anti_affinity {
+            self.classes.entry(class).or_default().push((name, at));
+        }
+    }
+
+    /// No longer counts a group where it is.
+    pub(super) fn unsettle(&mut self, name: &GroupName, facts: &'a GroupFacts) {
+        if !facts.wanted_online {
+            return;
+        }
+        if let Some(place) = self.home(facts).and_then(|at| self.places.get_mut(at)) {
+            place.load = place.load.saturating_sub(1);
+        }
+        for class in &facts.rules.anti_affinity {
+            if let Some(members) = self.classes.get_mut(class.as_str()) {
+                members.retain(|(member, _)| *member != name);
+            }
+        }
+    }
+
+    pub(super) fn at(&self, node: &NodeName) -> Option<usize> {
+        self.index.get(node).copied()
+    }
+
+    /// A group on this node that the other one must not be beside.
+    pub(super) fn repelled(&self, name: &GroupName, facts: &GroupFacts, at: usize) -> Option<&'a GroupName> {
+        facts
+            .rules
+            .anti_affinity
+            .iter()
+            .filter_map(|class| self.classes.get(class.as_str()))
+            .flatten()
+            .find(|(member, home)| *home == at && *member != name)
+            .map(|(member, _)| *member)
+    }
+}

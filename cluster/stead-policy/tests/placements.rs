@@ -1,0 +1,287 @@
+//! Scenarios between nodes as transcripts: `tests/placements/*.txt`. A line `> …` is what happens, the lines below it are
+//! what is decided and done until nobody has anything left to do. `UPDATE=1 cargo test -p stead-policy` writes them anew.
+//!
+//! ```text
+//! > node n1 [AGE-IN-S]               a node that is up; `down` instead of an age: it never was
+//! > group g [offline] [preferred=n1,n2] [possible=n1,n2] [priority=N] [anti=a,b] [threshold=N] [period=HOURS]
+//!         [failback=any|FROM-TO] [cold=never] [after=db,web] [count=N] [delay=S] [pending]
+//! > dies n1 | comes n1 [AGE] | leaves n1 | shuts-down n1 | pause n1 | drain n1 [to=n2] [remain] [retry]
+//! > resume n1 [none|immediate|policy] | cannot-load n1 | hard-affinity
+//! > fails g | fails-on g n1 | good g n1 | manner g stuck|refuses|good | releases-failed g | online g | wants g on|off
+//! > move g [n2] [force] [queue] [return] [affinity] | locked g | pending g | new-coordinator | pass S | hour H
+//! > where | explain g | waits g | place g | can-drain n1 [n2] | can-resume n1 | own g
+//! ```
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
+mod coordinated;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use coordinated::{Cluster, Manner, name, rules};
+use stead_policy::cluster::{
+    Cause, Coordinator, Drain, DrainStatus, GroupFacts, OrderWish, Provider, ReadyWhen, Release, Resume,
+    ResumeFailback,
+};
+use stead_policy::{ColdStart, Failback};
+use stead_types::{GroupName, GroupState, MoveFlags, NodeName, PauseFlags};
+
+fn list<N: std::str::FromStr<Err: std::fmt::Debug> + Ord>(text: &str) -> BTreeSet<N> {
+    text.split(',').map(name).collect()
+}
+
+fn facts(words: &[&str]) -> GroupFacts {
+    let mut rules = rules();
+    let mut wanted = true;
+    let (mut count, mut delay, mut ready_when) = (None, Duration::ZERO, ReadyWhen::Online);
+    for word in words {
+        match word.split_once('=') {
+            Some(("preferred", nodes)) => rules.preferred_owners = nodes.split(',').map(name).collect(),
+            Some(("possible", nodes)) => rules.possible_owners = Some(list(nodes)),
+            Some(("priority", number)) => rules.priority = number.parse().unwrap(),
+            Some(("anti", words)) => rules.anti_affinity = words.split(',').map(str::to_owned).collect(),
+            Some(("threshold", number)) => rules.failover_threshold = number.parse().unwrap(),
+            Some(("period", hours)) => {
+                rules.failover_period = Duration::from_secs(hours.parse::<u64>().unwrap() * 3_600);
+            }
+            Some(("failback", "any")) => rules.failback = Failback::Allow { window: None },
+            Some(("failback", window)) => {
+                let (from, to) = window.split_once('-').unwrap();
+                let window = Some((from.parse().unwrap(), to.parse().unwrap()));
+                rules.failback = Failback::Allow { window };
+            }
+            Some(("cold", "never")) => rules.cold_start = ColdStart::DoNotStart,
+            Some(("cold", "allowed")) => rules.cold_start = ColdStart::Allowed,
+            Some(("count", number)) => count = Some(number.parse().unwrap()),
+            Some(("delay", seconds)) => delay = Duration::from_secs(seconds.parse().unwrap()),
+            Some(("after", groups)) => rules.providers.push(Provider {
+                name: format!("set \"{groups}\""),
+                groups: list(groups),
+                ready_when,
+                count,
+                delay,
+            }),
+            None if *word == "offline" => wanted = false,
+            None if *word == "pending" => ready_when = ReadyWhen::Pending,
+            other => panic!("unknown property {other:?}"),
+        }
+    }
+    GroupFacts::new(rules, wanted)
+}
+
+fn node_record(cluster: &mut Cluster, words: &[&str]) {
+    match words {
+        ["pause", of] => cluster.node(of).record.paused = true,
+        ["drain", of, rest @ ..] => {
+            let mut flags = PauseFlags::NONE;
+            let mut target = None;
+            for word in rest {
+                match word.split_once('=') {
+                    Some(("to", node)) => target = Some(name(node)),
+                    None if *word == "remain" => {
+                        flags = flags.with(PauseFlags::REMAIN_ON_PAUSED_NODE_ON_MOVE_ERROR);
+                    }
+                    None if *word == "retry" => flags = flags.with(PauseFlags::RETRY_DRAIN_ON_FAILURE),
+                    other => panic!("unknown flag {other:?}"),
+                }
+            }
+            let id = cluster.situation.check_drain(&name(of), target.as_ref()).unwrap().id;
+            let record = &mut cluster.node(of).record;
+            record.paused = true;
+            record.drain = Some(Drain { id, target, flags, status: DrainStatus::InProgress });
+        }
+        ["resume", of, rest @ ..] => {
+            let session = cluster.situation.check_resume(&name(of)).unwrap();
+            let failback = match rest {
+                ["none"] | [] => ResumeFailback::None,
+                ["immediate"] => ResumeFailback::Immediate,
+                ["policy"] => ResumeFailback::Policy,
+                other => panic!("unknown failback {other:?}"),
+            };
+            let record = &mut cluster.node(of).record;
+            record.paused = false;
+            record.drain = None;
+            record.resume = session.map(|session| Resume { session, failback });
+        }
+        other => panic!("unknown line {other:?}"),
+    }
+}
+
+fn flags(words: &[&str]) -> MoveFlags {
+    words.iter().fold(MoveFlags::NONE, |flags, word| {
+        flags.with(match *word {
+            "force" => MoveFlags::IGNORE_RESOURCE_STATUS,
+            "queue" => MoveFlags::QUEUE_ENABLED,
+            "return" => MoveFlags::RETURN_TO_SOURCE_NODE_ON_ERROR,
+            "affinity" => MoveFlags::IGNORE_AFFINITY_RULE,
+            other => panic!("unknown flag {other:?}"),
+        })
+    })
+}
+
+fn asked(cluster: &mut Cluster, group: &str, words: &[&str]) -> Option<String> {
+    let to: Option<NodeName> = words.first().filter(|word| word.starts_with('n')).map(|word| name(word));
+    let flags = flags(&words[usize::from(to.is_some())..]);
+    let group: GroupName = name(group);
+    match cluster.situation.check_move(&group, to.as_ref(), flags) {
+        Err(refusal) => Some(refusal.to_string()),
+        Ok(to) => {
+            let own = cluster.situation.groups[&group].owned.as_ref().unwrap().document.clone();
+            if own.node == to {
+                return Some(format!("it is on {to} already"));
+            }
+            let asked_by = "a test".to_owned();
+            let cause = Cause::Operator;
+            let wish = OrderWish { to: Some(to), flags, in_buffers: Default::default(), asked_by, cause };
+            cluster.write(&group, own.with_order(wish));
+            None
+        }
+    }
+}
+
+fn told(cluster: &mut Cluster, words: &[&str]) -> Option<Vec<String>> {
+    let situation = &cluster.situation;
+    Some(match words {
+        ["where"] => situation
+            .groups
+            .iter()
+            .map(|(group, facts)| match (&facts.owned, facts.current()) {
+                (None, _) => format!("{group}: nowhere"),
+                (Some(owned), Some(published)) => {
+                    format!("{group}: {} {}", owned.document.node, published.state)
+                }
+                (Some(owned), None) => format!("{group}: {} unheard of", owned.document.node),
+            })
+            .collect(),
+        ["explain", group] => situation.explain(&name(group)).unwrap(),
+        ["waits", group] => {
+            vec![cluster.coordinator.waits(&name(group)).unwrap_or("it does not wait").to_owned()]
+        }
+        ["place", group] => situation.place(&name(group), &Default::default()).unwrap().reasons(),
+        ["can-drain", node, rest @ ..] => {
+            let target = rest.first().map(|target| name(target));
+            vec![match situation.check_drain(&name(node), target.as_ref()) {
+                Ok(drainable) => format!("drain {} of {} groups", drainable.id, drainable.groups),
+                Err(refusal) => refusal.to_string(),
+            }]
+        }
+        ["can-resume", node] => vec![match situation.check_resume(&name(node)) {
+            Ok(_) => "yes".to_owned(),
+            Err(refusal) => refusal.to_string(),
+        }],
+        ["own", group] => {
+            let own = cluster.own(group);
+            let outcome = own.outcome.as_ref().map_or("no order has ended".to_owned(), |last| {
+                format!("order {} ({}) ended with {}: {}", last.id, last.cause, last.code, last.detail)
+            });
+            vec![format!("generation {}, failovers {}", own.generation, own.failovers.len()), outcome]
+        }
+        _ => return None,
+    })
+}
+
+fn happens(cluster: &mut Cluster, words: &[&str]) -> Option<String> {
+    match words {
+        ["node", of, "down"] => drop(cluster.situation.nodes.insert(name(of), Default::default())),
+        ["node", of] => cluster.comes(of, 0),
+        ["node" | "comes", of, age] => cluster.comes(of, age.parse().unwrap()),
+        ["comes", of] => cluster.comes(of, 0),
+        ["group", of, rest @ ..] => drop(cluster.situation.groups.insert(name(of), facts(rest))),
+        ["dies", of] => cluster.dies(of),
+        ["shuts-down", of] => {
+            let session = cluster.node(of).session.alive();
+            cluster.node(of).record.leaving = session;
+        }
+        ["leaves", of] => cluster.leaves(of),
+        ["pause" | "drain" | "resume", ..] => node_record(cluster, words),
+        ["cannot-load", of] => drop(cluster.node(of).cannot_host.insert(name("T"))),
+        ["hard-affinity"] => cluster.situation.settings.enforced_anti_affinity = true,
+        ["fails", of] => cluster.fail(of),
+        ["fails-on", of, node] => drop(cluster.fails_on.insert((name(of), name(node)))),
+        ["good", of, node] => drop(cluster.fails_on.remove(&(name(of), name(node)))),
+        ["manner", of, manner] => {
+            let manner = match *manner {
+                "stuck" => Some(Manner::Stuck),
+                "refuses" => Some(Manner::Refuses),
+                _ => None,
+            };
+            match manner {
+                Some(manner) => drop(cluster.manners.insert(name(of), manner)),
+                None => drop(cluster.manners.remove(&name(of))),
+            }
+        }
+        ["releases-failed", of] => {
+            let own = cluster.own(of).released(Release::Failed);
+            cluster.write(&name(of), own);
+        }
+        ["online", of] => {
+            let published = cluster.group(of).published.as_mut().unwrap();
+            published.state = GroupState::Online;
+            published.served = true;
+            published.given_up.clear();
+        }
+        ["wants", of, on] => cluster.group(of).wanted_online = *on == "on",
+        ["locked", of] => cluster.group(of).published.as_mut().unwrap().locked = vec![name("r")],
+        ["pending", of] => cluster.group(of).published.as_mut().unwrap().state = GroupState::Pending,
+        ["new-coordinator"] => cluster.coordinator = Coordinator::new(),
+        ["hour", hour] => cluster.situation.hour = hour.parse().unwrap(),
+        ["pass", seconds] => cluster.pass(Duration::from_secs(seconds.parse().unwrap())),
+        ["move", of, rest @ ..] => return asked(cluster, of, rest),
+        other => panic!("unknown line {other:?}"),
+    }
+    None
+}
+
+fn play(text: &str) -> String {
+    let mut cluster = Cluster::new();
+    let mut said = 0;
+    let mut out = String::new();
+    for line in text.lines() {
+        let Some(command) = line.strip_prefix("> ") else {
+            if line.starts_with('#') || line.is_empty() {
+                if line.starts_with("# Case") {
+                    (cluster, said) = (Cluster::new(), 0);
+                }
+                out.push_str(line);
+                out.push('\n');
+            }
+            continue;
+        };
+        out.push_str(line);
+        out.push('\n');
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let answers = told(&mut cluster, &words).unwrap_or_else(|| {
+            let answer = happens(&mut cluster, &words);
+            cluster.settle();
+            let new = cluster.log[said..].to_vec();
+            said = cluster.log.len();
+            answer.into_iter().chain(new).collect()
+        });
+        for answer in answers {
+            out.push_str("  ");
+            out.push_str(&answer);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+#[test]
+fn every_transcript_is_as_written() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/placements");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut cases = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        cases += text.lines().filter(|line| line.starts_with("# Case")).count();
+        let played = play(&text);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&file, &played).unwrap();
+        } else {
+            let first = text.lines().zip(played.lines()).find(|(known, now)| known != now);
+            assert!(text == played, "{} differs (UPDATE=1 rewrites it): {first:?}", file.display());
+        }
+    }
+    assert!(cases >= 3, "only {cases} cases");
+}
