@@ -67,6 +67,16 @@ pub(crate) fn host_proc() -> io::Result<OwnedFd> {
 
 /// Starts this program anew in containment. The descriptors in `kept` stay open in it under their numbers.
 pub(crate) fn start(containment: Containment, args: &[String], kept: &[&OwnedFd]) -> io::Result<Pid> {
+    start_when(containment, args, kept, None)
+}
+
+/// The same; with the end of a pipe in `go` it begins only when a byte comes out, and ends when none will.
+pub(crate) fn start_when(
+    containment: Containment,
+    args: &[String],
+    kept: &[&OwnedFd],
+    go: Option<&OwnedFd>,
+) -> io::Result<Pid> {
     let (user, group) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     sys::clone(namespaces(containment), || {
         // A namespace dies with its first process, at once. A subreaper must live to hunt what it has adopted: it
@@ -82,6 +92,12 @@ pub(crate) fn start(containment: Containment, args: &[String], kept: &[&OwnedFd]
             eprintln!("stead warden: containment: {error}");
             return 71;
         }
+        if let Some(go) = go
+            && let Err(error) = told_to_go(go, kept)
+        {
+            eprintln!("stead warden: {error}");
+            return 73;
+        }
         for fd in kept {
             let _ = rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty());
         }
@@ -90,6 +106,19 @@ pub(crate) fn start(containment: Containment, args: &[String], kept: &[&OwnedFd]
         eprintln!("stead warden: {error}");
         72
     })
+}
+
+/// Waits for the word of a parent that blocks signals and holds the other end of this pipe.
+fn told_to_go(go: &OwnedFd, kept: &[&OwnedFd]) -> io::Result<()> {
+    // With our own copy of the other end open we would wait for ourselves.
+    let mut open: Vec<i32> = kept.iter().map(|fd| fd.as_raw_fd()).collect();
+    open.push(go.as_raw_fd());
+    sys::close_all_but(&open)?;
+    nix::sys::signal::SigSet::empty().thread_set_mask()?;
+    match rustix::io::read(go, &mut [0; 1])? {
+        1 => Ok(()),
+        _ => Err(io::Error::other("the guard is gone")),
+    }
 }
 
 /// Children of this process. Zombies too: one whose other threads are still dying keeps its children until the last.

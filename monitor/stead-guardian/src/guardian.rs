@@ -13,44 +13,29 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use stead_monitor_protocol::{
-    Board, Containment, Death, FromGuardian, Link, LinkError, MonitorKey, ToGuardian, VERSION,
+    Board, Containment, Death, FromGuardian, Link, MonitorKey, ToGuardian, VERSION,
 };
 use stead_types::Time;
 
-use crate::cgroup::{Cgroups, Made};
+use crate::cgroup::Cgroups;
 use crate::contain;
+use crate::guard::{self, Duty};
+use crate::hosted::{Hosted, nothing_known};
+use crate::lease::{Leases, Terms};
 use crate::limits::Limits;
 use crate::node::Node;
+use crate::now;
+
+mod session;
 
 /// An orderly shutdown that takes longer is ended by force.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Signals that come within this time are one.
 const TOGETHER: Duration = Duration::from_millis(500);
-
-fn now() -> Time {
-    let now = clock_gettime(ClockId::Boottime);
-    Time::from_nanos(
-        now.tv_sec.unsigned_abs().wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec.unsigned_abs()),
-    )
-}
-
-/// A warden and what is behind it.
-struct Warden {
-    pid: Pid,
-    pidfd: OwnedFd,
-    control: Link<OwnedFd>,
-    /// Kept for a node that comes back.
-    node_end: OwnedFd,
-    board: Board,
-    death: Option<Death>,
-    requested: bool,
-    groups: Made,
-}
 
 struct Args {
     data: PathBuf,
@@ -160,7 +145,12 @@ struct Guardian {
     limits: Limits,
     cgroups: Cgroups,
     node: Node,
-    wardens: BTreeMap<MonitorKey, Warden>,
+    wardens: BTreeMap<MonitorKey, Hosted>,
+    leases: Leases,
+    /// The node was told that nothing of the session that is over is left.
+    told_empty: bool,
+    /// For the next node.
+    blob: Option<String>,
     /// Deaths nobody could be told of yet.
     untold: Vec<(MonitorKey, Death)>,
     signals: UnixStream,
@@ -195,6 +185,9 @@ impl Guardian {
             limits: args.limits,
             cgroups,
             wardens: BTreeMap::new(),
+            leases: Leases::default(),
+            told_empty: false,
+            blob: None,
             untold: Vec::new(),
             signals,
             lifeline: args.lifeline,
@@ -228,6 +221,8 @@ impl Guardian {
                 return Ok(self.exit(ExitCode::FAILURE));
             }
             self.wait()?;
+            // First: after a pause of our own nothing that waits may pass for being in time.
+            self.lapse();
             if let Some(code) = self.signalled() {
                 return Ok(self.exit(code));
             }
@@ -236,6 +231,7 @@ impl Guardian {
                 self.take(message);
             }
             self.bury();
+            self.tell_empty();
             self.check_node();
         }
     }
@@ -255,8 +251,9 @@ impl Guardian {
             fds.push(PollFd::from_borrowed_fd(link, flags));
             fds.push(PollFd::new(pidfd, PollFlags::IN));
         }
-        fds.extend(self.wardens.values().map(|warden| PollFd::new(&warden.pidfd, PollFlags::IN)));
-        let deadlines = [self.node.start_at, self.shutdown.as_ref().map(|(_, until)| *until)];
+        fds.extend(self.wardens.values().map(|warden| PollFd::new(warden.end(), PollFlags::IN)));
+        let shutdown = self.shutdown.as_ref().map(|(_, until)| *until);
+        let deadlines = [self.node.start_at, shutdown, self.leases.next()];
         let timeout = deadlines.into_iter().flatten().min().map(|at| at.since(now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
@@ -314,7 +311,7 @@ impl Guardian {
                 }
                 match self.start(&monitor) {
                     Ok(warden) => {
-                        let process = warden.pid.as_raw_nonzero().get().unsigned_abs();
+                        let process = warden.process();
                         let fd = warden.node_end.try_clone().ok();
                         self.wardens.insert(monitor.clone(), warden);
                         self.node.send(FromGuardian::Started { monitor, process }, fd);
@@ -325,24 +322,24 @@ impl Guardian {
                     }
                 }
             }
-            ToGuardian::Kill { monitor } => match self.wardens.get_mut(&monitor) {
+            ToGuardian::Kill { monitor, fence: _ } => match self.wardens.get_mut(&monitor) {
                 Some(warden) => {
                     warden.requested = true;
-                    let _ = kill_process(warden.pid, Signal::KILL);
+                    warden.kill();
                 }
                 None => {
-                    let death = Death {
-                        exit: None,
-                        signal: None,
-                        requested: true,
-                        stuck: None,
-                        stopped: false,
-                        suspects: Vec::new(),
-                        output: String::new(),
-                    };
+                    let death = Death { requested: true, ..nothing_known() };
                     self.node.send(FromGuardian::Died { monitor, death }, None);
                 }
             },
+            ToGuardian::Session { session, longest, watchdog } => self.begin_session(Terms {
+                session,
+                longest: Duration::from_millis(longest),
+                watchdog: Duration::from_millis(watchdog),
+            }),
+            ToGuardian::Lease { session, deadline } => self.renew(session, deadline),
+            ToGuardian::Fence { session } => self.fence(session),
+            ToGuardian::Keep { blob } => self.keep(blob),
             ToGuardian::Exit => self.exiting = true,
         }
     }
@@ -356,10 +353,14 @@ impl Guardian {
             version: VERSION,
             containment: self.containment,
             restarts: self.node.restarts,
+            session: self.leases.held(),
+            blob: self.blob.clone(),
+            watchdog: None,
         };
+        self.told_empty = false;
         self.node.send(hello, None);
         for (monitor, warden) in &self.wardens {
-            let process = warden.pid.as_raw_nonzero().get().unsigned_abs();
+            let process = warden.process();
             let message = FromGuardian::Started { monitor: monitor.clone(), process };
             self.node.send(message, warden.node_end.try_clone().ok());
         }
@@ -376,7 +377,11 @@ impl Guardian {
         }
     }
 
-    fn start(&mut self, monitor: &MonitorKey) -> io::Result<Warden> {
+    fn start(&mut self, monitor: &MonitorKey) -> io::Result<Hosted> {
+        let duty = match monitor {
+            MonitorKey::Check => None,
+            MonitorKey::Group { .. } => self.leases.admit(now()).map_err(io::Error::other)?,
+        };
         let (control, control_end) = Link::pair().map_err(io::Error::other)?;
         let (node_link, monitor_end) = Link::pair().map_err(io::Error::other)?;
         let node_end = node_link.as_fd().try_clone_to_owned()?;
@@ -413,25 +418,27 @@ impl Guardian {
             args.push("--memory-is-limited".to_owned());
         }
         let kept = [&control_end, &monitor_end, &board_fd, &host_proc, &lock];
-        let pid = contain::start(self.containment, &args, &kept)?;
-        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Warden { pid, pidfd, control, node_end, board, death: None, requested: false, groups })
+        let started = match duty {
+            Some((deadline, longest)) => {
+                guard::start(self.containment, &args, &kept, Duty { deadline, longest })
+                    .map(|(guard, pid, pidfd)| (Some(guard), pid, pidfd))
+            }
+            None => contain::start(self.containment, &args, &kept)
+                .and_then(|pid| Ok((None, pid, pidfd_open(pid, PidfdFlags::empty())?))),
+        };
+        let (guard, pid, pidfd) = started.inspect_err(|_| groups.remove())?;
+        Ok(Hosted { pid, pidfd, guard, control, node_end, board, death: None, requested: false, groups })
     }
 
     /// Takes in which wardens have ended; with them everything behind them.
     fn bury(&mut self) {
         let mut dead = Vec::new();
         for (monitor, warden) in &mut self.wardens {
-            match warden.control.receive::<Death>() {
-                Ok((death, _)) => warden.death = Some(death),
-                Err(LinkError::WouldBlock | LinkError::Closed) => {}
-                Err(error) => eprintln!("stead guardian: warden of {monitor}: {error}"),
-            }
-            if let Ok(Some((_, status))) = waitpid(Some(warden.pid), WaitOptions::NOHANG) {
-                dead.push((monitor.clone(), status.terminating_signal(), status.exit_status()));
+            if let Some(ending) = warden.buried(monitor) {
+                dead.push((monitor.clone(), ending));
             }
         }
-        for (monitor, signal, exit) in dead {
+        for (monitor, ending) in dead {
             let Some(warden) = self.wardens.remove(&monitor) else { continue };
             if self.containment == Containment::Subreaper {
                 // What a killed warden left behind is ours now.
@@ -440,25 +447,8 @@ impl Guardian {
                 contain::hunt(&spared);
             }
             warden.groups.remove();
-            let mut death = match warden.control.receive::<Death>() {
-                Ok((death, _)) => death,
-                Err(_) => warden.death.unwrap_or_else(|| Death {
-                    exit,
-                    signal,
-                    requested: false,
-                    stuck: None,
-                    stopped: false,
-                    suspects: warden
-                        .board
-                        .calls()
-                        .unwrap_or_default()
-                        .iter()
-                        .map(|call| call.instance)
-                        .collect(),
-                    output: String::new(),
-                }),
-            };
-            death.requested = warden.requested;
+            let mut death = warden.into_death(ending);
+            death.lapsed = !death.requested && monitor != MonitorKey::Check && self.leases.over().is_some();
             if !death.requested {
                 eprintln!("stead guardian: monitor {monitor}: {death}");
             }
@@ -482,11 +472,10 @@ impl Guardian {
     /// Kills what is left and ends.
     fn exit(&mut self, code: ExitCode) -> ExitCode {
         for warden in self.wardens.values() {
-            let _ = kill_process(warden.pid, Signal::KILL);
+            warden.kill();
         }
-        for warden in self.wardens.values() {
-            let _ = waitpid(Some(warden.pid), WaitOptions::empty());
-            warden.groups.remove();
+        for warden in self.wardens.values_mut() {
+            warden.bury();
         }
         self.node.kill();
         self.node.ended(now());

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! guardian ─┬─ node
-//!           └─ warden (one a Resource Monitor, pid 1 of a pid namespace) ─── monitor ─── what resources start
+//!           └─ (guard) ─── warden (one a Resource Monitor, pid 1 of a pid namespace) ─── monitor ─── what resources start
 //! ```
 //!
 //! The guardian starts the node and starts it again when it dies; groups run on meanwhile, since it holds the links to
 //! their monitors. When a warden dies, for whatever reason, the kernel kills everything in its namespace; when the
 //! guardian dies, the kernel kills the node and every warden. Neither process loads a plugin or opens the cluster
 //! database.
+//!
+//! On one machine of several a node works under a lease, and each warden has a guard: a process that a timer of the kernel
+//! kills when the lease runs out, whether or not anything of ours is able to run then.
 //!
 //! Each monitor has its own warden and namespace, also a second monitor of a group: so a monitor that dies takes
 //! exactly its own processes with it. Mounts of the host are seen inside, mounts made inside are not seen outside and
@@ -17,12 +20,26 @@
 
 mod cgroup;
 mod contain;
+mod guard;
 mod guardian;
+mod hosted;
+mod lease;
 mod limits;
 mod node;
 mod output;
 mod sys;
 mod warden;
+
+use rustix::time::{ClockId, clock_gettime};
+use stead_types::Time;
+
+/// The clock of every deadline.
+fn now() -> Time {
+    let now = clock_gettime(ClockId::Boottime);
+    Time::from_nanos(
+        now.tv_sec.unsigned_abs().wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec.unsigned_abs()),
+    )
+}
 
 pub use contain::probe;
 pub use guardian::guardian_main;

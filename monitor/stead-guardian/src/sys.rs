@@ -12,6 +12,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, setrlimit};
 unsafe extern "C" {
     fn syscall(number: c_long, ...) -> c_long;
     fn _exit(status: i32) -> !;
+    fn close(fd: i32) -> i32;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -56,6 +57,20 @@ pub(crate) fn clone(namespaces: Namespaces, child: impl FnOnce() -> u8) -> io::R
         return Err(io::Error::last_os_error());
     }
     i32::try_from(made).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("clone gave no process"))
+}
+
+/// Closes every descriptor of a child made by [`clone`] but the standard ones and `kept`. Whatever of the parent's objects
+/// owned them must neither be used nor dropped in the child.
+pub(crate) fn close_all_but(kept: &[RawFd]) -> io::Result<()> {
+    let listed = std::fs::read_dir("/proc/self/fd")?;
+    let open: Vec<RawFd> =
+        listed.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for fd in open.into_iter().filter(|fd| *fd > 2 && !kept.contains(fd)) {
+        // SAFETY: the child ends without running anybody's destructors (see `clone`), and its own code owns only what it
+        // names in `kept`. The number of the listing itself is closed already; closing it again does nothing.
+        unsafe { close(fd) };
+    }
+    Ok(())
 }
 
 /// A descriptor that the parent left open under this number.

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open};
-use rustix::time::{ClockId, clock_gettime};
 use stead_monitor_protocol::{Board, Death, InstanceId, Link};
 use stead_types::Time;
 
 use crate::contain;
 use crate::limits::Limits;
+use crate::now;
 use crate::output::Output;
 use crate::sys;
 
@@ -29,13 +29,6 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// A monitor that a signal has stopped answers nobody and polls nothing: after this long it has died.
 const LONGEST_STOP: Duration = Duration::from_secs(4);
-
-fn now() -> Time {
-    let now = clock_gettime(ClockId::Boottime);
-    Time::from_nanos(
-        now.tv_sec.unsigned_abs().wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec.unsigned_abs()),
-    )
-}
 
 struct Args {
     name: String,
@@ -149,6 +142,8 @@ fn run(mut args: Args) -> Result<(), Box<dyn std::error::Error>> {
         requested: false,
         stuck,
         stopped,
+        lapsed: false,
+        left: Vec::new(),
         suspects,
         output: output.tail(),
     };

@@ -6,6 +6,9 @@ use stead_types::{GroupName, ResourceName};
 use crate::monitor::InstanceId;
 use crate::wire::word;
 
+/// The longest text for [`ToGuardian::Keep`], in bytes.
+pub const LONGEST_BLOB: usize = 64 << 10;
+
 /// Which of a group's Resource Monitors.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +90,13 @@ pub struct Death {
     pub stuck: Option<String>,
     /// Set by the warden when it killed the monitor because a signal had stopped it.
     pub stopped: bool,
+    /// True if the node's session was over: its lease ran out, or `Fence` ended it.
+    #[serde(default)]
+    pub lapsed: bool,
+    /// What the monitor left on the machine and could not be taken away, a line each: addresses, services. Looked for
+    /// only while leases are in force; empty is verified.
+    #[serde(default)]
+    pub left: Vec<String>,
     /// The instances with a call in progress; the one whose thread crashed alone, where that is known.
     pub suspects: Vec<InstanceId>,
     /// The last output of the monitor and its children, at most 64 KiB, not cut inside a character.
@@ -95,6 +105,9 @@ pub struct Death {
 
 impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.lapsed {
+            return f.write_str("killed: the lease of its node's session ended");
+        }
         if let Some(entry) = &self.stuck {
             return write!(f, "killed: {entry} exceeded its deadline");
         }
@@ -109,7 +122,25 @@ impl fmt::Display for Death {
     }
 }
 
+/// What a guardian holds of a session, for a node that comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldSession {
+    /// Which.
+    #[serde(with = "word")]
+    pub session: u128,
+    /// The last deadline accepted, in nanoseconds of `CLOCK_BOOTTIME`; `None` before the first.
+    pub deadline: Option<u64>,
+    /// True once the deadline has passed or the session was fenced: it is never renewed again. Another may begin when
+    /// `Empty` was said of this one.
+    pub over: bool,
+}
+
 /// Node → guardian.
+///
+/// A node of a cluster of several machines begins with `Session`; from then on leases are in force until the guardian
+/// ends: every group's monitor gets a guard, a process between guardian and warden with a kernel timer that kills it, and
+/// so everything behind it, at the deadline. A node alone on its machine sends neither `Session` nor `Lease`, and has no
+/// guards. The monitor that only checks ([`MonitorKey::Check`]) hosts no group and stands outside of all this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
 pub enum ToGuardian {
@@ -119,7 +150,8 @@ pub enum ToGuardian {
         /// [`crate::VERSION`] of the sender.
         version: u32,
     },
-    /// Starts a Resource Monitor in containment of its own. Answered by `Started` or `NotStarted`.
+    /// Starts a Resource Monitor in containment of its own. Answered by `Started` or `NotStarted`; the latter also when
+    /// leases are in force and there is no lease that has time left.
     Start {
         /// Which.
         monitor: MonitorKey,
@@ -128,6 +160,42 @@ pub enum ToGuardian {
     Kill {
         /// Which.
         monitor: MonitorKey,
+        /// True if nothing that is not on the disk yet may reach it any more: file systems that the monitor mounted are
+        /// shut down first, as by a power cut.
+        #[serde(default)]
+        fence: bool,
+    },
+    /// Begins a session, once nothing of a group lives: else `Refused`. Said again of the session that is held, and with
+    /// the same terms, it changes nothing.
+    Session {
+        /// Which.
+        #[serde(with = "word")]
+        session: u128,
+        /// D in milliseconds: no deadline farther ahead than this is accepted, neither by guardian nor by guards.
+        longest: u64,
+        /// W in milliseconds: the watchdog's timeout.
+        watchdog: u64,
+    },
+    /// The session's lease was renewed. A deadline that is not later than the one held changes nothing; one too far ahead,
+    /// of another session, or of one that is over, is `Refused`.
+    Lease {
+        /// Which.
+        #[serde(with = "word")]
+        session: u128,
+        /// Until when work may go on, in nanoseconds of `CLOCK_BOOTTIME`.
+        deadline: u64,
+    },
+    /// The session is over, at once: everything of groups is killed, file systems shut down first. Answered by a `Died` for
+    /// each monitor, and `Empty`.
+    Fence {
+        /// Which.
+        #[serde(with = "word")]
+        session: u128,
+    },
+    /// A text for the node that comes after this one; it is in that one's `Hello`. The last one counts.
+    Keep {
+        /// At most [`LONGEST_BLOB`] bytes, without control characters but line ends and tabs; else `Refused`.
+        blob: String,
     },
     /// Everything is offline and written: kill what is left, end the node, exit.
     Exit,
@@ -145,6 +213,26 @@ pub enum FromGuardian {
         containment: Containment,
         /// How often the node was started before in this guardian's life.
         restarts: u32,
+        /// The session that an earlier node began, if one did.
+        #[serde(default)]
+        session: Option<HeldSession>,
+        /// What an earlier node gave to `Keep`.
+        #[serde(default)]
+        blob: Option<String>,
+        /// The watchdog, in words for people; `None` before a session began.
+        #[serde(default)]
+        watchdog: Option<String>,
+    },
+    /// A `Session`, `Lease`, `Fence` or `Keep` was not accepted, and nothing changed.
+    Refused {
+        /// What and why, and what would be accepted.
+        error: String,
+    },
+    /// Nothing of any group lives on this machine, verified, and the session is over: another may begin.
+    Empty {
+        /// The session that is over.
+        #[serde(with = "word")]
+        session: u128,
     },
     /// A monitor runs; the socket to it comes along.
     Started {
@@ -175,4 +263,35 @@ pub enum FromGuardian {
         /// Why, for the event history.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_written_as_words_and_old_messages_are_read() {
+        let lease = ToGuardian::Lease { session: u128::MAX, deadline: u64::MAX };
+        let text = serde_json::to_string(&lease).unwrap();
+        assert!(text.contains("\"340282366920938463463374607431768211455\""), "{text}");
+        assert_eq!(serde_json::from_str::<ToGuardian>(&text).unwrap(), lease);
+        let kill: ToGuardian = serde_json::from_str(r#"{"message": "kill", "monitor": "check"}"#).unwrap();
+        assert_eq!(kill, ToGuardian::Kill { monitor: MonitorKey::Check, fence: false });
+        let wrong = r#"{"message": "lease", "session": "-1", "deadline": 1}"#;
+        assert!(serde_json::from_str::<ToGuardian>(wrong).is_err());
+    }
+
+    /// A text that arrives in one message leaves in one, whatever is in it.
+    #[test]
+    fn the_longest_text_fits_into_a_hello() {
+        let hello = FromGuardian::Hello {
+            version: u32::MAX,
+            containment: Containment::UserNamespace,
+            restarts: u32::MAX,
+            session: Some(HeldSession { session: u128::MAX, deadline: Some(u64::MAX), over: true }),
+            blob: Some("\"".repeat(LONGEST_BLOB)),
+            watchdog: Some("w".repeat(1_000)),
+        };
+        assert!(serde_json::to_vec(&hello).unwrap().len() < crate::LONGEST_MESSAGE);
+    }
 }

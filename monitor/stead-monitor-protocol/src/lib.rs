@@ -20,7 +20,9 @@ pub use asking::{
     Answer, Answered, AskId, CommonFacts, GroupFacts, KeyChange, Named, NodeFacts, Question, ResourceFacts,
 };
 pub use board::{Board, CallRecord, Fault};
-pub use guardian::{Containment, Death, FromGuardian, MonitorKey, Slot, ToGuardian};
+pub use guardian::{
+    Containment, Death, FromGuardian, HeldSession, LONGEST_BLOB, MonitorKey, Slot, ToGuardian,
+};
 pub use link::{Buffer, LONGEST_MESSAGE, Link, LinkError};
 pub use monitor::{
     Cause, FromMonitor, InstanceId, InstanceReport, Library, LogLevel, OpId, Problem, Signal, Timing,
@@ -29,4 +31,4 @@ pub use monitor::{
 pub use wire::{Hex, Properties};
 
 /// The version of all messages here. Both sides say hello with theirs and part when they differ.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;

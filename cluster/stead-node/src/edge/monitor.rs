@@ -292,7 +292,7 @@ impl Monitors {
 
     /// Ends a monitor with everything in it.
     pub(crate) fn stop(&mut self, monitor: &MonitorId) {
-        self.tell_guardian(&ToGuardian::Kill { monitor: key_of(monitor) });
+        self.tell_guardian(&ToGuardian::Kill { monitor: key_of(monitor), fence: false });
     }
 
     /// Tells the guardian that everything is done.
@@ -441,7 +441,7 @@ impl Monitors {
         let waiting = self.pending.values().any(|(key, _)| *key == MonitorKey::Check);
         if !waiting && !self.checks_end && self.by_key.contains_key(&MonitorKey::Check) {
             self.checks_end = true;
-            self.tell_guardian(&ToGuardian::Kill { monitor: MonitorKey::Check });
+            self.tell_guardian(&ToGuardian::Kill { monitor: MonitorKey::Check, fence: false });
         }
     }
 
@@ -569,7 +569,7 @@ impl Monitors {
 
     fn guardian_said(&mut self, message: FromGuardian, mut fds: Vec<OwnedFd>) {
         match message {
-            FromGuardian::Hello { version, containment, restarts } => {
+            FromGuardian::Hello { version, containment, restarts, session: _, blob: _, watchdog: _ } => {
                 if version == VERSION {
                     // Numbers of an earlier life of the node must never be met again.
                     self.next_number = (u64::from(restarts) + 1) << 40;
@@ -595,6 +595,10 @@ impl Monitors {
                 self.report_lost(&monitor, Lost::NotStarted { text: error }, String::new());
             }
             FromGuardian::Died { monitor, death } => self.died(&monitor, death),
+            FromGuardian::Refused { error } => tracing::warn!(error, "the guardian refused"),
+            FromGuardian::Empty { session } => {
+                tracing::info!(session = %session, "nothing of the session is left");
+            }
             FromGuardian::Shutdown { reason } => self.events.push_back(MonitorEvent::Shutdown { reason }),
         }
     }
@@ -627,7 +631,7 @@ impl Monitors {
         if let Some(monitor) = self.by_key.get_mut(key) {
             monitor.broke = Some(why);
         }
-        self.tell_guardian(&ToGuardian::Kill { monitor: key.clone() });
+        self.tell_guardian(&ToGuardian::Kill { monitor: key.clone(), fence: false });
     }
 
     fn unwatch(&mut self, key: &MonitorKey) {

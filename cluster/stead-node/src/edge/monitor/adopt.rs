@@ -72,7 +72,7 @@ impl Monitors {
         self.events.append(&mut self.held);
         if self.by_key.contains_key(&MonitorKey::Check) {
             self.checks_end = true;
-            self.tell_guardian(&ToGuardian::Kill { monitor: MonitorKey::Check });
+            self.tell_guardian(&ToGuardian::Kill { monitor: MonitorKey::Check, fence: false });
         }
     }
 

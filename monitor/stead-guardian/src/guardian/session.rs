@@ -1,0 +1,109 @@
+//! Sessions and leases: what the node says of them, and what is done when one is over.
+
+use stead_monitor_protocol::{FromGuardian, LONGEST_BLOB, MonitorKey};
+use stead_types::Time;
+
+use super::Guardian;
+use crate::lease::Terms;
+use crate::now;
+
+impl Guardian {
+    /// True while anything of a group may live.
+    fn groups_live(&self) -> bool {
+        self.wardens.keys().any(|monitor| *monitor != MonitorKey::Check)
+    }
+
+    fn refuse(&mut self, error: String) {
+        eprintln!("stead guardian: refused: {error}");
+        self.node.send(FromGuardian::Refused { error }, None);
+    }
+
+    pub(super) fn begin_session(&mut self, terms: Terms) {
+        if let Err(why) = self.containment_suffices() {
+            return self.refuse(format!("session {}: {why}", terms.session));
+        }
+        let before = self.leases.held().map(|held| held.session);
+        match self.leases.begin(terms, !self.groups_live()) {
+            Err(error) => self.refuse(error),
+            Ok(()) if before == Some(terms.session) => {}
+            Ok(()) => {
+                self.told_empty = false;
+                eprintln!(
+                    "stead guardian: session {}: leases are in force, of {} ms",
+                    terms.session,
+                    terms.longest.as_millis()
+                );
+            }
+        }
+    }
+
+    /// A lease promises that the kernel ends everything in time, also when nothing of ours runs. Hunting cannot.
+    fn containment_suffices(&self) -> Result<(), &'static str> {
+        use stead_monitor_protocol::Containment::{PidNamespace, Subreaper, UserNamespace};
+        match self.containment {
+            PidNamespace | UserNamespace => Ok(()),
+            Subreaper => {
+                Err("one of several machines needs pid namespaces; run as root, or allow user namespaces")
+            }
+        }
+    }
+
+    pub(super) fn renew(&mut self, session: u128, deadline: u64) {
+        match self.leases.renew(session, Time::from_nanos(deadline), now()) {
+            Err(error) => self.refuse(error),
+            Ok(None) => {}
+            Ok(Some(deadline)) => {
+                for guard in self.wardens.values().filter_map(|hosted| hosted.guard.as_ref()) {
+                    guard.renew(deadline);
+                }
+            }
+        }
+    }
+
+    pub(super) fn fence(&mut self, session: u128) {
+        match self.leases.end(session) {
+            Err(error) => self.refuse(error),
+            Ok(true) => {
+                eprintln!("stead guardian: session {session} is ended; everything of groups is killed");
+                self.kill_groups();
+            }
+            Ok(false) => self.told_empty = false,
+        }
+    }
+
+    pub(super) fn keep(&mut self, blob: String) {
+        if blob.len() > LONGEST_BLOB {
+            return self.refuse(format!("a text to keep has {} bytes, more than {LONGEST_BLOB}", blob.len()));
+        }
+        if blob.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+            return self.refuse("a text to keep holds control characters".to_owned());
+        }
+        self.blob = Some(blob);
+    }
+
+    /// Ends what has to end because a lease runs out.
+    pub(super) fn lapse(&mut self) {
+        if self.leases.lapse(now()) {
+            eprintln!("stead guardian: the lease runs out; everything of groups is killed");
+            self.kill_groups();
+        }
+    }
+
+    /// Tells when everything of a session that is over is gone.
+    pub(super) fn tell_empty(&mut self) {
+        if let Some(session) = self.leases.over()
+            && !self.told_empty
+            && !self.groups_live()
+            && self.node.greeted()
+        {
+            self.told_empty = true;
+            self.node.send(FromGuardian::Empty { session }, None);
+        }
+    }
+
+    fn kill_groups(&mut self) {
+        for (_, hosted) in self.wardens.iter().filter(|(monitor, _)| **monitor != MonitorKey::Check) {
+            hosted.kill();
+        }
+    }
+}
