@@ -10,8 +10,18 @@ use crate::run::output;
 
 /// Which crates of the project a crate may depend on. Programs and contracts alternate along the flow.
 const EDGES: &[(&str, &[&str])] = &[
-    ("stead", &["stead-cli", "stead-node", "stead-guardian", "stead-monitor", "stead-clusres"]),
-    ("stead-cli", &["stead-api"]),
+    (
+        "stead",
+        &[
+            "stead-cli",
+            "stead-node",
+            "stead-membership",
+            "stead-guardian",
+            "stead-monitor",
+            "stead-clusres",
+        ],
+    ),
+    ("stead-cli", &["stead-api", "stead-membership"]),
     ("stead-api", &[]),
     (
         "stead-node",
@@ -24,6 +34,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "stead-store-embedded",
         ],
     ),
+    ("stead-membership", &["stead-store", "stead-store-etcd"]),
     ("stead-policy", &["stead-types"]),
     ("stead-lease", &["stead-types"]),
     ("stead-types", &[]),

@@ -58,6 +58,8 @@ pub(crate) enum Verb {
     Shutdown(Waiting),
     /// The node by itself, for a service manager
     Node(Node),
+    /// Several machines: create, join, invite, status, leave, members
+    Cluster(crate::cluster::args::Cluster),
     /// The configuration as it is stored
     Config,
     /// The OpenAPI document of the node's interface

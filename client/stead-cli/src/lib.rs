@@ -2,6 +2,7 @@
 
 mod args;
 mod client;
+mod cluster;
 mod config;
 mod doctor;
 mod edit;
@@ -92,6 +93,7 @@ fn carry_out(
         }
         Verb::Shutdown(waiting) => runtime.block_on(shutdown(&client, &waiting, json)),
         Verb::Node(args::Node { verb: NodeVerb::Run { machine } }) => node_run(&data, &machine),
+        Verb::Cluster(cluster::args::Cluster { verb }) => cluster::run(&data, verb, json),
         Verb::Config => runtime.block_on(async {
             show::json(&client.get::<Config>(routes::CONFIG).await?);
             Ok(Exit::Done)
@@ -128,9 +130,21 @@ fn man(command: Command, folder: Option<&Path>) -> Result<Exit, Trouble> {
 /// Becomes the guardian.
 fn node_run(data: &Path, machine: &args::Machine) -> Result<Exit, Trouble> {
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    // Looked at before anything runs: what is wrong with it is told here and not in a log.
+    let file = stead_membership::NodeFile::read(data)?;
+    let name = match (&machine.node_name, file.map(|file| file.node)) {
+        (Some(given), Some(written)) if *given != written => {
+            let text = format!(
+                "--node-name {given} refused: {} says that this node is {written:?}; leave --node-name out",
+                data.join(stead_membership::PATH).display()
+            );
+            return Err(Trouble { exit: Exit::Refused, text });
+        }
+        (given, written) => written.or_else(|| given.clone()),
+    };
     let mut guardian = std::process::Command::new(program);
     guardian.arg("guardian").arg("--data").arg(data).args(machine.arguments());
-    if let Some(name) = &machine.node_name {
+    if let Some(name) = &name {
         guardian.args(["--node-name", name]);
     }
     Err(failed(&guardian.exec()))

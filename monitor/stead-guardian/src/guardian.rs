@@ -26,6 +26,7 @@ use crate::guard::{self, Duty};
 use crate::hosted::{Hosted, nothing_known};
 use crate::lease::{Leases, Terms};
 use crate::limits::Limits;
+use crate::member::Member;
 use crate::node::Node;
 use crate::now;
 
@@ -145,6 +146,7 @@ struct Guardian {
     limits: Limits,
     cgroups: Cgroups,
     node: Node,
+    member: Member,
     wardens: BTreeMap<MonitorKey, Hosted>,
     leases: Leases,
     /// The node was told that nothing of the session that is over is left.
@@ -179,6 +181,7 @@ impl Guardian {
         eprintln!("stead guardian: {}", cgroups.describe(&args.limits));
         Ok(Guardian {
             node: Node::new(&data, args.name, now()),
+            member: Member::new(&data, now()),
             data,
             lock,
             containment,
@@ -202,6 +205,7 @@ impl Guardian {
             if self.exiting {
                 return Ok(self.exit(ExitCode::SUCCESS));
             }
+            self.member.start(now());
             if self.node.start_at.is_some_and(|at| at <= now())
                 && let Err(error) = self.node.start(now(), &self.lock)
             {
@@ -233,6 +237,7 @@ impl Guardian {
             self.bury();
             self.tell_empty();
             self.check_node();
+            self.member.check(now());
         }
     }
 
@@ -251,9 +256,10 @@ impl Guardian {
             fds.push(PollFd::from_borrowed_fd(link, flags));
             fds.push(PollFd::new(pidfd, PollFlags::IN));
         }
+        fds.extend(self.member.fd().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         fds.extend(self.wardens.values().map(|warden| PollFd::new(warden.end(), PollFlags::IN)));
         let shutdown = self.shutdown.as_ref().map(|(_, until)| *until);
-        let deadlines = [self.node.start_at, shutdown, self.leases.next()];
+        let deadlines = [self.node.start_at, self.member.start_at, shutdown, self.leases.next()];
         let timeout = deadlines.into_iter().flatten().min().map(|at| at.since(now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
@@ -443,7 +449,7 @@ impl Guardian {
             if self.containment == Containment::Subreaper {
                 // What a killed warden left behind is ours now.
                 let spared: Vec<Pid> =
-                    self.wardens.values().map(|warden| warden.pid).chain(self.node.pid()).collect();
+                    self.wardens.values().map(|warden| warden.pid).chain(self.node.pid()).chain(self.member.pid()).collect();
                 contain::hunt(&spared);
             }
             warden.groups.remove();
@@ -479,6 +485,8 @@ impl Guardian {
         }
         self.node.kill();
         self.node.ended(now());
+        // After the node, which may still have had something to store.
+        self.member.end();
         contain::hunt(&[]);
         let _ = fs::remove_file(self.data.join("node.sock"));
         code

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! guardian ─┬─ node
+//!           ├─ member (the managed member of etcd, where this machine is a node of a cluster that has one)
 //!           └─ (guard) ─── warden (one a Resource Monitor, pid 1 of a pid namespace) ─── monitor ─── what resources start
 //! ```
 //!
@@ -25,6 +26,7 @@ mod guardian;
 mod hosted;
 mod lease;
 mod limits;
+mod member;
 mod node;
 mod output;
 mod sys;

@@ -33,6 +33,7 @@
 //! changes, [`MOST_GUARDS`] guards and [`MOST_BYTES`] bytes, as etcd does unless it is told otherwise; more is refused,
 //! since it cannot be divided without being two transactions.
 
+mod admin;
 mod database;
 mod failure;
 mod floor;
@@ -52,6 +53,7 @@ use stead_store::{Entry, Outcome, Revision, Store, StoreError, Transaction, Watc
 
 use crate::database::Database;
 use crate::runtime::Runtime;
+pub use admin::{Admin, EtcdMember, Health};
 pub use meta::Opened;
 pub use options::{Login, Options, Start, Tls};
 

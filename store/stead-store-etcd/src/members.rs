@@ -169,7 +169,7 @@ impl Members {
         Ok(members)
     }
 
-    fn member(&self, url: &str, configured: bool) -> Result<Member, StoreError> {
+    pub(crate) fn member(&self, url: &str, configured: bool) -> Result<Member, StoreError> {
         let failed = |error: &dyn std::error::Error| {
             let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
             StoreError::Io(format!(

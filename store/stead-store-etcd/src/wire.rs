@@ -214,6 +214,13 @@ pub(crate) struct AskMembers {}
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct MemberInfo {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    /// Empty until the member has been started once.
+    #[prost(string, tag = "2")]
+    pub(crate) name: String,
+    #[prost(string, repeated, tag = "3")]
+    pub(crate) peer_urls: Vec<String>,
     #[prost(string, repeated, tag = "4")]
     pub(crate) client_urls: Vec<String>,
     #[prost(bool, tag = "5")]
@@ -235,4 +242,49 @@ pub(crate) struct AskStatus {}
 pub(crate) struct MemberStatus {
     #[prost(string, tag = "2")]
     pub(crate) version: String,
+    #[prost(int64, tag = "3")]
+    pub(crate) size: i64,
+    /// The id of the leader; 0 if the member knows of none.
+    #[prost(uint64, tag = "4")]
+    pub(crate) leader: u64,
+    #[prost(string, repeated, tag = "8")]
+    pub(crate) errors: Vec<String>,
+    #[prost(int64, tag = "9")]
+    pub(crate) used: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct AddMember {
+    #[prost(string, repeated, tag = "1")]
+    pub(crate) peer_urls: Vec<String>,
+    #[prost(bool, tag = "2")]
+    pub(crate) learner: bool,
+}
+
+/// Removes a member, or makes a learner a voter.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct MemberId {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+}
+
+/// Asks for the alarms of all members: the action 0 and the member 0 are not sent.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct AskAlarms {}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Alarm {
+    #[prost(uint64, tag = "1")]
+    pub(crate) member: u64,
+    /// 1: no space; 2: corrupt.
+    #[prost(int32, tag = "2")]
+    pub(crate) kind: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Alarms {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) header: Option<Header>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) alarms: Vec<Alarm>,
 }

@@ -1,0 +1,345 @@
+//! `stead cluster`: making one, joining it, looking at it, leaving it.
+
+pub(crate) mod args;
+
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use stead_membership as membership;
+use stead_membership::{ClusterName, ClusterStatus, CreateOrder, Etcd, Invitation, InviteOrder, JoinOrder};
+
+use crate::client::Trouble;
+use crate::exit::Exit;
+use crate::show;
+use args::{ClusterVerb, Create, Invite, Join, MembersVerb, Place, Reach};
+
+impl From<membership::Trouble> for Trouble {
+    fn from(trouble: membership::Trouble) -> Self {
+        match trouble {
+            membership::Trouble::Refused(text) => Trouble { exit: Exit::Refused, text },
+            membership::Trouble::BadFile(text) => Trouble { exit: Exit::BadConfig, text },
+            membership::Trouble::Failed(text) => Trouble { exit: Exit::Failed, text },
+        }
+    }
+}
+
+fn usage(text: &str) -> Trouble {
+    Trouble { exit: Exit::Usage, text: text.to_owned() }
+}
+
+/// Carries out a verb. Nothing here speaks to a node: the commands work while none runs.
+pub(crate) fn run(data: &Path, verb: ClusterVerb, json: bool) -> Result<Exit, Trouble> {
+    let data = absolute(data)?;
+    match verb {
+        ClusterVerb::Create(given) => create(&data, given, json),
+        ClusterVerb::Join(given) => join(&data, given, json),
+        ClusterVerb::Invite(given) => invite(&data, &given, json),
+        ClusterVerb::Status => status(&data, json),
+        ClusterVerb::Leave => {
+            let file = membership::leave(&data)?;
+            if json {
+                show::json(&json!({ "left": file.cluster.name, "node": file.node }));
+            } else {
+                show::out(&format!("node {} has left cluster {}", file.node, file.cluster.name));
+            }
+            Ok(Exit::Done)
+        }
+        ClusterVerb::Members(args::Members { verb: MembersVerb::Remove { node } }) => {
+            membership::remove_member(&data, &node)?;
+            if json {
+                show::json(&json!({ "removed": node }));
+            } else {
+                show::out(&format!("node {node} was removed; if its machine comes back, keep its node stopped and delete its data folder"));
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Trouble> {
+    std::path::absolute(path).map_err(|error| Trouble {
+        exit: Exit::Failed,
+        text: format!("{}: {error}", path.display()),
+    })
+}
+
+fn etcd(reach: Reach) -> Result<Etcd, Trouble> {
+    // A path is meant from where the command was typed; the file outlives that.
+    let path = |path: Option<PathBuf>| path.as_deref().map(absolute).transpose();
+    Ok(Etcd {
+        endpoints: reach.etcd,
+        ca: path(reach.ca)?,
+        certificate: path(reach.cert)?,
+        key: path(reach.key)?,
+        user: reach.user,
+        password_file: path(reach.password_file)?,
+    })
+}
+
+/// What the guardian has to be told in the next step.
+fn start_line(data: &Path) -> String {
+    format!("stead node run --data {}", shown(data))
+}
+
+/// A path as a shell wants it.
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        show::say(&format!("note: {warning}"));
+    }
+}
+
+fn create(data: &Path, given: Create, json: bool) -> Result<Exit, Trouble> {
+    let Place { address, client_port, peer_port } = given.place;
+    if given.reach.etcd.is_empty() && !given.managed_etcd {
+        return Err(usage(
+            "name the members of an etcd with --etcd URL, or let stead run one with --managed-etcd --address IP",
+        ));
+    }
+    let dry_run = given.local.dry_run;
+    let order = CreateOrder {
+        cluster: given.name,
+        node: given.node,
+        etcd: etcd(given.reach)?,
+        managed: address.filter(|_| given.managed_etcd).map(|address| (address, (client_port, peer_port))),
+        binary: given.local.etcd_binary.as_deref().map(absolute).transpose()?,
+        insecure: given.insecure,
+        timers: given.profile.times(),
+        watchdog: given.local.watchdog,
+        dry_run,
+    };
+    let created = membership::create(data, &order)?;
+    let (cluster, file) = (&created.cluster, &created.file);
+    let endpoints = file.etcd.endpoints.join(",");
+    let join = match order.managed {
+        Some(_) => format!("stead cluster invite NODE --address IP --data {}", shown(data)),
+        None => format!(
+            "stead cluster join {} --node NODE --etcd {endpoints} --cluster-id {}{}",
+            cluster.name,
+            cluster.id,
+            trust(&order.etcd)
+        ),
+    };
+    if json {
+        show::json(&json!({
+            "cluster": cluster.name,
+            "id": cluster.id,
+            "node": file.node,
+            "endpoints": file.etcd.endpoints,
+            "timers": file.timers(),
+            "created": !dry_run,
+            "join": join,
+            "warnings": created.warnings,
+        }));
+        return Ok(Exit::Done);
+    }
+    warn(&created.warnings);
+    if dry_run {
+        show::out(&format!("cluster {} could be created with node {}; nothing was changed", cluster.name, file.node));
+        return Ok(Exit::Done);
+    }
+    show::out(&format!("cluster {} was created; its id is {}", cluster.name, cluster.id));
+    show::out(&format!("times: {}", file.timers()));
+    show::out(&format!("\nstart its first node:\n  {}", start_line(data)));
+    match order.managed {
+        Some(_) => show::out(&format!(
+            "\nwhen it runs, invite each further node, here:\n  {join}\nThree nodes survive the loss of one; two do not."
+        )),
+        None => show::out(&format!("\non each further node:\n  {join}")),
+    };
+    Ok(Exit::Done)
+}
+
+/// The options of trust, as they are typed on another node, where the files must be as well.
+fn trust(etcd: &Etcd) -> String {
+    let option = |name: &str, path: &Option<PathBuf>| {
+        path.as_deref().map_or_else(String::new, |path| format!(" --{name} {}", shown(path)))
+    };
+    let user = etcd.user.as_ref().map_or_else(String::new, |user| format!(" --user {user}"));
+    [
+        option("ca", &etcd.ca),
+        option("cert", &etcd.certificate),
+        option("key", &etcd.key),
+        user,
+        option("password-file", &etcd.password_file),
+    ]
+    .concat()
+}
+
+fn read_invitation(path: &Path) -> Result<Invitation, Trouble> {
+    let mut text = String::new();
+    let wrong = |error: std::io::Error| Trouble {
+        exit: Exit::Failed,
+        text: format!("invitation {}: {error}", path.display()),
+    };
+    let limit = 1 << 20;
+    if path == Path::new("-") {
+        std::io::stdin().take(limit).read_to_string(&mut text).map_err(wrong)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(wrong)?;
+        file.take(limit).read_to_string(&mut text).map_err(wrong)?;
+    }
+    Ok(Invitation::read(&text)?)
+}
+
+fn join(data: &Path, given: Join, json: bool) -> Result<Exit, Trouble> {
+    let dry_run = given.local.dry_run;
+    let binary = given.local.etcd_binary.as_deref().map(absolute).transpose()?;
+    let watchdog = given.local.watchdog;
+    let joined = match (given.invitation, given.name, given.node, given.cluster_id) {
+        (Some(path), ..) => {
+            let invitation = read_invitation(&path)?;
+            membership::join_by_invitation(data, &invitation, (binary, watchdog), dry_run)?
+        }
+        (None, Some(name), Some(node), Some(id)) => {
+            if given.reach.etcd.is_empty() {
+                return Err(usage("name the members of etcd with --etcd URL"));
+            }
+            let order = JoinOrder {
+                cluster: ClusterName { name, id },
+                node,
+                etcd: etcd(given.reach)?,
+                timers: given.profile.map(membership::Profile::times),
+                watchdog,
+                dry_run,
+            };
+            membership::join(data, &order)?
+        }
+        (None, ..) => return Err(usage("name the cluster, --node and --cluster-id, or an --invitation")),
+    };
+    let file = &joined.file;
+    if json {
+        show::json(&json!({
+            "cluster": file.cluster.name,
+            "id": file.cluster.id,
+            "node": file.node,
+            "endpoints": file.etcd.endpoints,
+            "joined": !dry_run,
+            "warnings": joined.warnings,
+        }));
+        return Ok(Exit::Done);
+    }
+    warn(&joined.warnings);
+    if dry_run {
+        show::out(&format!(
+            "node {} could join cluster {}; nothing was changed",
+            file.node, file.cluster.name
+        ));
+        return Ok(Exit::Done);
+    }
+    show::out(&format!("node {} belongs to cluster {} now", file.node, file.cluster.name));
+    show::out(&format!("\nstart it:\n  {}", start_line(data)));
+    if file.member.is_some() {
+        show::out(
+            "\nits member of etcd votes as soon as it runs and has caught up; `stead cluster status` shows that",
+        );
+    }
+    Ok(Exit::Done)
+}
+
+fn invite(data: &Path, given: &Invite, json: bool) -> Result<Exit, Trouble> {
+    let Some(address) = given.place.address else {
+        return Err(usage("--address IP is missing: the address of the new node's machine"));
+    };
+    let ports = (given.place.client_port, given.place.peer_port);
+    let order = InviteOrder { node: given.node.clone(), address, ports };
+    let invited = membership::invite(data, &order)?;
+    let text = invited.invitation.text()?;
+    if let Some(out) = &given.out {
+        let wrong =
+            |error: std::io::Error| Trouble { exit: Exit::Failed, text: format!("{}: {error}", out.display()) };
+        let mut file = std::fs::File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(out)
+            .map_err(wrong)?;
+        writeln!(file, "{text}").map_err(wrong)?;
+    }
+    if json {
+        let shown = given.out.is_none().then_some(&text);
+        show::json(&json!({ "node": given.node, "invitation": shown, "seconds": invited.lasts }));
+        return Ok(Exit::Done);
+    }
+    let minutes = invited.lasts / 60;
+    show::say(&format!(
+        "an invitation for node {}, good once and for {minutes} minutes; who has it can be that node, so keep it secret",
+        given.node
+    ));
+    match &given.out {
+        Some(out) => show::say(&format!("copy {} to that machine, and there:", out.display())),
+        None => {
+            show::out(&text);
+            show::say("on that machine, with the line above as standard input:")
+        }
+    };
+    show::say("  stead cluster join --invitation - --data DIR");
+    Ok(Exit::Done)
+}
+
+fn status(data: &Path, json: bool) -> Result<Exit, Trouble> {
+    let status = membership::status(data)?;
+    let exit = if status.works() { Exit::Done } else { Exit::Failed };
+    if json {
+        show::json(&status);
+        return Ok(exit);
+    }
+    tell(&status);
+    Ok(exit)
+}
+
+fn mib(bytes: Option<u64>) -> String {
+    bytes.map_or_else(String::new, |bytes| format!("{:.1} MiB", bytes as f64 / 1_048_576.0))
+}
+
+fn tell(status: &ClusterStatus) {
+    let ClusterStatus { cluster, id, node, timers, voters, answering, may_lose, .. } = status;
+    show::out(&format!("cluster {cluster}, id {id}; this is node {node}"));
+    show::out(&format!("times: {timers}"));
+    let more = match (status.works(), may_lose) {
+        (false, _) => "NO MAJORITY: nothing can be changed, and every node ends what it runs at its deadline".to_owned(),
+        (true, 0) => "no further one may be lost".to_owned(),
+        (true, 1) => "one more may be lost".to_owned(),
+        (true, many) => format!("{many} more may be lost"),
+    };
+    show::out(&format!("etcd: {answering} of {voters} voting members answer; {more}\n"));
+    let rows = status.nodes.iter().map(|(name, session)| vec![name.clone(), session.clone()]).collect();
+    show::out(&show::list(&["NODE", "SESSION"], rows));
+    let rows = status
+        .members
+        .iter()
+        .map(|member| {
+            let name = if member.name.is_empty() { "(never started)" } else { &member.name };
+            vec![
+                name.to_owned(),
+                member.state.clone(),
+                member.client_urls.join(" "),
+                member.version.clone().unwrap_or_default(),
+                mib(member.size),
+                mib(member.used),
+                member.alarms.join("; "),
+            ]
+        })
+        .collect();
+    show::out("");
+    show::out(&show::list(&["MEMBER", "STATE", "ADDRESS", "VERSION", "SIZE", "IN USE", "ALARMS"], rows));
+    warn(&status.warnings);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_printed_as_a_shell_wants_them() {
+        assert_eq!(shown(Path::new("/var/lib/stead")), "/var/lib/stead");
+        assert_eq!(shown(Path::new("/my dir/o'x")), r"'/my dir/o'\''x'");
+    }
+}

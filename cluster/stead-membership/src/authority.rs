@@ -1,0 +1,160 @@
+//! The certificate authority of a cluster whose etcd is managed, and what it signs.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::error::{Trouble, failed};
+use crate::secret;
+
+/// Where things are, below the data folder.
+pub(crate) const FOLDER: &str = "tls";
+pub(crate) const CA: &str = "tls/ca.pem";
+pub(crate) const CA_KEY: &str = "tls/ca.key";
+pub(crate) const CERTIFICATE: &str = "tls/node.crt";
+pub(crate) const KEY: &str = "tls/node.key";
+
+/// Clocks of nodes may differ so much.
+const SKEW: Duration = Duration::hours(1);
+
+/// Certificates of nodes and of the authority are good for so long.
+const YEARS: Duration = Duration::days(3_650);
+
+/// A certificate and its key, in PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The certificate.
+    pub certificate: String,
+    /// The key, which is never printed.
+    pub key: String,
+}
+
+/// Who signs the certificates of a cluster.
+pub struct Authority {
+    /// Its certificate and its key.
+    pub pair: Pair,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+fn wrong(error: &rcgen::Error) -> Trouble {
+    failed(format!("certificates: {error}"))
+}
+
+fn params(common: &str, lasts: Duration) -> Result<CertificateParams, Trouble> {
+    let mut params = CertificateParams::new(Vec::new()).map_err(|error| wrong(&error))?;
+    params.distinguished_name.push(DnType::OrganizationName, "stead");
+    params.distinguished_name.push(DnType::CommonName, common);
+    let now = OffsetDateTime::now_utc();
+    params.not_before = now - SKEW;
+    params.not_after = now + lasts;
+    Ok(params)
+}
+
+/// What the authority of a cluster says of itself; its name is how what it signed refers to it.
+fn own_params(cluster: &str) -> Result<CertificateParams, Trouble> {
+    let mut params = params(&format!("stead cluster {cluster}"), YEARS)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
+impl Authority {
+    /// A new one for a cluster.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn new(cluster: &str) -> Result<Self, Trouble> {
+        let key = KeyPair::generate().map_err(|error| wrong(&error))?;
+        let params = own_params(cluster)?;
+        let certificate = params.self_signed(&key).map_err(|error| wrong(&error))?.pem();
+        let pair = Pair { certificate, key: key.serialize_pem() };
+        Ok(Authority { pair, issuer: Issuer::new(params, key) })
+    }
+
+    /// The one of a cluster that is kept in a data folder.
+    ///
+    /// # Errors
+    /// When it is not there, or others may read its key.
+    pub fn read(data: &Path, cluster: &str) -> Result<Self, Trouble> {
+        let path = data.join(CA);
+        let certificate = std::fs::read_to_string(&path)
+            .map_err(|error| Trouble::BadFile(format!("{}: {error}", path.display())))?;
+        let path = data.join(CA_KEY);
+        let key = secret::read("key of the cluster's authority", &path)?;
+        let bad = |error: &dyn std::fmt::Display| {
+            Trouble::BadFile(format!("{}: {error}; copy it from another node", path.display()))
+        };
+        let key = String::from_utf8(key).map_err(|error| bad(&error))?;
+        let pair = KeyPair::from_pem(&key).map_err(|error| bad(&error))?;
+        Ok(Authority { pair: Pair { certificate, key }, issuer: Issuer::new(own_params(cluster)?, pair) })
+    }
+
+    /// A certificate of a node at an address, for its etcd member and for itself.
+    ///
+    /// # Errors
+    /// When the name cannot be in a certificate.
+    pub fn node(&self, node: &str, address: IpAddr) -> Result<Pair, Trouble> {
+        let mut params = params(node, YEARS)?;
+        let name = node.to_owned().try_into().map_err(|error| wrong(&error))?;
+        params.subject_alt_names = vec![SanType::DnsName(name), SanType::IpAddress(address)];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
+    }
+
+    /// A certificate of a client that goes soon. It names no host, so no member takes it for one.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn guest(&self, name: &str, lasts: std::time::Duration) -> Result<Pair, Trouble> {
+        let lasts = Duration::try_from(lasts).map_err(|error| failed(error.to_string()))?;
+        let mut params = params(name, lasts)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Result<Pair, Trouble> {
+        let key = KeyPair::generate().map_err(|error| wrong(&error))?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(|error| wrong(&error))?;
+        Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+}
+
+/// Puts what a node needs into its data folder.
+pub(crate) fn write(data: &Path, authority: &Pair, node: &Pair) -> Result<(), Trouble> {
+    secret::folder(&data.join(FOLDER))?;
+    for (path, content) in [
+        (CA, &authority.certificate),
+        (CA_KEY, &authority.key),
+        (CERTIFICATE, &node.certificate),
+        (KEY, &node.key),
+    ] {
+        secret::write(&data.join(path), content.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_the_same_after_it_was_written_and_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new("prod").unwrap();
+        let node = authority.node("n1", "10.0.0.1".parse().unwrap()).unwrap();
+        write(folder.path(), &authority.pair, &node).unwrap();
+        let again = Authority::read(folder.path(), "prod").unwrap();
+        assert!(again.pair == authority.pair);
+        let guest = again.guest("join n2", std::time::Duration::from_secs(900)).unwrap();
+        assert!(guest.certificate.starts_with("-----BEGIN CERTIFICATE-----"));
+        assert_ne!(guest.key, again.node("n2", "::1".parse().unwrap()).unwrap().key);
+        std::fs::remove_file(folder.path().join(CA_KEY)).unwrap();
+        assert!(Authority::read(folder.path(), "prod").is_err());
+    }
+}
