@@ -12,14 +12,7 @@ use crate::run::output;
 const EDGES: &[(&str, &[&str])] = &[
     (
         "stead",
-        &[
-            "stead-cli",
-            "stead-node",
-            "stead-membership",
-            "stead-guardian",
-            "stead-monitor",
-            "stead-clusres",
-        ],
+        &["stead-cli", "stead-node", "stead-membership", "stead-guardian", "stead-monitor", "stead-clusres"],
     ),
     ("stead-cli", &["stead-api", "stead-membership"]),
     ("stead-api", &[]),
@@ -32,6 +25,9 @@ const EDGES: &[(&str, &[&str])] = &[
             "stead-monitor-protocol",
             "stead-store",
             "stead-store-embedded",
+            "stead-lease",
+            "stead-membership",
+            "stead-store-etcd",
         ],
     ),
     ("stead-membership", &["stead-store", "stead-store-etcd"]),

@@ -51,7 +51,9 @@ pub(crate) fn run(data: &Path, verb: ClusterVerb, json: bool) -> Result<Exit, Tr
             if json {
                 show::json(&json!({ "removed": node }));
             } else {
-                show::out(&format!("node {node} was removed; if its machine comes back, keep its node stopped and delete its data folder"));
+                show::out(&format!(
+                    "node {node} was removed; if its machine comes back, keep its node stopped and delete its data folder"
+                ));
             }
             Ok(Exit::Done)
         }
@@ -59,10 +61,8 @@ pub(crate) fn run(data: &Path, verb: ClusterVerb, json: bool) -> Result<Exit, Tr
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Trouble> {
-    std::path::absolute(path).map_err(|error| Trouble {
-        exit: Exit::Failed,
-        text: format!("{}: {error}", path.display()),
-    })
+    std::path::absolute(path)
+        .map_err(|error| Trouble { exit: Exit::Failed, text: format!("{}: {error}", path.display()) })
 }
 
 fn etcd(reach: Reach) -> Result<Etcd, Trouble> {
@@ -142,7 +142,10 @@ fn create(data: &Path, given: Create, json: bool) -> Result<Exit, Trouble> {
     }
     warn(&created.warnings);
     if dry_run {
-        show::out(&format!("cluster {} could be created with node {}; nothing was changed", cluster.name, file.node));
+        show::out(&format!(
+            "cluster {} could be created with node {}; nothing was changed",
+            cluster.name, file.node
+        ));
         return Ok(Exit::Done);
     }
     show::out(&format!("cluster {} was created; its id is {}", cluster.name, cluster.id));
@@ -253,14 +256,12 @@ fn invite(data: &Path, given: &Invite, json: bool) -> Result<Exit, Trouble> {
     let invited = membership::invite(data, &order)?;
     let text = invited.invitation.text()?;
     if let Some(out) = &given.out {
-        let wrong =
-            |error: std::io::Error| Trouble { exit: Exit::Failed, text: format!("{}: {error}", out.display()) };
-        let mut file = std::fs::File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(out)
-            .map_err(wrong)?;
+        let wrong = |error: std::io::Error| Trouble {
+            exit: Exit::Failed,
+            text: format!("{}: {error}", out.display()),
+        };
+        let mut file =
+            std::fs::File::options().write(true).create_new(true).mode(0o600).open(out).map_err(wrong)?;
         writeln!(file, "{text}").map_err(wrong)?;
     }
     if json {
@@ -304,7 +305,9 @@ fn tell(status: &ClusterStatus) {
     show::out(&format!("cluster {cluster}, id {id}; this is node {node}"));
     show::out(&format!("times: {timers}"));
     let more = match (status.works(), may_lose) {
-        (false, _) => "NO MAJORITY: nothing can be changed, and every node ends what it runs at its deadline".to_owned(),
+        (false, _) => {
+            "NO MAJORITY: nothing can be changed, and every node ends what it runs at its deadline".to_owned()
+        }
         (true, 0) => "no further one may be lost".to_owned(),
         (true, 1) => "one more may be lost".to_owned(),
         (true, many) => format!("{many} more may be lost"),

@@ -69,10 +69,7 @@ pub(crate) fn check_folder_is_idle(data: &Path) -> Result<(), Trouble> {
     if let Ok(lock) = fs::File::open(&lock)
         && rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockShared).is_err()
     {
-        return Err(refused(format!(
-            "a node runs on {}; `stead shutdown` ends it",
-            data.display()
-        )));
+        return Err(refused(format!("a node runs on {}; `stead shutdown` ends it", data.display())));
     }
     Ok(())
 }
@@ -152,12 +149,8 @@ fn found(
             Err(_) => Err(error),
         }
     })?;
-    let identity = Identity {
-        schema: SCHEMA,
-        name: cluster.name.clone(),
-        id: cluster.id.clone(),
-        timers: order.timers,
-    };
+    let identity =
+        Identity { schema: SCHEMA, name: cluster.name.clone(), id: cluster.id.clone(), timers: order.timers };
     let member = MemberDoc::new(&order.node, etcd);
     let transaction = Transaction {
         guards: vec![Guard::Absent(META.to_owned())],

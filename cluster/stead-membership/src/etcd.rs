@@ -58,7 +58,9 @@ pub(crate) fn check_program(binary: Option<&Path>) -> Result<(), Trouble> {
     let ran = Command::new(&program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     match ran {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(refused(format!("{} --version ended with {status}; is it etcd?", program.display()))),
+        Ok(status) => {
+            Err(refused(format!("{} --version ended with {status}; is it etcd?", program.display())))
+        }
         Err(error) => Err(refused(format!(
             "the program {} cannot be run: {error}; install it (Debian: apt-get install etcd-server), or name it \
              with --etcd-binary",
@@ -97,7 +99,8 @@ pub(crate) fn command(file: &NodeFile, member: &Member, data: &Path) -> Command 
         Some(Profile::Patient) => ("300", "3000"),
     };
     command.args(["--heartbeat-interval", heartbeat, "--election-timeout", election]);
-    if let (Some(ca), Some(certificate), Some(key)) = (&file.etcd.ca, &file.etcd.certificate, &file.etcd.key) {
+    if let (Some(ca), Some(certificate), Some(key)) = (&file.etcd.ca, &file.etcd.certificate, &file.etcd.key)
+    {
         if member.client_url.starts_with("https://") {
             command.arg("--client-cert-auth").arg("--trusted-ca-file").arg(data.join(ca));
             command.arg("--cert-file").arg(data.join(certificate)).arg("--key-file").arg(data.join(key));
@@ -183,10 +186,15 @@ mod tests {
     #[test]
     fn addresses_that_others_cannot_use_are_refused() {
         let good = urls("10.0.0.1".parse().unwrap(), (2379, 2380), false).unwrap();
-        assert_eq!((good.client.as_str(), good.peer.as_str()), ("https://10.0.0.1:2379", "https://10.0.0.1:2380"));
+        assert_eq!(
+            (good.client.as_str(), good.peer.as_str()),
+            ("https://10.0.0.1:2379", "https://10.0.0.1:2380")
+        );
         let v6 = urls("fd00::1".parse().unwrap(), (1, 2), true).unwrap();
         assert_eq!(v6.client, "http://[fd00::1]:1");
-        for (address, ports) in [("0.0.0.0", (1, 2)), ("::", (1, 2)), ("224.0.0.1", (1, 2)), ("10.0.0.1", (1, 1))] {
+        for (address, ports) in
+            [("0.0.0.0", (1, 2)), ("::", (1, 2)), ("224.0.0.1", (1, 2)), ("10.0.0.1", (1, 1))]
+        {
             assert!(urls(address.parse().unwrap(), ports, false).is_err(), "{address}");
         }
     }

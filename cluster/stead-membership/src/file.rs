@@ -235,7 +235,9 @@ impl NodeFile {
     }
 
     fn check(&self) -> Result<(), Wrong> {
-        let named = |keys: &'static [&'static str], what, name: &str| check_name(what, name).map_err(|error| (keys, error.to_string()));
+        let named = |keys: &'static [&'static str], what, name: &str| {
+            check_name(what, name).map_err(|error| (keys, error.to_string()))
+        };
         named(&["node"], "node", &self.node)?;
         named(&["cluster", "name"], "cluster", &self.cluster.name)?;
         if self.cluster.id.is_empty() || !self.cluster.id.chars().all(|c| c.is_ascii_hexdigit()) {
@@ -330,7 +332,11 @@ impl Etcd {
                 self.certificate.is_some() == self.key.is_some(),
                 "certificate and key go together",
             ),
-            (&["etcd", "certificate"], self.certificate.is_none() || self.ca.is_some(), "certificate needs ca"),
+            (
+                &["etcd", "certificate"],
+                self.certificate.is_none() || self.ca.is_some(),
+                "certificate needs ca",
+            ),
             (
                 &["etcd", "user"],
                 self.user.is_some() == self.password_file.is_some(),
@@ -369,9 +375,13 @@ impl Etcd {
             (Some(user), Some(file)) => {
                 let path = data.join(file);
                 let bytes = secret::read("password file", &path)?;
-                let password = String::from_utf8(bytes)
-                    .map_err(|_| Trouble::BadFile(format!("password file {}: it is no text", path.display())))?;
-                Some(Login { user: user.clone(), password: password.trim_end_matches(['\r', '\n']).to_owned() })
+                let password = String::from_utf8(bytes).map_err(|_| {
+                    Trouble::BadFile(format!("password file {}: it is no text", path.display()))
+                })?;
+                Some(Login {
+                    user: user.clone(),
+                    password: password.trim_end_matches(['\r', '\n']).to_owned(),
+                })
             }
             (Some(_) | None, _) => None,
         };
@@ -437,7 +447,11 @@ initial_cluster = "n1=https://10.0.0.1:2380"
             ("key = \"tls/node.key\"\n", "", "node.toml:11:1: certificate and key go together"),
             ("\"fast\"", "\"quick\"", "node.toml:15:11: unknown variant `quick`"),
             ("profile = \"fast\"", "renewal_ms = 3000", "node.toml:14:2: deadline_ms = 4000 must be"),
-            ("client_url = \"https", "client_url = \"ftp", "node.toml:19:1: \"ftp://10.0.0.1:2379\" must begin"),
+            (
+                "client_url = \"https",
+                "client_url = \"ftp",
+                "node.toml:19:1: \"ftp://10.0.0.1:2379\" must begin",
+            ),
             ("data = \"etcd\"\n", "", "missing field `data`"),
         ] {
             let text = GOOD.replace(from, to);

@@ -104,8 +104,7 @@ pub(crate) fn seal(luggage: &Luggage) -> Result<(String, String), Trouble> {
         Ok(count) if count == secret.len() => {}
         Ok(_) | Err(_) => return Err(failed("random numbers of the system: none")),
     }
-    let mut bytes =
-        serde_json::to_vec(luggage).map_err(|error| failed(format!("invitation: {error}")))?;
+    let mut bytes = serde_json::to_vec(luggage).map_err(|error| failed(format!("invitation: {error}")))?;
     key(&secret)?
         .seal_in_place_append_tag(Nonce::assume_unique_for_key([0; NONCE_LEN]), Aad::empty(), &mut bytes)
         .map_err(|_| failed("invitation: it cannot be sealed"))?;
@@ -145,8 +144,13 @@ mod tests {
         let text = invitation().text().unwrap();
         let broken = format!(" {}\r\n {}\n", &text[..40], &text[40..]);
         assert!(Invitation::read(&broken).unwrap() == invitation());
-        for bad in ["", "stead-invitation-1.", "stead-invitation-1.AAAA", &text[..text.len() - 9], &"x".repeat(99_999)]
-        {
+        for bad in [
+            "",
+            "stead-invitation-1.",
+            "stead-invitation-1.AAAA",
+            &text[..text.len() - 9],
+            &"x".repeat(99_999),
+        ] {
             let told = Invitation::read(bad).err().unwrap().to_string();
             assert!(told.contains("no invitation"), "{told}");
         }
@@ -154,8 +158,7 @@ mod tests {
 
     #[test]
     fn only_the_key_of_the_invitation_opens_it() {
-        let luggage =
-            Luggage { client_url: "c".to_owned(), peer_url: "p".to_owned(), certificates: None };
+        let luggage = Luggage { client_url: "c".to_owned(), peer_url: "p".to_owned(), certificates: None };
         let (secret, sealed) = seal(&luggage).unwrap();
         assert_eq!(unseal(&secret, &sealed).unwrap().peer_url, "p");
         let (other, _) = seal(&luggage).unwrap();

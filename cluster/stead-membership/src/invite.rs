@@ -82,7 +82,10 @@ pub fn invite(data: &Path, order: &InviteOrder) -> Result<Invited, Trouble> {
     match store.commit(Transaction { guards: vec![guard], operations })? {
         Outcome::Committed(_) => {}
         Outcome::Conflict(_) => {
-            return Err(refused(format!("node {:?} was invited by somebody else at this moment", order.node)));
+            return Err(refused(format!(
+                "node {:?} was invited by somebody else at this moment",
+                order.node
+            )));
         }
     }
     let invitation = Invitation {

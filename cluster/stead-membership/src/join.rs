@@ -7,9 +7,7 @@ use stead_store_etcd::{Admin, EtcdMember, Options, Start};
 
 use crate::authority::{self, Pair};
 use crate::create::{Begun, check_folder};
-use crate::documents::{
-    self, Identity, META, MemberDoc, check_free, invitation_key, member_key, writer,
-};
+use crate::documents::{self, Identity, META, MemberDoc, check_free, invitation_key, member_key, writer};
 use crate::error::{Trouble, failed, refused};
 use crate::etcd;
 use crate::file::{ClusterName, Etcd, Member, NodeFile};
@@ -89,8 +87,7 @@ pub fn join(data: &Path, order: &JoinOrder) -> Result<Joined, Trouble> {
     let (identity, entry) = documents::identity(&store, &order.cluster.name, Some(&order.cluster.id))?;
     check_timers(&identity, order.timers.as_ref())?;
     check_free(&store, &order.cluster, &order.node)?;
-    let mut file =
-        NodeFile::new(&order.node, order.cluster.clone(), order.etcd.clone(), &identity.timers);
+    let mut file = NodeFile::new(&order.node, order.cluster.clone(), order.etcd.clone(), &identity.timers);
     file.watchdog.clone_from(&order.watchdog);
     if !order.dry_run {
         secret::folder(data)?;

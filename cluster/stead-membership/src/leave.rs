@@ -99,9 +99,8 @@ pub fn leave(data: &Path) -> Result<NodeFile, Trouble> {
 
 fn check_session(store: &dyn Store, node: &str) -> Result<(), Trouble> {
     let session = store.get(&format!("session/{node}"))?;
-    let alive = session.is_some_and(|entry| {
-        entry.value.get("state").and_then(serde_json::Value::as_str) == Some("alive")
-    });
+    let alive = session
+        .is_some_and(|entry| entry.value.get("state").and_then(serde_json::Value::as_str) == Some("alive"));
     match alive {
         true => Err(refused(format!(
             "the session of node {node:?} is alive: end the node in order (`stead shutdown`), or wait until the others \

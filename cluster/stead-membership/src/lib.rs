@@ -26,7 +26,7 @@ mod timers;
 
 pub use authority::{Authority, Pair};
 pub use create::{CreateOrder, Created, create};
-pub use documents::{Identity, MemberDoc, META, MEMBER};
+pub use documents::{Identity, MEMBER, META, MemberDoc};
 pub use error::Trouble;
 pub use file::{ClusterName, Etcd, Member, NodeFile, PATH};
 pub use invitation::Invitation;

@@ -217,7 +217,23 @@ impl Node {
         let number = self.next_settling;
         self.settling.insert(number, Settling { lines, left: groups.len(), failures: Vec::new() });
         for group in groups {
-            self.ask_settled(group, number);
+            if self.member.is_some() {
+                self.await_group(group, number);
+            } else {
+                self.ask_settled(group, number);
+            }
+        }
+    }
+
+    /// One group that an apply waits for is as wanted, or cannot become so.
+    pub(crate) fn settled_one(&mut self, number: u64, failure: Option<stead_api::Failure>) {
+        let Some(settling) = self.settling.get_mut(&number) else { return };
+        settling.left -= 1;
+        settling.failures.extend(failure);
+        if settling.left == 0
+            && let Some(settling) = self.settling.remove(&number)
+        {
+            settling.end();
         }
     }
 

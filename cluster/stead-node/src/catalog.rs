@@ -1,6 +1,6 @@
 //! What is stored, and how it maps to what the policy knows. Documents keep the fields this version does not know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use stead_api::{Config, GroupDoc, ResourceDoc, TypeDoc};
@@ -8,7 +8,7 @@ use stead_monitor_protocol::{KeyChange, Library, Properties};
 use stead_policy::{
     Change, ClusterConfig, GroupConfig, PersistentState, PlanProblem, PlanStep, ResourceConfig, TypeConfig,
 };
-use stead_store::{Entry, Operation};
+use stead_store::{Entry, Guard, Operation, Revision};
 use stead_types::{GroupName, PropertyMap, ResourceName, TypeDefaults, TypeName};
 
 use crate::common::{self, Numbers};
@@ -58,6 +58,10 @@ impl<T: Ord + Clone> Interned<T> {
 pub(crate) struct Catalog {
     builtin: Vec<TypeName>,
     documents: BTreeMap<String, Map<String, Value>>,
+    /// The revision that changed each document last.
+    revisions: BTreeMap<String, Revision>,
+    /// What other nodes changed, as it was before: until it is known that it can be read.
+    before: BTreeMap<String, Option<(Map<String, Value>, Revision)>>,
     properties: Interned<PropertyMap>,
     types: Interned<TypeBody>,
 }
@@ -100,6 +104,8 @@ impl Catalog {
         Catalog {
             builtin: builtin.into_iter().collect(),
             documents: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            before: BTreeMap::new(),
             properties: Interned::new(),
             types: Interned::new(),
         }
@@ -173,7 +179,7 @@ impl Catalog {
             let code = stead_types::Code::ERROR_INVALID_DATA;
             problems.push(PlanProblem { place: place.to_owned(), text, code });
         };
-        for Entry { key, value, .. } in entries {
+        for Entry { key, value, modified, .. } in entries {
             let Value::Object(document) = value else {
                 wrong(&key, "it is no JSON object".to_owned());
                 continue;
@@ -184,11 +190,17 @@ impl Catalog {
                 wrong(&key, format!("its schema is {schema}; this version reads up to {SCHEMA}"));
                 continue;
             }
+            self.revisions.insert(key.clone(), modified);
             self.documents.insert(key, document);
         }
         if !problems.is_empty() {
             return Err(Unreadable(problems));
         }
+        self.read()
+    }
+
+    /// The configuration that the documents are.
+    fn read(&mut self) -> Result<ClusterConfig, Unreadable> {
         let config = self.documented().map_err(|text| {
             let code = stead_types::Code::ERROR_INVALID_DATA;
             Unreadable(vec![PlanProblem { place: "cluster database".to_owned(), text, code }])
@@ -202,6 +214,82 @@ impl Catalog {
             read.types.insert(name.clone(), TypeConfig { name, defaults: TypeDefaults::default(), revision });
         }
         Ok(read)
+    }
+
+    /// Another node has written a document. True if that is news.
+    pub(crate) fn changed(&mut self, entry: Entry) -> bool {
+        let Entry { key, value, modified, .. } = entry;
+        if self.revisions.get(&key).is_some_and(|known| *known >= modified) {
+            return false;
+        }
+        self.remember(&key);
+        self.revisions.insert(key.clone(), modified);
+        // What is no object cannot be read either; nothing is said of it here.
+        let document = match value {
+            Value::Object(document) => document,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Map::new()
+            }
+        };
+        self.documents.insert(key, document);
+        true
+    }
+
+    /// Another node has deleted a document. True if that is news.
+    pub(crate) fn deleted(&mut self, key: &str) -> bool {
+        if !self.documents.contains_key(key) {
+            return false;
+        }
+        self.remember(key);
+        self.documents.remove(key);
+        self.revisions.remove(key);
+        true
+    }
+
+    fn remember(&mut self, key: &str) {
+        let known = self.documents.get(key).cloned().zip(self.revisions.get(key).copied());
+        self.before.entry(key.to_owned()).or_insert(known);
+    }
+
+    /// The configuration after other nodes have changed it.
+    ///
+    /// # Errors
+    /// What of it cannot be read; then what was good last counts on.
+    pub(crate) fn read_again(&mut self) -> Result<ClusterConfig, Unreadable> {
+        let mut problems = Vec::new();
+        for key in self.before.keys() {
+            let schema =
+                self.documents.get(key).map(|document| document.get("schema").and_then(Value::as_u64));
+            if let Some(schema) = schema
+                && schema.is_none_or(|schema| schema > SCHEMA)
+            {
+                let text = format!("it is no document of a schema up to {SCHEMA}");
+                let code = stead_types::Code::ERROR_INVALID_DATA;
+                problems.push(PlanProblem { place: key.clone(), text, code });
+            }
+        }
+        let read = if problems.is_empty() { self.read() } else { Err(Unreadable(problems)) };
+        let before = std::mem::take(&mut self.before);
+        if read.is_err() {
+            for (key, known) in before {
+                match known {
+                    Some((document, revision)) => {
+                        self.documents.insert(key.clone(), document);
+                        self.revisions.insert(key, revision);
+                    }
+                    None => {
+                        self.documents.remove(&key);
+                        self.revisions.remove(&key);
+                    }
+                }
+            }
+        }
+        read
+    }
+
+    /// The keys of everything that is stored.
+    pub(crate) fn keys_stored(&self) -> impl Iterator<Item = String> {
+        self.documents.keys().cloned()
     }
 
     /// Resources in maintenance mode.
@@ -373,15 +461,31 @@ impl Catalog {
         self.documents.contains_key(&key).then(|| self.put(key, fields))
     }
 
-    /// What was stored is so.
-    pub(crate) fn take(&mut self, operations: Vec<Operation>) {
+    /// What was stored under this revision is so.
+    pub(crate) fn take(&mut self, operations: Vec<Operation>, revision: Revision) {
         for operation in operations {
             match operation {
-                Operation::Put(key, Value::Object(document)) => drop(self.documents.insert(key, document)),
+                Operation::Put(key, Value::Object(document)) => {
+                    self.revisions.insert(key.clone(), revision);
+                    self.documents.insert(key, document);
+                }
                 Operation::Put(..) => {}
-                Operation::Delete(key) => drop(self.documents.remove(&key)),
+                Operation::Delete(key) => {
+                    self.revisions.remove(&key);
+                    self.documents.remove(&key);
+                }
             }
         }
+    }
+
+    /// What these operations are made on.
+    pub(crate) fn guards(&self, operations: &[Operation]) -> Vec<Guard> {
+        let keys: BTreeSet<&str> = operations.iter().map(Operation::key).collect();
+        let guard = |key: &str| match self.revisions.get(key) {
+            Some(revision) => Guard::ModifiedAt(key.to_owned(), *revision),
+            None => Guard::Absent(key.to_owned()),
+        };
+        keys.into_iter().map(guard).collect()
     }
 }
 
@@ -418,7 +522,7 @@ mod tests {
         let (mut catalog, config) = catalog();
         let group = config.groups.values().next().unwrap().clone();
         let operations = catalog.operations(&[Change::Step(PlanStep::SetGroup(group))]);
-        catalog.take(operations);
+        catalog.take(operations, 2);
         assert_eq!(catalog.documents["group/web"]["colour"], "red");
         assert_eq!(catalog.documents["resource/db"]["note"], "from a later version");
         assert_eq!(catalog.documents["resource/db"]["properties"]["CommandLine"], "sleep 1");
@@ -435,11 +539,11 @@ mod tests {
         ];
         for change in changes {
             let operations = catalog.operations(&[change]);
-            catalog.take(operations);
+            catalog.take(operations, 2);
         }
         assert_eq!(catalog.maintenance().collect::<Vec<_>>(), vec![name.clone()]);
         let operations = catalog.operations(&[Change::ResourceMaintenance(name, false)]);
-        catalog.take(operations);
+        catalog.take(operations, 2);
         let mut after = catalog.documents["resource/db"].clone();
         assert_eq!(after.remove("persistent_state"), Some(json!("Offline")));
         assert_eq!(after, before);
@@ -462,7 +566,7 @@ mod tests {
     fn deleting_a_group_deletes_its_resources() {
         let (mut catalog, _) = catalog();
         let operations = catalog.operations(&[Change::Step(PlanStep::DeleteGroup("WEB".parse().unwrap()))]);
-        catalog.take(operations);
+        catalog.take(operations, 2);
         assert!(catalog.documents.is_empty());
     }
 }

@@ -2,10 +2,10 @@
 
 use stead_api::{Apply, Config, Control, Controlled, Explanation, Failure, Line, Status};
 use stead_policy::Request;
-use stead_store::{Operation, StoreError};
+
 use tokio::sync::{mpsc, oneshot};
 
-use crate::edge::store::Ticket;
+use crate::edge::store::Written;
 
 /// Where the lines of an answer go. A client that went away is not an error.
 pub(crate) type Lines = mpsc::UnboundedSender<Line>;
@@ -23,8 +23,10 @@ pub(crate) enum Kind {
 pub(crate) enum Input {
     /// Of a client.
     Command(Command),
+    /// Of the threads that speak with other nodes' database.
+    Told(crate::member::Told),
     /// Of the store.
-    Written(Ticket, Result<Vec<Operation>, StoreError>),
+    Written(Written),
 }
 
 /// What a client asks.

@@ -5,12 +5,14 @@
 
 mod apply;
 mod asked;
+mod begin;
 mod catalog;
 mod command;
 mod common;
 mod control;
 mod edge;
 mod keys;
+mod member;
 mod node;
 mod report;
 mod translate;
@@ -41,7 +43,7 @@ pub fn node_main(args: Vec<OsString>) -> ExitCode {
         tracing::error!(%panic, "the node cannot go on");
         std::process::abort();
     }));
-    match node::run(&data, name) {
+    match begin::run(&data, name) {
         Ok(code) => code,
         Err(text) => {
             tracing::error!(text, "the node could not go on");

@@ -1,33 +1,28 @@
 //! The loop: everything that can happen goes into the policy, everything it wants done goes out.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 
-use rustix::event::{EventfdFlags, eventfd};
 use stead_api::{Controlled, Event as HistoryEvent, Explanation, Failure, Line};
 use stead_monitor_protocol::{Answer as MonitorAnswer, Hex, InstanceId, KeyChange, OpId, ToMonitor};
 use stead_policy::{
     Action, Answer, Change, Event, Level, News, Policy, Record, Refusal, Report, Request, RequestId, WriteId,
 };
-use stead_store::Store;
-use stead_store_embedded::EmbeddedStore;
-use stead_types::{Code, GroupName, NodeName, ResourceName};
-use tokio::sync::{oneshot, watch};
+use stead_store::{Operation, Revision};
+use stead_types::{Code, GroupName, ResourceName};
+use tokio::sync::oneshot;
 
 use crate::apply::{Applying, Settling, Structural};
 use crate::asked::Asker as MonitorAsker;
-use crate::catalog::{Catalog, Unreadable};
+use crate::catalog::Catalog;
 use crate::command::{Command, Input, Kind, Lines};
-use crate::edge::api::{Api, Way};
 use crate::edge::history::History;
 use crate::edge::log::one_line;
 use crate::edge::monitor::{MonitorEvent, Monitors, Opening};
-use crate::edge::store::{self, Ticket, Writer};
+use crate::edge::store::{self, Ticket, Unwritten, Writer};
 use crate::edge::timer;
+use crate::member::{Member, Move};
 use crate::report::{self, Surroundings};
 
 /// A request that has not ended.
@@ -73,18 +68,22 @@ pub(crate) struct Node {
     pub(crate) policy: Policy,
     pub(crate) catalog: Catalog,
     pub(crate) monitors: Monitors,
-    writer: Writer,
-    history: Arc<History>,
-    surroundings: Surroundings,
-    started: bool,
-    stopped: bool,
-    requests: BTreeMap<RequestId, Asker>,
-    next_request: u64,
+    pub(crate) writer: Writer,
+    pub(crate) history: Arc<History>,
+    pub(crate) surroundings: Surroundings,
+    /// One node among several.
+    pub(crate) member: Option<Member>,
+    pub(crate) started: bool,
+    pub(crate) stopped: bool,
+    /// Why the process has to end.
+    pub(crate) failed: Option<String>,
+    pub(crate) requests: BTreeMap<RequestId, Asker>,
+    pub(crate) next_request: u64,
     /// What the policy wants stored. It comes first: whoever waits for a failover must not wait for resource DLLs that
     /// store without pause.
-    writes: VecDeque<(WriteId, Vec<Change>)>,
+    pub(crate) writes: VecDeque<(WriteId, Vec<Change>)>,
     pub(crate) keys_to_store: VecDeque<KeysToStore>,
-    writing: bool,
+    pub(crate) writing: bool,
     pub(crate) controls: BTreeMap<OpId, ControlAsker>,
     /// Changes of the structure wait for their turn.
     pub(crate) queue: VecDeque<Structural>,
@@ -95,125 +94,38 @@ pub(crate) struct Node {
     pub(crate) next_settling: u64,
 }
 
-/// Runs the node until everything is offline, or it must end.
-///
-/// # Errors
-/// Why it could not begin.
-pub(crate) fn run(data: &Path, name: NodeName) -> Result<ExitCode, String> {
-    let wrong = |what: &str, error: io::Error| format!("{what}: {error}");
-    let path = data.join("cluster.redb");
-    let open: store::Open = Box::new(move || Ok(Box::new(EmbeddedStore::open(&path)?)));
-    let store: Box<dyn Store> = open().map_err(|error| error.to_string())?;
-    let mut catalog = Catalog::new(stead_api::BUILTIN_TYPES.iter().filter_map(|name| name.parse().ok()));
-    let mut entries = Vec::new();
-    for prefix in ["group/", "resource/", "type/"] {
-        entries.extend(store.list(prefix).map_err(|error| error.to_string())?.1);
-    }
-    let config = catalog.load(entries).map_err(|Unreadable(problems)| {
-        let lines: Vec<String> =
-            problems.iter().map(|problem| format!("{}: {}", problem.place, problem.text)).collect();
-        format!("the cluster database cannot be used: {}", lines.join("; "))
-    })?;
-    let history = Arc::new(History::new(store::events(&*store).map_err(|error| error.to_string())?));
-    let wake = Arc::new(
-        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|error| wrong("eventfd", error.into()))?,
-    );
-    let (inputs, todo) = channel();
-    let (end, ends) = watch::channel(false);
-    let way = Way { inputs, wake: wake.clone(), history: history.clone(), end: ends };
-    let back = way.clone();
-    let writer = Writer::start(store, open, move |(write, result)| back.send(Input::Written(write, result)))
-        .map_err(|error| wrong("thread of the store", error))?;
-    // Clients may come before the guardian is greeted: it tells them when to.
-    let api = Api::start(data, way, end).map_err(|error| wrong("node.sock", error))?;
-    let monitors = {
-        use std::os::fd::AsFd;
-        Monitors::new(name.clone(), wake.as_fd()).map_err(|error| format!("guardian: {error}"))?
-    };
-    let maintenance = catalog.maintenance().collect();
-    let mut node = Node {
-        policy: Policy::new(name, config, maintenance),
-        catalog,
-        monitors,
-        writer,
-        history,
-        surroundings: Surroundings { containment: "unknown".to_owned(), restarts: 0 },
-        started: false,
-        stopped: false,
-        requests: BTreeMap::new(),
-        next_request: 0,
-        writes: VecDeque::new(),
-        keys_to_store: VecDeque::new(),
-        writing: false,
-        controls: BTreeMap::new(),
-        queue: VecDeque::new(),
-        applying: None,
-        structural: None,
-        settle_after: BTreeMap::new(),
-        settling: BTreeMap::new(),
-        next_settling: 0,
-    };
-    node.turn(&todo, &wake, &api)
-}
-
 impl Node {
-    fn turn(
-        &mut self,
-        todo: &Receiver<Input>,
-        wake: &rustix::fd::OwnedFd,
-        api: &Api,
-    ) -> Result<ExitCode, String> {
-        loop {
-            while let Some(event) = self.monitors.poll_event() {
-                if let Some(code) = self.heard(event) {
-                    self.writer.end();
-                    return Ok(code);
-                }
-            }
-            // Nothing is decided before it is known what runs already.
-            if self.started {
-                while let Ok(input) = todo.try_recv() {
-                    self.input(input);
-                }
-                if self.policy.next_timeout().is_some_and(|at| at <= timer::now()) {
-                    self.policy.handle(Event::Timer, timer::now());
-                }
-            }
-            let mut idle = true;
-            while let Some(action) = self.policy.poll_action() {
-                idle = false;
-                self.carry_out(action);
-            }
-            self.next_write();
-            if self.stopped {
-                self.writer.end();
-                api.end();
-                self.monitors.exit();
-                self.stopped = false;
-            }
-            let timeout = if idle {
-                timer::until(self.policy.next_timeout(), timer::now())
-            } else {
-                Some(std::time::Duration::ZERO)
-            };
-            if self.monitors.wait(timeout).map_err(|error| format!("waiting: {error}"))? {
-                let _ = rustix::io::read(wake, &mut [0; 8]);
-            }
+    /// What is due by time, and what follows from what was heard. False if there may be more to do at once.
+    pub(crate) fn step(&mut self) -> bool {
+        let idle = self.member_step();
+        if self.started && self.policy.next_timeout().is_some_and(|at| at <= timer::now()) {
+            self.policy.handle(Event::Timer, timer::now());
         }
+        idle
+    }
+
+    /// How long there is nothing to do if nothing is heard.
+    pub(crate) fn patience(&self) -> Option<std::time::Duration> {
+        let member = self.member.as_ref().and_then(Member::next_timeout);
+        let next = [self.policy.next_timeout(), member].into_iter().flatten().min();
+        timer::until(next, timer::now())
     }
 
     // What comes in.
 
-    fn heard(&mut self, event: MonitorEvent) -> Option<ExitCode> {
+    pub(crate) fn heard(&mut self, event: MonitorEvent) -> Option<ExitCode> {
+        self.mark_unpublished();
         let now = timer::now();
         match event {
-            MonitorEvent::Contained { containment, restarts } => {
+            MonitorEvent::Contained { containment, restarts, held, blob } => {
                 self.surroundings = Surroundings { containment: containment.describe().to_owned(), restarts };
                 tracing::info!(containment = containment.describe(), restarts, "guardian greeted");
+                self.greeted(held.as_ref(), blob.as_deref());
             }
+            MonitorEvent::Empty { session } => self.emptied(session),
             MonitorEvent::Adopted(running) => {
                 let count = running.len();
+                self.adopt_groups();
                 self.policy.handle(Event::Start { running }, now);
                 self.started = true;
                 let text = match (self.surroundings.restarts, count) {
@@ -283,7 +195,7 @@ impl Node {
             }
             MonitorEvent::Shutdown { reason } => {
                 tracing::info!(reason, "shutdown");
-                self.ask(Request::Shutdown, false, None);
+                self.leave(None);
             }
             MonitorEvent::GuardianGone => {
                 tracing::error!("the guardian is gone: the node ends");
@@ -315,10 +227,11 @@ impl Node {
         groups.values().find(|group| group.resources.contains_key(resource)).map(|group| group.name.clone())
     }
 
-    fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: Input) {
         match input {
-            Input::Written(write, result) => self.written(write, result),
+            Input::Written((ticket, result)) => self.written(ticket, result),
             Input::Command(command) => self.command(command),
+            Input::Told(told) => self.told(told),
         }
     }
 
@@ -326,9 +239,10 @@ impl Node {
         let now = timer::now();
         match command {
             Command::Status(answer) => {
-                let status = report::status(self.policy.view(), now, &self.surroundings, |name| {
+                let mut status = report::status(self.policy.view(), now, &self.surroundings, |name| {
                     self.monitors.process(name)
                 });
+                self.add_elsewhere(&mut status);
                 let _ = answer.send(status);
             }
             Command::Config(answer) => drop(answer.send(self.catalog.documented())),
@@ -352,11 +266,16 @@ impl Node {
                 | Request::ResourceMaintenance { .. }
                 | Request::OnlineGroup { .. }
                 | Request::OfflineGroup { .. }
-                | Request::MoveGroup { .. }
                 | Request::CancelGroup { .. }
                 | Request::SettleGroup { .. }
-                | Request::CancelResource { .. }
-                | Request::Shutdown => drop(self.ask(request, no_wait, Some(lines))),
+                | Request::CancelResource { .. } => drop(self.ask(request, no_wait, Some(lines))),
+                Request::MoveGroup { group, to } if self.member.is_some() => {
+                    let flags = stead_types::MoveFlags::NONE;
+                    let in_buffers = stead_policy::InBuffers::new();
+                    self.ask_move(Move { group, to, flags, in_buffers }, no_wait, lines);
+                }
+                Request::MoveGroup { .. } => drop(self.ask(request, no_wait, Some(lines))),
+                Request::Shutdown => self.leave(Some(lines)),
             },
         }
     }
@@ -416,7 +335,8 @@ impl Node {
 
     // What goes out.
 
-    fn carry_out(&mut self, action: Action) {
+    pub(crate) fn carry_out(&mut self, action: Action) {
+        self.mark_unpublished();
         match action {
             Action::Accept { id } => {
                 if let Some(Asker::Client { lines, no_wait, .. }) = self.requests.get(&id) {
@@ -476,8 +396,10 @@ impl Node {
                     timing,
                 });
             }
+            Action::Release { group, release } => self.released(group, release),
+            Action::Moved { group, code, detail } => self.moved(group, code, detail),
             Action::Record(record) => self.record(record),
-            Action::Stopped => self.stopped = true,
+            Action::Stopped => self.all_offline(),
         }
     }
 
@@ -503,23 +425,16 @@ impl Node {
             }
             (Some(Asker::Client { lines, .. }), _) => drop(lines.send(report::answer(answer))),
             (Some(Asker::Settling(number)), _) => {
-                if let Some(settling) = self.settling.get_mut(&number) {
-                    settling.left -= 1;
-                    match report::answer(answer) {
-                        Line::Failed(failure) | Line::Refused(failure) => settling.failures.push(failure),
-                        Line::Accepted
-                        | Line::Progress(_)
-                        | Line::Plan(_)
-                        | Line::Done { .. }
-                        | Line::Problems(_)
-                        | Line::Cancelled => {}
-                    }
-                    if settling.left == 0
-                        && let Some(settling) = self.settling.remove(&number)
-                    {
-                        settling.end();
-                    }
-                }
+                let failure = match report::answer(answer) {
+                    Line::Failed(failure) | Line::Refused(failure) => Some(failure),
+                    Line::Accepted
+                    | Line::Progress(_)
+                    | Line::Plan(_)
+                    | Line::Done { .. }
+                    | Line::Problems(_)
+                    | Line::Cancelled => None,
+                };
+                self.settled_one(number, failure);
             }
             (Some(Asker::Monitor(asker)), _) => {
                 let answer = match answer {
@@ -539,7 +454,7 @@ impl Node {
     }
 
     /// One write at a time: each is made from what the last one left.
-    fn next_write(&mut self) {
+    pub(crate) fn next_write(&mut self) {
         while !self.writing {
             let (ticket, operations) = if let Some((write, changes)) = self.writes.pop_front() {
                 (Ticket::Policy(write), self.catalog.operations(&changes))
@@ -550,19 +465,16 @@ impl Node {
                 return;
             };
             self.writing = true;
-            self.writer.write(ticket, operations);
+            let guards = self.catalog.guards(&operations);
+            self.writer.write(ticket, guards, operations);
         }
     }
 
-    fn written(
-        &mut self,
-        ticket: Ticket,
-        result: Result<Vec<stead_store::Operation>, stead_store::StoreError>,
-    ) {
+    fn written(&mut self, ticket: Ticket, result: Result<(Revision, Vec<Operation>), Unwritten>) {
         self.writing = false;
         let result = match result {
-            Ok(operations) => {
-                self.catalog.take(operations);
+            Ok((revision, operations)) => {
+                self.catalog.take(operations, revision);
                 Ok(())
             }
             Err(error) => Err(store::code_of(&error)),
@@ -586,7 +498,7 @@ impl Node {
         }
     }
 
-    fn record(&mut self, record: Record) {
+    pub(crate) fn record(&mut self, record: Record) {
         let event = self.history.add(self.event(&record));
         let group = record.group.as_ref().map(ToString::to_string).unwrap_or_default();
         let resource = record.resource.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -603,7 +515,7 @@ impl Node {
     }
 
     /// Tells clients that wait for something about it.
-    fn tell(&self, event: &HistoryEvent) {
+    pub(crate) fn tell(&self, event: &HistoryEvent) {
         for asker in self.requests.values() {
             if let Asker::Client { lines, concerns, .. } = asker {
                 let told = match concerns {

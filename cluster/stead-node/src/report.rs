@@ -2,7 +2,8 @@
 
 use stead_api::{ErrorCode, Failure, Group, Line, Node, Problem, Resource, Status};
 use stead_policy::{
-    Answer, GroupView, Level, PersistentState, Plan, PlanProblem, PlanStep, Refusal, ResourceView, View,
+    Answer, GroupConfig, GroupView, Level, PersistentState, Plan, PlanProblem, PlanStep, Refusal,
+    ResourceView, View,
 };
 use stead_types::{Code, ResourceName, Time};
 
@@ -57,7 +58,7 @@ pub(crate) fn status(
     }
 }
 
-fn group(view: GroupView, now: Time, process: &impl Fn(&ResourceName) -> Option<u32>) -> Group {
+pub(crate) fn group(view: GroupView, now: Time, process: &impl Fn(&ResourceName) -> Option<u32>) -> Group {
     Group {
         name: view.name.to_string(),
         state: view.state.to_string(),
@@ -67,6 +68,41 @@ fn group(view: GroupView, now: Time, process: &impl Fn(&ResourceName) -> Option<
         why: view.why,
         status_information: view.status_information,
         resources: view.resources.into_iter().map(|view| resource(view, now, process)).collect(),
+    }
+}
+
+/// A group of which nothing is known but what is configured.
+pub(crate) fn unknown_group(config: &GroupConfig) -> Group {
+    let unknown = stead_types::ResourceState::Unknown.to_string();
+    Group {
+        name: config.name.to_string(),
+        state: unknown.clone(),
+        persistent_state: wish(config.persistent_state.unwrap_or(PersistentState::Online)),
+        owner_node: String::new(),
+        operation: None,
+        why: None,
+        status_information: 0,
+        resources: config
+            .resources
+            .values()
+            .map(|resource| Resource {
+                pid: None,
+                name: resource.name.to_string(),
+                type_name: resource.type_name.to_string(),
+                state: unknown.clone(),
+                checkpoint: 0,
+                last_error: None,
+                persistent_state: resource.persistent_state.map(wish),
+                depends_on: resource.dependency.to_string(),
+                for_ms: 0,
+                failures: 0,
+                next_attempt_in_ms: None,
+                locked: false,
+                maintenance: false,
+                status_information: 0,
+                why: None,
+            })
+            .collect(),
     }
 }
 

@@ -26,7 +26,10 @@ impl Policy {
             | Request::ResourceMaintenance { resource, .. }
             | Request::CancelResource { resource }
             | Request::DeleteResource { resource } => self.index.get(resource).cloned(),
-            Request::MoveGroup { .. } | Request::Apply(_) | Request::DeleteType { .. } | Request::Shutdown => None,
+            Request::MoveGroup { .. }
+            | Request::Apply(_)
+            | Request::DeleteType { .. }
+            | Request::Shutdown => None,
         }
     }
 
@@ -104,6 +107,20 @@ impl Policy {
         for group in touched {
             self.reconcile(&group, now);
         }
+    }
+
+    /// Resources in maintenance mode, as they are stored. Of what runs here this node knows better.
+    pub fn maintained_elsewhere(&mut self, stored: BTreeSet<ResourceName>) {
+        let here: BTreeSet<ResourceName> = self
+            .maintenance
+            .iter()
+            .filter(|name| self.index.get(*name).is_some_and(|group| self.has(group)))
+            .cloned()
+            .collect();
+        let elsewhere =
+            stored.into_iter().filter(|name| !self.index.get(name).is_some_and(|group| self.has(group)));
+        let all = elsewhere.chain(here).collect();
+        self.maintenance = all;
     }
 
     /// Puts back what the new configuration lacks and this node has running.

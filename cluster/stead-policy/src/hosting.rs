@@ -5,7 +5,9 @@
 //! [`Event::Departed`](crate::Event::Departed). In between it is taken offline, closed, and its monitors are ended: only
 //! then [`Action::Release`] says so, for nothing of it may live here when it comes up elsewhere.
 
-use stead_types::{Code, GroupName, MoveFlags, NodeName, OfflineFlags, OnlineFlags, ResourceName, ResourceState, Time};
+use stead_types::{
+    Code, GroupName, MoveFlags, NodeName, OfflineFlags, OnlineFlags, ResourceName, ResourceState, Time,
+};
 
 use crate::action::{Action, Level};
 use crate::policy::Policy;
@@ -28,6 +30,8 @@ pub enum Coming {
 pub struct Arrival {
     /// Why.
     pub coming: Coming,
+    /// False: it stays offline until somebody asks for it, although it is wanted online.
+    pub start: bool,
     /// The node that had it before, where it was there.
     pub source: Option<NodeName>,
     /// Of the move.
@@ -168,8 +172,8 @@ impl Policy {
                 resource.in_buffer = arrival.in_buffers.get(&type_name).cloned();
             }
         }
-        if arrival.coming == Coming::Placed && arrival.source.is_none() {
-            self.leave_alone(group);
+        if !arrival.start {
+            self.keep_offline(group);
         }
         self.reconcile(group, now);
     }
@@ -203,11 +207,14 @@ impl Policy {
         match locked {
             Some(_) if hosted.begun || !heeded => hosted.begun = true,
             Some(name) if !queued => {
-                let detail = format!("resource \"{name}\" is locked by its resource DLL; --force goes on all the same");
+                let detail = format!(
+                    "resource \"{name}\" is locked by its resource DLL; --force goes on all the same"
+                );
                 self.stay(group, Code::ERROR_CLUSTER_RESOURCE_LOCKED_STATUS, &detail, now);
             }
             Some(name) => {
-                let text = format!("its move waits until resource \"{name}\" is unlocked by its resource DLL");
+                let text =
+                    format!("its move waits until resource \"{name}\" is unlocked by its resource DLL");
                 if let Some(group) = self.groups.get_mut(group) {
                     group.why = Some(text);
                 }
@@ -278,8 +285,11 @@ impl Policy {
         (code, why): (Code, &str),
         now: Time,
     ) -> bool {
-        let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) else { return false };
-        let Some(Arrival { coming: Coming::Moved, source: Some(source), flags, in_buffers }) = &hosted.arrival
+        let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) else {
+            return false;
+        };
+        let Some(Arrival { coming: Coming::Moved, source: Some(source), flags, in_buffers, .. }) =
+            &hosted.arrival
         else {
             return hosted.returning.is_some();
         };
@@ -372,7 +382,7 @@ impl Policy {
     /// Why the cluster should bring the group up elsewhere: restarts here are used up, or it cannot come online here.
     /// Windows: mscs/resources-restartaction
     #[must_use]
-    pub fn wants_failover(&self, group: &GroupName) -> Option<String> {
+    pub fn wants_failover(&self, group: &GroupName) -> Option<(ResourceName, String)> {
         use stead_types::RestartAction;
         if self.departing(group).is_some() || !self.has(group) {
             return None;
@@ -383,7 +393,7 @@ impl Policy {
             let notify = self.configured(name)?.common.restart_action == RestartAction::RestartNotify;
             let spent = matches!(resource.hold, Some(Hold::GaveUp(_))) && resource.opened != Opened::Opening;
             (notify && spent && resource.online_wanted)
-                .then(|| format!("resource \"{name}\": {}", resource.why.clone().unwrap_or_default()))
+                .then(|| (name.clone(), resource.why.clone().unwrap_or_default()))
         })
     }
 }

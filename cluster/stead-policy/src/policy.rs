@@ -100,11 +100,16 @@ impl Policy {
         }
     }
 
-    /// A policy of one node among several, which has these groups already and gets others by [`Event::Arrived`].
-    #[must_use]
-    pub fn member(mut self, groups: impl IntoIterator<Item = GroupName>) -> Self {
+    /// Makes it the policy of one node among several, which has these groups already and gets others by
+    /// [`Event::Arrived`]. Before [`Event::Start`].
+    pub fn member(&mut self, groups: impl IntoIterator<Item = GroupName>) {
         self.hosted = Some(groups.into_iter().map(|group| (group, Hosted::default())).collect());
-        self
+    }
+
+    /// The node it is the brain of.
+    #[must_use]
+    pub const fn node(&self) -> &NodeName {
+        &self.node
     }
 
     /// Takes an event in.
@@ -280,7 +285,7 @@ impl Policy {
     }
 
     /// Priority 0 is "not started by itself": nothing is wanted of such a group until somebody asks for it.
-    pub(crate) fn leave_alone(&mut self, group: &GroupName) {
+    fn leave_alone(&mut self, group: &GroupName) {
         if self.config.groups.get(group).is_none_or(|config| config.priority != 0) {
             return;
         }
@@ -288,11 +293,21 @@ impl Policy {
         if runtime.resources.values().any(Resource::active) {
             return;
         }
+        self.keep_offline(group);
+        if let Some(runtime) = self.groups.get_mut(group) {
+            let text =
+                format!("it has priority 0 and is not started by itself; `stead group online \"{group}\"`");
+            runtime.why = Some(text);
+        }
+    }
+
+    /// Nothing is wanted of a group until somebody asks for it.
+    pub(crate) fn keep_offline(&mut self, group: &GroupName) {
+        let Some(runtime) = self.groups.get_mut(group) else { return };
         for resource in runtime.resources.values_mut() {
             resource.online_wanted = false;
         }
-        runtime.why =
-            Some(format!("it has priority 0 and is not started by itself; `stead group online \"{group}\"`"));
+        runtime.why = Some(format!("it is not started by itself; `stead group online \"{group}\"`"));
     }
 
     /// Ends something that runs and is configured no more.

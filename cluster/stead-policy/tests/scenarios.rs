@@ -104,7 +104,8 @@ fn offline(target: &str, flags: &[&str]) -> Request {
 
 fn movement(words: &[&str]) -> (MoveFlags, BTreeMap<TypeName, Vec<u8>>) {
     let flags = words.iter().filter_map(|word| MoveFlags::from_word(word));
-    let buffers = if words.contains(&"buffer") { BTreeMap::from([(name("T"), vec![7])]) } else { BTreeMap::new() };
+    let buffers =
+        if words.contains(&"buffer") { BTreeMap::from([(name("T"), vec![7])]) } else { BTreeMap::new() };
     (flags.fold(MoveFlags::NONE, MoveFlags::with), buffers)
 }
 
@@ -149,7 +150,8 @@ impl Stage {
             }
             ["member"] => {
                 let group = group("g", std::mem::take(&mut self.resources));
-                let policy = Policy::new(name("n1"), config(vec![group]), BTreeSet::new()).member([]);
+                let mut policy = Policy::new(name("n1"), config(vec![group]), BTreeSet::new());
+                policy.member([]);
                 let mut world = World::with(policy);
                 world.send(Event::Start { running: Vec::new() });
                 world.settle();
@@ -165,7 +167,8 @@ impl Stage {
                     other => panic!("unknown arrival {other:?}"),
                 };
                 let (flags, in_buffers) = movement(rest);
-                let arrival = Arrival { coming, source, flags, in_buffers };
+                let arrival =
+                    Arrival { coming, source, flags, in_buffers, start: !rest.contains(&"stopped") };
                 self.event(Event::Arrived { group: name("g"), arrival });
             }
             ["departs", to, rest @ ..] => {
@@ -177,7 +180,7 @@ impl Stage {
             ["departed"] => self.event(Event::Departed { group: name("g") }),
             ["wants-failover"] => {
                 let why = self.world().policy.wants_failover(&name("g"));
-                return vec![why.unwrap_or_else(|| "no".to_owned())];
+                return vec![why.map_or_else(|| "no".to_owned(), |(name, why)| format!("{name}: {why}"))];
             }
             ["manner", of, manner @ ..] => {
                 let manner = match manner {

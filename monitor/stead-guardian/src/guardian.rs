@@ -448,8 +448,13 @@ impl Guardian {
             let Some(warden) = self.wardens.remove(&monitor) else { continue };
             if self.containment == Containment::Subreaper {
                 // What a killed warden left behind is ours now.
-                let spared: Vec<Pid> =
-                    self.wardens.values().map(|warden| warden.pid).chain(self.node.pid()).chain(self.member.pid()).collect();
+                let spared: Vec<Pid> = self
+                    .wardens
+                    .values()
+                    .map(|warden| warden.pid)
+                    .chain(self.node.pid())
+                    .chain(self.member.pid())
+                    .collect();
                 contain::hunt(&spared);
             }
             warden.groups.remove();

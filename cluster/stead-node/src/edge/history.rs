@@ -32,6 +32,16 @@ impl History {
         History { past: Mutex::new(Past { events: stored.into(), next }), live }
     }
 
+    /// Goes on from what several nodes stored: their events by time, and the number of this node's last one.
+    pub(crate) fn merged((mut events, last): (Vec<Event>, u64)) -> Self {
+        for (sequence, event) in (1..).zip(&mut events) {
+            event.sequence = sequence;
+        }
+        let next = last.max(events.len() as u64) + 1;
+        let (live, _) = broadcast::channel(FOLLOWED);
+        History { past: Mutex::new(Past { events: events.into(), next }), live }
+    }
+
     fn past(&self) -> MutexGuard<'_, Past> {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,6 +4,7 @@
 mod adopt;
 mod asked;
 mod death;
+mod lease;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Stdin, stdin};
@@ -12,9 +13,9 @@ use std::time::Duration;
 
 use rustix::event::{Timespec, epoll};
 use stead_monitor_protocol::{
-    Answer, Answered, AskId, Buffer, Cause, Containment, Death, FromGuardian, FromMonitor, Hex, InstanceId,
-    InstanceReport, KeyChange, LONGEST_MESSAGE, Library, Link, LinkError, LogLevel, MonitorKey, OpId,
-    Problem, Properties, Question, Signal, Slot, Timing, ToGuardian, ToMonitor, VERSION,
+    Answer, Answered, AskId, Buffer, Cause, Containment, Death, FromGuardian, FromMonitor, HeldSession, Hex,
+    InstanceId, InstanceReport, KeyChange, LONGEST_MESSAGE, Library, Link, LinkError, LogLevel, MonitorKey,
+    OpId, Problem, Properties, Question, Signal, Slot, Timing, ToGuardian, ToMonitor, VERSION,
 };
 use stead_policy::{Lost, MonitorId, News, Report};
 use stead_types::{Code, NodeName, ResourceName, TypeName};
@@ -25,7 +26,7 @@ use crate::asked::Asker;
 #[derive(Debug)]
 pub(crate) enum MonitorEvent {
     /// The guardian answered: what containment is in force. The monitors that run follow in `Adopted`.
-    Contained { containment: Containment, restarts: u32 },
+    Contained { containment: Containment, restarts: u32, held: Option<HeldSession>, blob: Option<String> },
     /// Everything that runs is known.
     Adopted(Vec<(MonitorId, Vec<Report>)>),
     /// A monitor asked for runs.
@@ -48,6 +49,8 @@ pub(crate) enum MonitorEvent {
     Log { resource: Option<ResourceName>, level: LogLevel, text: String },
     /// A resource DLL broke a rule.
     Violation { resource: Option<ResourceName>, rule: String, text: String },
+    /// Nothing of any group is left of a time of leases that is over.
+    Empty { session: u128 },
     /// The guardian wants everything offline.
     Shutdown { reason: String },
     /// The guardian is gone: nothing can be contained any more.
@@ -569,11 +572,11 @@ impl Monitors {
 
     fn guardian_said(&mut self, message: FromGuardian, mut fds: Vec<OwnedFd>) {
         match message {
-            FromGuardian::Hello { version, containment, restarts, session: _, blob: _, watchdog: _ } => {
+            FromGuardian::Hello { version, containment, restarts, session: held, blob, watchdog: _ } => {
                 if version == VERSION {
                     // Numbers of an earlier life of the node must never be met again.
                     self.next_number = (u64::from(restarts) + 1) << 40;
-                    self.events.push_back(MonitorEvent::Contained { containment, restarts });
+                    self.events.push_back(MonitorEvent::Contained { containment, restarts, held, blob });
                 } else {
                     tracing::error!(version, mine = VERSION, "guardian speaks another version");
                     self.lose_guardian();
@@ -596,9 +599,7 @@ impl Monitors {
             }
             FromGuardian::Died { monitor, death } => self.died(&monitor, death),
             FromGuardian::Refused { error } => tracing::warn!(error, "the guardian refused"),
-            FromGuardian::Empty { session } => {
-                tracing::info!(session = %session, "nothing of the session is left");
-            }
+            FromGuardian::Empty { session } => self.events.push_back(MonitorEvent::Empty { session }),
             FromGuardian::Shutdown { reason } => self.events.push_back(MonitorEvent::Shutdown { reason }),
         }
     }

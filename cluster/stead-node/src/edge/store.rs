@@ -1,27 +1,56 @@
 //! The store: writes the policy wants durable, and the event history, on a thread of its own.
 
 mod reopen;
+mod shared;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use stead_api::Event;
 use stead_policy::WriteId;
-use stead_store::{Operation, Store, StoreError};
+use stead_store::{Guard, Operation, Revision, Store, StoreError};
 use stead_types::Code;
 
 use crate::asked::Asker;
 pub(crate) use reopen::Open;
-use reopen::Reopening;
+pub(crate) use reopen::Reopening;
+pub(crate) use shared::Shared;
 
 /// So many events are kept.
 pub(crate) const KEPT_EVENTS: u64 = 10_000;
 
-/// At most so many events go into one transaction.
-const BATCH: usize = 512;
+/// At most so many events go into one transaction: each may push an old one out, and etcd takes 127 operations.
+const BATCH: usize = 120;
+
+/// Why a write did not happen. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unwritten {
+    /// Another node changed this document first.
+    Conflict(String),
+    /// The store could not.
+    Failed(StoreError),
+}
+
+impl std::fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unwritten::Conflict(key) => write!(f, "another node changed {key} first"),
+            Unwritten::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What keeps documents.
+pub(crate) trait Keeper: Send {
+    /// Carries out all operations, if all guards hold; then they survive power loss.
+    ///
+    /// # Errors
+    /// Why not; then nothing was changed.
+    fn commit(&mut self, guards: Vec<Guard>, operations: Vec<Operation>) -> Result<Revision, Unwritten>;
+}
 
 enum Job {
-    Write(Ticket, Vec<Operation>),
+    Write(Ticket, Vec<Guard>, Vec<Operation>),
     Event(Box<Event>),
     End,
 }
@@ -35,8 +64,8 @@ pub(crate) enum Ticket {
     Keys(Asker),
 }
 
-/// How a write went; on success what was written.
-pub(crate) type Written = (Ticket, Result<Vec<Operation>, StoreError>);
+/// How a write went; on success what was written, and under which revision.
+pub(crate) type Written = (Ticket, Result<(Revision, Vec<Operation>), Unwritten>);
 
 /// The way to the store's thread.
 #[derive(Debug)]
@@ -45,13 +74,20 @@ pub(crate) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Where events are kept by a node alone.
+pub(crate) const HISTORY: &str = "history/";
+
 /// The key of an event; keys are in the order of sequence numbers.
-fn event_key(sequence: u64) -> String {
-    format!("history/{sequence:020}")
+fn event_key(folder: &str, sequence: u64) -> String {
+    format!("{folder}{sequence:020}")
 }
 
-/// Windows' code for a failure of the store.
-pub(crate) fn code_of(error: &StoreError) -> Code {
+/// Windows' code for a write that did not happen.
+pub(crate) fn code_of(unwritten: &Unwritten) -> Code {
+    let error = match unwritten {
+        Unwritten::Conflict(_) => return Code::ERROR_REVISION_MISMATCH,
+        Unwritten::Failed(error) => error,
+    };
     match error {
         StoreError::NoSpace(_) => Code::ERROR_DISK_FULL,
         StoreError::InUse(_) => Code::ERROR_BUSY,
@@ -72,31 +108,29 @@ pub(crate) fn code_of(error: &StoreError) -> Code {
 /// # Errors
 /// When the store cannot be read.
 pub(crate) fn events(store: &dyn Store) -> Result<Vec<Event>, StoreError> {
-    let (_, entries) = store.list("history/")?;
+    let (_, entries) = store.list(HISTORY)?;
     Ok(entries.into_iter().filter_map(|entry| serde_json::from_value(entry.value).ok()).collect())
 }
 
 impl Writer {
-    /// Starts the thread, which takes `store` and opens it again with `open` when it fails. `done` is called on it
-    /// after each write.
+    /// Starts the thread, which takes `store`. Events go under `history`. `done` is called on it after each write.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(
-        store: Box<dyn Store>,
-        open: Open,
+        store: Box<dyn Keeper>,
+        history: String,
         done: impl Fn(Written) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (jobs, todo) = channel();
-        let store = Reopening::new(store, open);
-        let thread =
-            std::thread::Builder::new().name("store".to_owned()).spawn(move || work(store, &todo, &done))?;
+        let work = move || work(store, &history, &todo, &done);
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(work)?;
         Ok(Writer { jobs, thread: Some(thread) })
     }
 
     /// Writes all or nothing.
-    pub(crate) fn write(&self, id: Ticket, operations: Vec<Operation>) {
-        let _ = self.jobs.send(Job::Write(id, operations));
+    pub(crate) fn write(&self, id: Ticket, guards: Vec<Guard>, operations: Vec<Operation>) {
+        let _ = self.jobs.send(Job::Write(id, guards, operations));
     }
 
     /// Adds to the history, soon.
@@ -113,14 +147,14 @@ impl Writer {
     }
 }
 
-fn work(mut store: Reopening, todo: &Receiver<Job>, done: &dyn Fn(Written)) {
+fn work(mut store: Box<dyn Keeper>, history: &str, todo: &Receiver<Job>, done: &dyn Fn(Written)) {
     let mut complained = false;
-    let mut save = |store: &mut Reopening, events: &mut Vec<Operation>| {
+    let mut save = |store: &mut Box<dyn Keeper>, events: &mut Vec<Operation>| {
         if events.is_empty() {
             return;
         }
-        match store.commit(std::mem::take(events)) {
-            Ok(()) => complained = false,
+        match store.commit(Vec::new(), std::mem::take(events)) {
+            Ok(_) => complained = false,
             Err(error) if !complained => {
                 complained = true;
                 tracing::error!(%error, "events could not be stored; they are kept in memory only");
@@ -133,9 +167,10 @@ fn work(mut store: Reopening, todo: &Receiver<Job>, done: &dyn Fn(Written)) {
         let mut next = Some(first);
         while let Some(job) = next {
             match job {
-                Job::Write(id, operations) => {
+                Job::Write(id, guards, operations) => {
                     save(&mut store, &mut events);
-                    let result = store.commit(operations.clone()).map(|()| operations);
+                    let result =
+                        store.commit(guards, operations.clone()).map(|revision| (revision, operations));
                     if let Err(error) = &result {
                         tracing::error!(%error, "write failed; nothing was changed");
                     }
@@ -144,10 +179,10 @@ fn work(mut store: Reopening, todo: &Receiver<Job>, done: &dyn Fn(Written)) {
                 Job::Event(event) => {
                     let sequence = event.sequence;
                     if let Ok(value) = serde_json::to_value(*event) {
-                        events.push(Operation::Put(event_key(sequence), value));
+                        events.push(Operation::Put(event_key(history, sequence), value));
                     }
                     if let Some(old) = sequence.checked_sub(KEPT_EVENTS) {
-                        events.push(Operation::Delete(event_key(old)));
+                        events.push(Operation::Delete(event_key(history, old)));
                     }
                     if events.len() >= BATCH {
                         save(&mut store, &mut events);
@@ -188,7 +223,8 @@ mod tests {
         let path = folder.path().join("store");
         let open: Open = Box::new(move || Ok(Box::new(EmbeddedStore::open(&path)?)));
         let store = open().unwrap();
-        let mut writer = Writer::start(store, open, |_| {}).unwrap();
+        let keeper = Box::new(Reopening::new(store, open));
+        let mut writer = Writer::start(keeper, HISTORY.to_owned(), |_| {}).unwrap();
         for sequence in 1..=KEPT_EVENTS + 5 {
             writer.event(event(sequence));
         }

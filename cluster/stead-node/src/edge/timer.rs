@@ -18,6 +18,11 @@ pub(crate) fn until(at: Option<Time>, now: Time) -> Option<Duration> {
     at.filter(|at| *at != Time::NEVER).map(|at| at.since(now))
 }
 
+/// The hour of the day here, for windows in which people allow something.
+pub(crate) fn hour_of_day() -> u8 {
+    u8::try_from(jiff::Zoned::now().hour()).unwrap_or(0)
+}
+
 /// Milliseconds since 1970, for people. No decision depends on it.
 pub(crate) fn wall_clock_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -471,7 +471,9 @@ pub(crate) fn shown(action: &Action) -> Option<String> {
             let back = release.returning.as_ref().map(|(code, why)| format!(", back for {code}: {why}"));
             format!("release {group} to {} ({:?}){}", release.to, release.flags, back.unwrap_or_default())
         }
-        Action::Moved { group, code, detail } => format!("moved {group}: {code} {detail}").trim_end().to_owned(),
+        Action::Moved { group, code, detail } => {
+            format!("moved {group}: {code} {detail}").trim_end().to_owned()
+        }
         Action::Record(record) => format!("record {}: {}", record.id, record.text),
         Action::Stopped => "stopped".to_owned(),
     })

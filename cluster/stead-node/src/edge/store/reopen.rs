@@ -1,6 +1,8 @@
 //! A store that is opened again after a failure, such as a full disk, and then asked what became of the write.
 
-use stead_store::{Guard, Operation, Outcome, Store, StoreError, Transaction};
+use stead_store::{Guard, Operation, Outcome, Revision, Store, StoreError, Transaction};
+
+use super::{Keeper, Unwritten};
 
 /// Opens the store.
 pub(crate) type Open = Box<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send>;
@@ -13,10 +15,10 @@ pub(crate) struct Reopening {
     undo: Vec<Operation>,
 }
 
-fn commit(store: &dyn Store, operations: Vec<Operation>) -> Result<(), StoreError> {
+fn commit(store: &dyn Store, operations: Vec<Operation>) -> Result<Revision, StoreError> {
     // The store is locked by this process, which is the only writer: there is nothing to guard against.
     match store.commit(Transaction { guards: Vec::<Guard>::new(), operations })? {
-        Outcome::Committed(_) => Ok(()),
+        Outcome::Committed(revision) => Ok(revision),
         Outcome::Conflict(key) => {
             Err(StoreError::Corrupt(format!("a write without guards met a conflict at {key}")))
         }
@@ -68,14 +70,13 @@ impl Reopening {
         self.store.as_deref().ok_or_else(|| StoreError::Io("it is not open".to_owned()))
     }
 
-    /// Commits, or says why not; then nothing was changed.
-    ///
-    /// # Errors
-    /// As [`Store::commit`].
-    pub(crate) fn commit(&mut self, operations: Vec<Operation>) -> Result<(), StoreError> {
+    fn write(&mut self, operations: Vec<Operation>) -> Result<Revision, StoreError> {
         let store = self.get()?;
         let undo = opposite(store, &operations)?;
-        let Err(error) = commit(store, operations.clone()) else { return Ok(()) };
+        let error = match commit(store, operations.clone()) {
+            Ok(revision) => return Ok(revision),
+            Err(error) => error,
+        };
         if let StoreError::BadKey(_) = error {
             return Err(error);
         }
@@ -87,10 +88,17 @@ impl Reopening {
             Ok((store, yes)) => {
                 self.store = Some(store);
                 self.undo.clear();
-                if yes { Ok(()) } else { Err(error) }
+                // Nobody else writes: the revision is the last one there is.
+                if yes { self.get()?.list("group/").map(|(revision, _)| revision) } else { Err(error) }
             }
             Err(_) => Err(error),
         }
+    }
+}
+
+impl Keeper for Reopening {
+    fn commit(&mut self, _: Vec<Guard>, operations: Vec<Operation>) -> Result<Revision, Unwritten> {
+        self.write(operations).map_err(Unwritten::Failed)
     }
 }
 
@@ -160,9 +168,9 @@ mod tests {
             let again = shared.clone();
             let failing = Box::new(Failing(shared.clone(), happens));
             let mut store = Reopening::new(failing, Box::new(move || Ok(Box::new(again.clone()))));
-            assert_eq!(store.commit(put(1)).is_ok(), happens);
+            assert_eq!(store.write(put(1)).is_ok(), happens);
             assert_eq!(shared.get("group/web").unwrap().is_some(), happens);
-            assert_eq!(store.commit(put(2)), Ok(()), "the next one goes to the store opened again");
+            assert!(store.write(put(2)).is_ok(), "the next one goes to the store opened again");
         }
     }
 
@@ -179,10 +187,10 @@ mod tests {
             Ok(Box::new(again.clone()))
         });
         let mut store = Reopening::new(Box::new(Failing(shared.clone(), true)), open);
-        assert!(store.commit(put(1)).is_err(), "it happened, but nobody can tell");
-        assert!(store.commit(put(2)).is_err());
+        assert!(store.write(put(1)).is_err(), "it happened, but nobody can tell");
+        assert!(store.write(put(2)).is_err());
         full.store(false, Ordering::Relaxed);
-        store.commit(vec![Operation::Put("group/other".to_owned(), 3.into())]).unwrap();
+        store.write(vec![Operation::Put("group/other".to_owned(), 3.into())]).unwrap();
         assert_eq!(shared.get("group/web").unwrap().unwrap().value, 7);
     }
 }

@@ -1,0 +1,44 @@
+//! The lease that the guardian keeps: until when the kernel lets what runs here run.
+
+use std::time::Duration;
+
+use stead_types::{GroupName, Time};
+
+use super::*;
+
+impl Monitors {
+    /// Begins a time of leases under a number that was never used. Nothing of any group may be left.
+    pub(crate) fn begin_leases(&mut self, number: u128, longest: Duration, watchdog: Duration) {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let (longest, watchdog) = (ms(longest), ms(watchdog));
+        self.tell_guardian(&ToGuardian::Session { session: number, longest, watchdog });
+    }
+
+    /// Everything may run until `deadline`. `blob` is for the node that comes after this one.
+    pub(crate) fn lease(&mut self, number: u128, deadline: Time, blob: String) {
+        // First what the next node must know of this deadline.
+        self.tell_guardian(&ToGuardian::Keep { blob });
+        self.tell_guardian(&ToGuardian::Lease { session: number, deadline: deadline.as_nanos() });
+    }
+
+    /// Ends everything that runs under this number. Answered by [`MonitorEvent::Empty`].
+    pub(crate) fn fence(&mut self, number: u128) {
+        self.tell_guardian(&ToGuardian::Fence { session: number });
+    }
+
+    /// Ends a group's monitors with everything in them, and lets nothing of it reach a disk any more.
+    pub(crate) fn kill_group(&mut self, group: &GroupName) {
+        let keys: Vec<MonitorKey> = self
+            .by_key
+            .keys()
+            .filter(|key| match key {
+                MonitorKey::Group { group: of, .. } => of == group,
+                MonitorKey::Check => false,
+            })
+            .cloned()
+            .collect();
+        for monitor in keys {
+            self.tell_guardian(&ToGuardian::Kill { monitor, fence: true });
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One node among several: its session, the groups it has, and the cluster as it sees it.
+//!
+//! Everything between nodes goes through the cluster database. What others write comes as news; what this node decides
+//! is written guarded by what it was decided on, and takes effect when it is stored. The three machines that decide are
+//! pure and elsewhere: the lease (`stead-lease`), the coordinator and the policy (`stead-policy`).
+
+mod documents;
+mod elsewhere;
+mod news;
+mod open;
+mod ownership;
+mod publish;
+mod session;
+mod shutdown;
+mod threads;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use stead_lease::{Identity, Machine, Params};
+use stead_policy::cluster::{Coordinator, NodeFacts, NodeRecord, Owned, Situation};
+use stead_policy::{Record, Release};
+use stead_store::{Entry, Guard, News, Revision};
+use stead_types::{Code, GroupName, NodeName, Time};
+
+use documents::StateDocument;
+pub(crate) use elsewhere::Move;
+pub(crate) use news::is_configuration;
+pub(crate) use open::{history, history_folder, open};
+pub(crate) use threads::{Threads, Token, Told};
+
+use crate::node::Node;
+
+/// What this node knows before it begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Beginning {
+    /// The timings of its session.
+    pub(crate) params: Params,
+    /// Which machine it is.
+    pub(crate) identity: Identity,
+    /// The incarnation of the cluster database.
+    pub(crate) incarnation: String,
+    /// It was another one when this node last looked.
+    pub(crate) incarnation_is_new: bool,
+    /// The revision everything was read at.
+    pub(crate) revision: Revision,
+}
+
+/// A group that this node has.
+#[derive(Debug)]
+struct Having {
+    generation: u64,
+    /// The order it is being taken away for.
+    order: Option<u64>,
+    /// It has been online in this generation.
+    served: bool,
+}
+
+/// What the owner of a group wants written into its document.
+#[derive(Clone, Debug)]
+enum Wish {
+    /// Nothing of it is left here.
+    Released(Release),
+    /// The order has ended without a move.
+    Ended(Code, String),
+    /// The node leaves.
+    Left,
+}
+
+/// What a write under way is for.
+#[derive(Debug)]
+enum Purpose {
+    /// A group's document, and what to say when it is stored.
+    Own { group: GroupName, document: Box<stead_policy::cluster::Ownership>, records: Vec<Record> },
+    /// A node's document.
+    Node { node: NodeName, record: Box<NodeRecord>, records: Vec<Record> },
+    /// What is said of groups.
+    State(Vec<(GroupName, StateDocument)>),
+    /// The documents of a group that is no more, by the key of the first.
+    Leftover(String),
+}
+
+/// A client that waits for a move.
+#[derive(Debug)]
+struct Moving {
+    group: GroupName,
+    order: u64,
+    lines: crate::command::Lines,
+    accepted: bool,
+}
+
+/// An apply that waits for a group of another node.
+#[derive(Debug)]
+struct Awaited {
+    group: GroupName,
+    settling: u64,
+}
+
+/// A node among several.
+#[derive(Debug)]
+pub(crate) struct Member {
+    me: NodeName,
+    machine: Machine,
+    threads: Threads,
+    begin: Beginning,
+    coordinator: Coordinator,
+    situation: Situation,
+    /// Documents of groups, also of such as are not configured.
+    owned: BTreeMap<GroupName, Owned>,
+    states: BTreeMap<GroupName, StateDocument>,
+    having: BTreeMap<GroupName, Having>,
+    wishes: BTreeMap<GroupName, Wish>,
+    /// Writes under way, and which documents they change.
+    writes: BTreeMap<Token, Purpose>,
+    busy: BTreeSet<String>,
+    next: u64,
+    /// Writes that failed are tried again then.
+    again: Option<Time>,
+    /// The situation has changed since the last decision.
+    decide: bool,
+    /// Something may have to be published.
+    unpublished: bool,
+    publish_at: Option<Time>,
+    published: BTreeMap<GroupName, StateDocument>,
+    /// News that wait until a write of this node's has become the configuration.
+    held: VecDeque<News>,
+    moving: Vec<Moving>,
+    awaited: Vec<Awaited>,
+    /// The revision of the last news.
+    revision: Revision,
+    /// Sessions as they were when this node began.
+    sessions_at_start: Vec<(NodeName, stead_lease::Found)>,
+    /// The guardian's number for the leases in force.
+    leases: Option<u128>,
+    /// Everything under this number has to be gone before anything begins.
+    waits_for: Option<u128>,
+    /// The session was given up.
+    left: bool,
+    /// The guardian has been greeted, and what ran is known.
+    began: bool,
+    leaving: Option<shutdown::Leaving>,
+}
+
+impl Member {
+    /// One that has not begun.
+    pub(crate) fn new(me: NodeName, begin: Beginning, threads: Threads) -> Self {
+        Member {
+            machine: Machine::new(me.clone()),
+            me,
+            threads,
+            revision: begin.revision,
+            begin,
+            coordinator: Coordinator::new(),
+            situation: Situation::default(),
+            owned: BTreeMap::new(),
+            states: BTreeMap::new(),
+            having: BTreeMap::new(),
+            wishes: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            next: 0,
+            again: None,
+            decide: true,
+            unpublished: true,
+            publish_at: None,
+            published: BTreeMap::new(),
+            held: VecDeque::new(),
+            moving: Vec::new(),
+            awaited: Vec::new(),
+            sessions_at_start: Vec::new(),
+            leases: None,
+            waits_for: None,
+            left: false,
+            began: false,
+            leaving: None,
+        }
+    }
+
+    fn token(&mut self) -> Token {
+        self.next += 1;
+        Token(self.next)
+    }
+
+    /// The guard of a document that was last seen at this revision.
+    fn guard(key: &str, revision: Option<Revision>) -> Guard {
+        match revision {
+            Some(revision) => Guard::ModifiedAt(key.to_owned(), revision),
+            None => Guard::Absent(key.to_owned()),
+        }
+    }
+
+    fn node_mut(&mut self, node: &NodeName) -> &mut NodeFacts {
+        self.situation.nodes.entry(node.clone()).or_default()
+    }
+
+    /// When something is due.
+    pub(crate) fn next_timeout(&self) -> Option<Time> {
+        let coordinator = if self.decides() { self.coordinator.next_timeout() } else { None };
+        let leaving = self.leaving.as_ref().and_then(shutdown::Leaving::timeout);
+        let publish = self.publish_at.filter(|_| self.unpublished);
+        let all = [self.machine.next_timeout(), coordinator, self.again, publish, leaving];
+        all.into_iter().flatten().min()
+    }
+
+    /// True if this node is the one that decides: of those that are up, the first by name. That two think so at once costs
+    /// conflicts and nothing else.
+    fn decides(&self) -> bool {
+        use stead_lease::{Sight, State};
+        if self.machine.state() != State::Active {
+            return false;
+        }
+        let now = crate::edge::timer::now();
+        let up = self
+            .machine
+            .nodes()
+            .map(|(node, _)| node)
+            .filter(|node| **node == self.me || self.machine.sight(node, now) == Some(Sight::Up));
+        up.min().is_none_or(|first| *first == self.me)
+    }
+}
+
+impl Node {
+    /// Becomes one of several. `entries` is everything in the database but the configuration.
+    pub(crate) fn join(&mut self, mut member: Member, entries: Vec<Entry>) {
+        member.sessions_at_start = entries
+            .iter()
+            .filter_map(|entry| {
+                let node = entry.key.strip_prefix(threads::SESSIONS)?.parse().ok()?;
+                Some((node, threads::found(entry)))
+            })
+            .collect();
+        self.policy.member([]);
+        self.member = Some(member);
+        for entry in entries {
+            if !entry.key.starts_with(threads::SESSIONS) && !entry.key.starts_with("history/") {
+                self.changed(stead_store::Change::Put(entry));
+            }
+        }
+        self.refresh_all();
+    }
+
+    /// Tells people something they should know.
+    pub(crate) fn warn(&mut self, text: String) {
+        let (id, level, code) = (10_046, stead_policy::Level::Warning, Code::SUCCESS);
+        self.record(Record { id, level, group: None, resource: None, code, text });
+    }
+
+    /// What follows from what was heard and from the time. False if there may be more to do at once.
+    pub(crate) fn member_step(&mut self) -> bool {
+        if self.member.is_none() {
+            return true;
+        }
+        self.take_news(self.writing);
+        self.drive_session();
+        self.see_sessions();
+        self.leave_on();
+        self.decide();
+        self.write_wishes();
+        self.publish();
+        true
+    }
+}

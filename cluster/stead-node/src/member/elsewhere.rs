@@ -1,0 +1,271 @@
+//! Groups that other nodes have: asking for moves, waiting for them, showing them.
+
+use stead_api::{Event, Failure, Line};
+use stead_policy::cluster::{Cause, OrderWish};
+use stead_policy::{InBuffers, Refusal};
+use stead_store::Entry;
+use stead_types::{Code, GroupName, MoveFlags, NodeName};
+
+use super::{Awaited, Moving};
+use crate::command::Lines;
+use crate::edge::timer;
+use crate::node::Node;
+use crate::report;
+
+/// What is asked of a group's owner.
+pub(crate) struct Move {
+    pub(crate) group: GroupName,
+    pub(crate) to: Option<NodeName>,
+    pub(crate) flags: MoveFlags,
+    pub(crate) in_buffers: InBuffers,
+}
+
+impl Node {
+    /// Asks for a move, wherever the group is. The answer comes when it has ended.
+    pub(crate) fn ask_move(&mut self, wanted: Move, no_wait: bool, lines: Lines) {
+        let Some(member) = &mut self.member else { return };
+        let Move { group, to, flags, in_buffers } = wanted;
+        let what = format!("group \"{group}\": move");
+        let refuse =
+            |code, detail: &str| Err(Refusal { what: what.clone(), code, detail: detail.to_owned() });
+        let to = match member.situation.check_move(&group, to.as_ref(), flags) {
+            Ok(to) => to,
+            Err(refused) => return drop(lines.send(report::answer(Err(refused)))),
+        };
+        let Some(owned) = member.owned.get(&group).cloned() else { return };
+        if owned.document.node == to {
+            let _ = lines.send(Line::Accepted);
+            return drop(lines.send(Line::Done { state: None }));
+        }
+        let wish = OrderWish {
+            to: Some(to),
+            flags,
+            in_buffers,
+            asked_by: "operator".to_owned(),
+            cause: Cause::Operator,
+        };
+        let document = owned.document.with_order(wish);
+        let order = document.orders;
+        if member.write_own(group.clone(), Some(owned.revision), document, Vec::new()).is_none() {
+            let detail = "its owner is being written; ask again";
+            return drop(lines.send(report::answer(refuse(Code::ERROR_CLUSTER_GROUP_BUSY, detail))));
+        }
+        if no_wait {
+            let _ = lines.send(Line::Accepted);
+            let _ = lines.send(Line::Done { state: None });
+        } else {
+            member.moving.push(Moving { group, order, lines, accepted: false });
+        }
+    }
+
+    /// Tells those who wait for moves how these have ended.
+    pub(crate) fn settle_moves(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        let mut waiting = Vec::new();
+        for mut moving in std::mem::take(&mut member.moving) {
+            let what = format!("group \"{}\": move", moving.group);
+            let failure = |code: Code, detail: &str| Failure {
+                what,
+                error: report::code(code),
+                detail: detail.to_owned(),
+            };
+            let Some(owned) = member.owned.get(&moving.group) else {
+                let _ =
+                    moving.lines.send(Line::Failed(failure(Code::ERROR_GROUP_NOT_FOUND, "it was deleted")));
+                continue;
+            };
+            let document = &owned.document;
+            if document.orders < moving.order {
+                // Not written yet.
+                waiting.push(moving);
+                continue;
+            }
+            if !moving.accepted {
+                moving.accepted = true;
+                let _ = moving.lines.send(Line::Accepted);
+            }
+            if document.order.as_ref().is_some_and(|order| order.id == moving.order) {
+                waiting.push(moving);
+                continue;
+            }
+            let line = match &document.outcome {
+                Some(outcome) if outcome.id == moving.order => match outcome.code {
+                    Code::SUCCESS => Line::Done { state: Some(format!("on {}", document.node)) },
+                    Code::ERROR_CANCELLED => Line::Cancelled,
+                    code => Line::Failed(failure(code, &outcome.detail)),
+                },
+                Some(_) | None => {
+                    let detail = format!("another order took its place; it is on {}", document.node);
+                    Line::Failed(failure(Code::ERROR_CANCELLED, &detail))
+                }
+            };
+            let _ = moving.lines.send(line);
+        }
+        member.moving = waiting;
+    }
+
+    /// The write of an order has failed: those who wait for it are told.
+    pub(crate) fn order_unwritten(&mut self, group: &GroupName, code: Code, detail: &str) {
+        let Some(member) = &mut self.member else { return };
+        let (over, kept): (Vec<Moving>, Vec<Moving>) = std::mem::take(&mut member.moving)
+            .into_iter()
+            .partition(|moving| moving.group == *group && !moving.accepted);
+        member.moving = kept;
+        for moving in over {
+            let what = format!("group \"{group}\": move");
+            let failure = Failure { what, error: report::code(code), detail: detail.to_owned() };
+            let _ = moving.lines.send(Line::Refused(failure));
+        }
+    }
+
+    /// An apply waits for a group, wherever it is or will be.
+    pub(crate) fn await_group(&mut self, group: GroupName, settling: u64) {
+        if let Some(member) = &mut self.member {
+            member.awaited.push(Awaited { group, settling });
+        }
+        self.settle_elsewhere();
+    }
+
+    /// Tells applies about groups of other nodes that are as they are wanted, or cannot become so.
+    pub(crate) fn settle_elsewhere(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        let (mut over, mut here, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        for awaited in std::mem::take(&mut member.awaited) {
+            if member.having.contains_key(&awaited.group) {
+                here.push(awaited);
+                continue;
+            }
+            match member.settled(&awaited.group) {
+                Some(failure) => over.push((awaited.settling, failure)),
+                None => waiting.push(awaited),
+            }
+        }
+        member.awaited = waiting;
+        for Awaited { group, settling } in here {
+            self.ask_settled(group, settling);
+        }
+        for (settling, failure) in over {
+            self.settled_one(settling, failure);
+        }
+    }
+
+    /// An event that another node has stored.
+    pub(crate) fn event_elsewhere(&mut self, entry: Entry) {
+        if let Ok(event) = serde_json::from_value::<Event>(entry.value) {
+            let event = self.history.add(event);
+            self.tell(&event);
+        }
+    }
+
+    /// Adds other nodes to a status, and what they say of their groups.
+    pub(crate) fn add_elsewhere(&self, status: &mut stead_api::Status) {
+        let Some(member) = &self.member else { return };
+        let (now, now_ms) = (timer::now(), timer::wall_clock_ms());
+        let groups = &self.policy.config().groups;
+        let elsewhere = groups.values().filter(|config| !member.having.contains_key(&config.name));
+        status.groups.extend(elsewhere.map(|config| member.shown(config, now_ms)));
+        status.groups.sort_by_key(|group| group.name.to_lowercase());
+        for node in &mut status.nodes {
+            node.guarantee = member.machine.guarantee();
+            node.state = member.node_state(&member.me, now);
+        }
+        let others = member.machine.nodes().filter(|(node, _)| **node != member.me).map(|(node, session)| {
+            stead_api::Node {
+                name: node.to_string(),
+                state: member.node_state(node, now),
+                version: session.version.clone(),
+                containment: String::new(),
+                guarantee: session.params.guarantee(),
+                restarts: 0,
+            }
+        });
+        status.nodes.extend(others);
+        status.nodes.sort_by_key(|node| node.name.to_lowercase());
+    }
+}
+
+impl super::Member {
+    /// A node's state, as people read it.
+    fn node_state(&self, node: &NodeName, now: stead_types::Time) -> String {
+        use stead_lease::Sight;
+        use stead_types::NodeState;
+        let record = self.situation.nodes.get(node).map(|facts| &facts.record);
+        let up = if record.is_some_and(|record| record.paused) { NodeState::Paused } else { NodeState::Up };
+        let state = match self.machine.sight(node, now) {
+            Some(Sight::Up | Sight::NotSeen(_)) => up,
+            Some(Sight::Left | Sight::Down) => NodeState::Down,
+            Some(Sight::Deleted | Sight::Unreadable(_)) | None => NodeState::Joining,
+        };
+        state.to_string()
+    }
+
+    /// None while it is on its way; the failure where there is one.
+    fn settled(&self, group: &GroupName) -> Option<Option<Failure>> {
+        let facts = self.situation.groups.get(group)?;
+        let owned = facts.owned.as_ref()?;
+        if owned.document.moving() {
+            return None;
+        }
+        let said = facts.current()?;
+        let state = self.states.get(group)?;
+        let failure = |code: Code, detail: String| {
+            let what = format!("group \"{group}\": apply");
+            Some(Failure { what, error: report::code(code), detail })
+        };
+        if let Some(resource) = said.given_up.first() {
+            let of = state.group.resources.iter().find(|of| of.name.eq_ignore_ascii_case(resource.as_str()));
+            let why = of.and_then(|of| of.why.clone()).unwrap_or_default();
+            return Some(failure(Code::ERROR_RESOURCE_FAILED, format!("resource \"{resource}\": {why}")));
+        }
+        let wanted = facts.wanted_online && owned.document.arrival.start;
+        let there = match said.state {
+            stead_types::GroupState::Online => wanted,
+            stead_types::GroupState::Offline => !wanted,
+            stead_types::GroupState::PartialOnline => wanted,
+            stead_types::GroupState::Pending | stead_types::GroupState::Failed => false,
+        };
+        there.then_some(None)
+    }
+
+    /// A group of another node, or of none.
+    fn shown(&self, config: &stead_policy::GroupConfig, now_ms: u64) -> stead_api::Group {
+        let owned = self.owned.get(&config.name).map(|owned| &owned.document);
+        let said = self
+            .states
+            .get(&config.name)
+            .filter(|state| owned.is_some_and(|owned| owned.generation == state.generation()));
+        let mut group = match said {
+            Some(said) => {
+                let passed = now_ms.saturating_sub(said.said_ms);
+                let mut group = said.group.clone();
+                for resource in &mut group.resources {
+                    resource.for_ms = resource.for_ms.saturating_add(passed);
+                    resource.next_attempt_in_ms =
+                        resource.next_attempt_in_ms.map(|ms| ms.saturating_sub(passed));
+                }
+                group
+            }
+            None => report::unknown_group(config),
+        };
+        if let Some(owned) = owned {
+            group.owner_node = owned.node.to_string();
+            let alive = self
+                .situation
+                .nodes
+                .get(&owned.node)
+                .is_some_and(|facts| facts.session.alive() == Some(owned.session));
+            if !alive {
+                group.why = Some(format!("its node {} does not answer", owned.node));
+            }
+            if let Some(order) = &owned.order {
+                let to = order.to.as_ref().map_or_else(|| "another node".to_owned(), ToString::to_string);
+                group.operation = Some(format!("move to {to}"));
+            }
+            group.why = group.why.or_else(|| owned.held.clone());
+        } else {
+            group.owner_node = String::new();
+            group.why = self.coordinator.waits(&config.name).map(str::to_owned);
+        }
+        group
+    }
+}

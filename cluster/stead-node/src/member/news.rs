@@ -1,0 +1,349 @@
+//! What others have written, and what became of this node's own writes.
+
+use stead_lease::{Event as SessionEvent, Found};
+use stead_policy::cluster::{GroupFacts, GroupRules, Owned};
+use stead_policy::{Event, Level, Record};
+use stead_store::{Change, Entry, News, Revision};
+use stead_types::{Code, GroupName, NodeName};
+
+use super::documents::{StateDocument, node_key, own_key, ownership_of, ownership_value, record_of};
+use super::threads::{SESSIONS, found};
+use super::{Member, Purpose, Token, Told};
+use crate::edge::store::Unwritten;
+use crate::edge::timer;
+use crate::node::Node;
+
+/// What a key is about.
+enum Key {
+    Session(NodeName),
+    Own(GroupName),
+    State(GroupName),
+    Node(NodeName),
+    /// `group/`, `resource/`, `type/`.
+    Configuration,
+    /// An event that another node has stored.
+    History,
+    /// Nothing the loop follows.
+    Other,
+}
+
+fn key_of(key: &str, me: &NodeName) -> Key {
+    let Some((folder, rest)) = key.split_once('/') else { return Key::Other };
+    let of = match folder {
+        "session" => rest.parse().map(Key::Session),
+        "own" => rest.parse().map(Key::Own),
+        "state" => rest.parse().map(Key::State),
+        "node" => rest.parse().map(Key::Node),
+        "group" | "resource" | "type" => return Key::Configuration,
+        "history" => {
+            let own = rest.split_once('/').is_some_and(|(node, _)| node.eq_ignore_ascii_case(me.as_str()));
+            return if own { Key::Other } else { Key::History };
+        }
+        _ => return Key::Other,
+    };
+    of.unwrap_or(Key::Other)
+}
+
+/// True if the loop needs to know this document from the beginning.
+pub(crate) fn is_configuration(key: &str) -> bool {
+    ["group/", "resource/", "type/"].iter().any(|folder| key.starts_with(folder))
+}
+
+impl Node {
+    /// A thread of the member has something to tell.
+    pub(crate) fn told(&mut self, told: Told) {
+        match told {
+            Told::Session(request, answer) => {
+                self.session_event(SessionEvent::Answered { request, answer });
+            }
+            Told::Wrote(token, result) => self.wrote(token, result),
+            Told::News(news) => {
+                if let Some(member) = &mut self.member {
+                    member.held.push_back(news);
+                }
+            }
+            Told::Replaced(text) => {
+                tracing::error!(text, "the cluster database is not the one of before");
+                self.session_event(SessionEvent::Replaced { incarnation: None });
+                self.failed = Some(format!("{text}; `stead cluster adopt` if that is right"));
+            }
+        }
+    }
+
+    /// Takes in what has changed, in order; not while a write of this node's is under way that is news as well.
+    pub(crate) fn take_news(&mut self, writing: bool) {
+        if writing {
+            return;
+        }
+        let mut configuration = false;
+        while let Some(news) = self.member.as_mut().and_then(|member| member.held.pop_front()) {
+            match news {
+                News::Changes { changes, .. } => {
+                    for change in changes {
+                        configuration |= self.changed(change);
+                    }
+                }
+                News::Everything { revision, entries } => configuration |= self.everything(revision, entries),
+            }
+        }
+        if configuration {
+            self.configured();
+        }
+    }
+
+    /// One document has changed. True if it belongs to the configuration, and is news.
+    pub(crate) fn changed(&mut self, change: Change) -> bool {
+        let Some(member) = &mut self.member else { return false };
+        match (key_of(change.key(), &member.me), change) {
+            (Key::Session(node), Change::Put(entry)) => {
+                self.session_event(SessionEvent::Seen { node, found: found(&entry) });
+            }
+            (Key::Session(node), Change::Deleted(_)) => {
+                let found = Found::Nothing { as_of: member.revision };
+                self.session_event(SessionEvent::Seen { node, found });
+            }
+            (Key::Own(group), Change::Put(entry)) => self.own_changed(&group, Some(entry)),
+            (Key::Own(group), Change::Deleted(_)) => self.own_changed(&group, None),
+            (Key::State(group), Change::Put(entry)) => self.state_changed(group, Some(entry)),
+            (Key::State(group), Change::Deleted(_)) => self.state_changed(group, None),
+            (Key::Node(node), Change::Put(entry)) => self.node_changed(&node, Some(entry)),
+            (Key::Node(node), Change::Deleted(_)) => self.node_changed(&node, None),
+            (Key::Configuration, Change::Put(entry)) => return self.catalog.changed(entry),
+            (Key::Configuration, Change::Deleted(key)) => return self.catalog.deleted(&key),
+            (Key::History, Change::Put(entry)) => self.event_elsewhere(entry),
+            (Key::History | Key::Other, _) => {}
+        }
+        false
+    }
+
+    /// The history of changes is not kept so far back: this is all there is.
+    fn everything(&mut self, revision: Revision, entries: Vec<Entry>) -> bool {
+        let Some(member) = &mut self.member else { return false };
+        member.revision = revision;
+        let sessions = entries.iter().filter(|entry| entry.key.starts_with(SESSIONS)).filter_map(|entry| {
+            let node = entry.key.strip_prefix(SESSIONS)?.parse().ok()?;
+            Some((node, found(entry)))
+        });
+        let sessions = sessions.collect();
+        let there = |key: &str| entries.iter().any(|entry| entry.key == key);
+        let gone: Vec<GroupName> =
+            member.owned.keys().filter(|group| !there(&own_key(group))).cloned().collect();
+        let nodes: Vec<NodeName> =
+            member.situation.nodes.keys().filter(|node| !there(&node_key(node))).cloned().collect();
+        let documents: Vec<String> = self.catalog.keys_stored().filter(|key| !there(key)).collect();
+        self.session_event(SessionEvent::Listed { as_of: revision, sessions });
+        for group in gone {
+            self.own_changed(&group, None);
+        }
+        for node in nodes {
+            self.node_changed(&node, None);
+        }
+        let mut configuration = false;
+        for key in documents {
+            configuration |= self.catalog.deleted(&key);
+        }
+        for entry in entries {
+            if !entry.key.starts_with(SESSIONS) && !entry.key.starts_with("history/") {
+                configuration |= self.changed(Change::Put(entry));
+            }
+        }
+        configuration
+    }
+
+    fn own_changed(&mut self, group: &GroupName, entry: Option<Entry>) {
+        let Some(member) = &mut self.member else { return };
+        match entry {
+            Some(entry) => {
+                if member.owned.get(group).is_some_and(|owned| owned.revision >= entry.modified) {
+                    return;
+                }
+                match ownership_of(&entry.value) {
+                    Ok(document) => {
+                        member.owned.insert(group.clone(), Owned { document, revision: entry.modified });
+                    }
+                    Err(text) => {
+                        // What was good last is kept; nobody can write over it, since its revision is unknown here.
+                        self.nonsense(&entry.key, &text, Some(group.clone()));
+                        return;
+                    }
+                }
+            }
+            None => drop(member.owned.remove(group)),
+        }
+        self.refresh(group);
+        self.settle_group(group);
+        self.settle_moves();
+    }
+
+    fn state_changed(&mut self, group: GroupName, entry: Option<Entry>) {
+        let Some(member) = &mut self.member else { return };
+        match entry {
+            Some(entry) => match StateDocument::read(&entry.value) {
+                Ok(state) => drop(member.states.insert(group.clone(), state)),
+                Err(text) => {
+                    self.nonsense(&entry.key, &text, Some(group));
+                    return;
+                }
+            },
+            None => drop(member.states.remove(&group)),
+        }
+        self.refresh(&group);
+        self.settle_elsewhere();
+    }
+
+    fn node_changed(&mut self, node: &NodeName, entry: Option<Entry>) {
+        let Some(member) = &mut self.member else { return };
+        let (record, revision) = match entry {
+            None => (stead_policy::cluster::NodeRecord::default(), None),
+            Some(entry) => match record_of(&entry.value) {
+                Ok(record) => (record, Some(entry.modified)),
+                Err(text) => return self.nonsense(&entry.key, &text, None),
+            },
+        };
+        let facts = member.node_mut(node);
+        facts.record = record;
+        facts.revision = revision;
+        member.decide = true;
+    }
+
+    /// Something in the database makes no sense: what was good last counts, and people are told.
+    fn nonsense(&mut self, key: &str, text: &str, group: Option<GroupName>) {
+        let text = format!(
+            "{key} in the cluster database cannot be read: {text}; what it said before counts on. Put it right, or delete it"
+        );
+        let (id, level, code) = (10_034, Level::Critical, Code::ERROR_INVALID_DATA);
+        self.record(Record { id, level, group, resource: None, code, text });
+    }
+
+    /// What the coordinator is told of a group.
+    pub(crate) fn refresh(&mut self, group: &GroupName) {
+        let config = self.policy.config().groups.get(group);
+        let Some(member) = &mut self.member else { return };
+        let Some(config) = config else {
+            member.situation.groups.remove(group);
+            return;
+        };
+        let facts = GroupFacts {
+            rules: GroupRules::of(config),
+            wanted_online: GroupRules::wanted_online(config),
+            owned: member.owned.get(group).cloned(),
+            published: member.states.get(group).and_then(|state| state.published().ok()),
+        };
+        if member.situation.groups.get(group) != Some(&facts) {
+            member.situation.groups.insert(config.name.clone(), facts);
+            member.decide = true;
+        }
+    }
+
+    /// What the coordinator is told of all groups.
+    pub(crate) fn refresh_all(&mut self) {
+        let mut groups: std::collections::BTreeSet<GroupName> =
+            self.policy.config().groups.keys().cloned().collect();
+        let Some(member) = &self.member else { return };
+        groups.extend(member.situation.groups.keys().cloned());
+        for group in groups {
+            self.refresh(&group);
+        }
+    }
+
+    /// Another node has changed the configuration.
+    fn configured(&mut self) {
+        match self.catalog.read_again() {
+            Ok(config) => {
+                self.policy.maintained_elsewhere(self.catalog.maintenance().collect());
+                self.policy.handle(Event::Configured(config), timer::now());
+                self.refresh_all();
+                self.settle_groups();
+                self.remove_leftovers();
+            }
+            Err(crate::catalog::Unreadable(problems)) => {
+                for problem in problems {
+                    self.nonsense(&problem.place, &problem.text, None);
+                }
+            }
+        }
+    }
+
+    /// A write of this node's has ended.
+    fn wrote(&mut self, token: Token, result: Result<Revision, Unwritten>) {
+        let Some(member) = &mut self.member else { return };
+        let Some(purpose) = member.writes.remove(&token) else { return };
+        if let Err(Unwritten::Failed(error)) = &result {
+            tracing::warn!(%error, "a write failed; nothing was changed");
+        }
+        let conflict = matches!(result, Err(Unwritten::Conflict(_)));
+        let revision = match result {
+            Ok(revision) => Some(revision),
+            Err(_) => {
+                member.failed(conflict);
+                None
+            }
+        };
+        match purpose {
+            Purpose::Own { group, document, records } => {
+                let key = own_key(&group);
+                member.busy.remove(&key);
+                let Some(revision) = revision else {
+                    let detail = if conflict {
+                        "something else happened to it first; ask again"
+                    } else {
+                        "the cluster database could not store it"
+                    };
+                    return self.order_unwritten(&group, Code::ERROR_CLUSTER_GROUP_BUSY, detail);
+                };
+                let value = ownership_value(&document);
+                let entry = Entry { key, value, created: revision, modified: revision };
+                self.own_changed(&group, Some(entry));
+                for record in records {
+                    self.record(record);
+                }
+            }
+            Purpose::Node { node, record, records } => {
+                member.busy.remove(&node_key(&node));
+                let Some(revision) = revision else { return };
+                let facts = member.node_mut(&node);
+                if facts.revision.is_none_or(|seen| seen < revision) {
+                    facts.record = *record;
+                    facts.revision = Some(revision);
+                    member.decide = true;
+                }
+                for record in records {
+                    self.record(record);
+                }
+            }
+            Purpose::State(states) => member.stated(states, revision.is_some()),
+            Purpose::Leftover(key) => drop(member.busy.remove(&key)),
+        }
+    }
+
+    /// Documents of groups that are configured no more, and that this node had: they go.
+    fn remove_leftovers(&mut self) {
+        let groups = &self.policy.config().groups;
+        let Some(member) = &mut self.member else { return };
+        let gone: Vec<(GroupName, Revision)> = member
+            .owned
+            .iter()
+            .filter(|(group, owned)| !groups.contains_key(*group) && owned.document.node == member.me)
+            .map(|(group, owned)| (group.clone(), owned.revision))
+            .collect();
+        for (group, revision) in gone {
+            member.remove_own(&group, revision);
+        }
+    }
+}
+
+impl Member {
+    /// Deletes the documents of a group that does not exist any more.
+    fn remove_own(&mut self, group: &GroupName, revision: Revision) {
+        use stead_store::Operation;
+        let key = own_key(group);
+        if self.having.contains_key(group) || !self.busy.insert(key.clone()) {
+            return;
+        }
+        let token = self.token();
+        let operations =
+            vec![Operation::Delete(key.clone()), Operation::Delete(super::documents::state_key(group))];
+        self.threads.write(token, vec![Member::guard(&key, Some(revision))], operations);
+        self.writes.insert(token, Purpose::Leftover(key));
+    }
+}

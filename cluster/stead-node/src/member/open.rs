@@ -1,0 +1,140 @@
+//! Opening the database of several nodes.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stead_api::Event;
+use stead_lease::{Identity, Params, Watchdog};
+use stead_membership::NodeFile;
+use stead_store::{Entry, Store, StoreError};
+use stead_store_etcd::{EtcdStore, Start};
+use stead_types::NodeName;
+
+use super::{Beginning, session};
+
+/// The open database, once for each use, so that none waits for another.
+pub(crate) struct Open {
+    /// For renewals alone.
+    pub(crate) sessions: Arc<dyn Store>,
+    /// For groups and nodes, and for news.
+    pub(crate) groups: Arc<dyn Store>,
+    /// For the configuration and the history.
+    pub(crate) configuration: Arc<dyn Store>,
+    /// What the node begins with.
+    pub(crate) begin: Beginning,
+    /// Everything that is stored.
+    pub(crate) entries: Vec<Entry>,
+    /// What an operator should be told.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Where a node keeps its events.
+pub(crate) fn history_folder(node: &NodeName) -> String {
+    format!("history/{}/", node.as_str().to_ascii_lowercase())
+}
+
+/// The events of all nodes by time, and the number of the last of this one.
+pub(crate) fn history(entries: &[Entry], me: &NodeName) -> (Vec<Event>, u64) {
+    let own = history_folder(me);
+    let of = |entry: &&Entry| entry.key.starts_with("history/");
+    let mut last = 0;
+    let mut events: Vec<Event> = entries
+        .iter()
+        .filter(of)
+        .filter_map(|entry| {
+            let event: Event = serde_json::from_value(entry.value.clone()).ok()?;
+            if entry.key.starts_with(&own) {
+                last = last.max(event.sequence);
+            }
+            Some(event)
+        })
+        .collect();
+    events.sort_by_key(|event| event.time_ms);
+    (events, last)
+}
+
+/// The timings of the session.
+fn params(file: &NodeFile) -> Params {
+    let timers = file.timers();
+    let ms = |ms: u32| Duration::from_millis(ms.into());
+    Params {
+        h: ms(timers.renewal_ms),
+        d: ms(timers.deadline_ms),
+        k: ms(timers.kill_ms),
+        w: ms(timers.watchdog_ms),
+        watchdog: if file.watchdog.is_some() { Watchdog::Used } else { Watchdog::Absent },
+        rho_ppm: 5_000,
+    }
+}
+
+fn line(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}
+
+/// Opens one handle, and waits for as long as nobody answers: at a cold start etcd may come later than the node.
+fn handle(
+    data: &Path,
+    file: &NodeFile,
+    purpose: &str,
+    change: impl Fn(&mut stead_store_etcd::Options),
+) -> Result<EtcdStore, String> {
+    let mut told = false;
+    loop {
+        let writer = format!("{}+{purpose}", file.node);
+        let mut options = file.options(data, &writer).map_err(|error| error.to_string())?;
+        change(&mut options);
+        match EtcdStore::open(options, Start::Existing) {
+            Ok(store) => return Ok(store),
+            Err(error @ StoreError::Unavailable(_)) => {
+                if !told {
+                    tracing::warn!(%error, "waiting for the cluster database");
+                }
+                told = true;
+            }
+            Err(error @ StoreError::Replaced(_)) => {
+                return Err(format!("{error}. If that is right, `stead cluster adopt` makes it so"));
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// Opens the database that `file` names, and reads it.
+///
+/// # Errors
+/// Why it cannot be.
+pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
+    let params = params(file);
+    params.check().map_err(|error| format!("node.toml: [timers]: {error}"))?;
+    let groups = handle(data, file, "groups", |_| {})?;
+    let sessions = handle(data, file, "session", |options| {
+        options.memory = None;
+        options.deadline = session::patience(&params);
+        options.attempt = options.deadline / 2;
+    })?;
+    let configuration = handle(data, file, "node", |options| options.memory = None)?;
+    let (revision, entries) = groups.list("").map_err(|error| error.to_string())?;
+    let opened = groups.opened();
+    let begin = Beginning {
+        params,
+        identity: Identity {
+            boot_id: line("/proc/sys/kernel/random/boot_id"),
+            machine_id: line("/etc/machine-id"),
+            dmi_uuid: line("/sys/class/dmi/id/product_uuid"),
+        },
+        incarnation: opened.incarnation.clone(),
+        incarnation_is_new: opened.new_incarnation,
+        revision,
+    };
+    let warnings = opened.warnings.clone();
+    Ok(Open {
+        sessions: Arc::new(sessions),
+        groups: Arc::new(groups),
+        configuration: Arc::new(configuration),
+        begin,
+        entries,
+        warnings,
+    })
+}

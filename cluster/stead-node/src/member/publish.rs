@@ -1,0 +1,113 @@
+//! What this node says of the groups it has, for the coordinator and for whoever asks any node.
+
+use std::time::Duration;
+
+use stead_policy::cluster::Published;
+use stead_store::Operation;
+use stead_types::{GroupName, GroupState, ResourceName};
+
+use super::documents::{StateDocument, own_key, state_key};
+use super::{Member, Purpose};
+use crate::edge::timer;
+use crate::node::Node;
+use crate::report;
+
+/// What changes faster than this is said once.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// So many groups go into one write.
+const AT_ONCE: usize = 100;
+
+/// The same group without what passes by itself.
+fn still(document: &StateDocument) -> StateDocument {
+    let mut document = document.clone();
+    document.said_ms = 0;
+    for resource in &mut document.group.resources {
+        resource.for_ms = 0;
+        resource.next_attempt_in_ms = None;
+    }
+    document
+}
+
+impl Node {
+    /// Says what has changed, at most every so often.
+    pub(crate) fn publish(&mut self) {
+        let now = timer::now();
+        let Some(member) = &mut self.member else { return };
+        if !member.unpublished || member.publish_at.is_some_and(|at| at > now) || !member.machine.may_act(now)
+        {
+            return;
+        }
+        member.unpublished = false;
+        member.publish_at = Some(now.after(PAUSE));
+        let view = self.policy.view();
+        let mut states: Vec<(GroupName, StateDocument)> = Vec::new();
+        for group in view.groups {
+            let name = group.name.clone();
+            let wants = self.policy.wants_failover(&name);
+            let Some(member) = &mut self.member else { return };
+            let Some(having) = member.having.get_mut(&name) else { continue };
+            having.served |= group.state == GroupState::Online;
+            let locked = |bits: u64| bits & 1 != 0;
+            let published = Published {
+                generation: having.generation,
+                state: group.state,
+                served: having.served,
+                given_up: wants.map(|(resource, _)| resource).into_iter().collect::<Vec<ResourceName>>(),
+                locked: group
+                    .resources
+                    .iter()
+                    .filter(|resource| locked(resource.status_information))
+                    .map(|resource| resource.name.clone())
+                    .collect(),
+            };
+            let shown = report::group(group, now, &|name| self.monitors.process(name));
+            let document = StateDocument::new(&published, shown);
+            let same = member.published.get(&name).is_some_and(|said| still(said) == still(&document));
+            if !same {
+                states.push((name, document));
+            }
+        }
+        let Some(member) = &mut self.member else { return };
+        for some in states.chunks(AT_ONCE) {
+            member.say(some.to_vec());
+        }
+    }
+
+    /// Something has happened that others may want to know.
+    pub(crate) fn mark_unpublished(&mut self) {
+        if let Some(member) = &mut self.member {
+            member.unpublished = true;
+        }
+    }
+}
+
+impl Member {
+    fn say(&mut self, states: Vec<(GroupName, StateDocument)>) {
+        let token = self.token();
+        let operations =
+            states.iter().map(|(group, state)| Operation::Put(state_key(group), state.value())).collect();
+        for (group, state) in &states {
+            self.published.insert(group.clone(), state.clone());
+        }
+        // Only while the group is this node's: what an owner of before says late must not be heard.
+        let guards = states.iter().filter_map(|(group, _)| {
+            Some(Member::guard(&own_key(group), Some(self.owned.get(group)?.revision)))
+        });
+        self.threads.write(token, guards.collect(), operations);
+        self.writes.insert(token, Purpose::State(states));
+    }
+
+    /// What was said is stored, or is to be said again.
+    pub(super) fn stated(&mut self, states: Vec<(GroupName, StateDocument)>, stored: bool) {
+        if stored {
+            return;
+        }
+        for (group, state) in states {
+            if self.published.get(&group) == Some(&state) {
+                self.published.remove(&group);
+            }
+        }
+        self.unpublished = true;
+    }
+}

@@ -1,0 +1,259 @@
+//! The node's session: what the lease machine wants done, and what follows from it.
+
+use std::time::Duration;
+
+use stead_lease::{Action, Event, Found, Kept, Note, Sid, Standing, Start, State};
+use stead_monitor_protocol::HeldSession;
+use stead_policy::cluster::Session;
+use stead_policy::{Event as PolicyEvent, Level, Record};
+use stead_types::{Code, GroupName, NodeName, Time};
+
+use crate::edge::timer;
+use crate::node::Node;
+
+/// What the guardian keeps for the next node: beside the deadline the revision that the next renewal is guarded by.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct KeptDoc {
+    sid: Sid,
+    revision: u64,
+    deadline: u64,
+    /// The guardian's number for it. A session that lapsed and is renewed gets another one: for the guardian what is over
+    /// never comes back.
+    leases: Sid,
+}
+
+/// The text that the guardian keeps.
+fn blob(kept: Kept, leases: u128) -> String {
+    let Kept { sid, revision, deadline } = kept;
+    let doc = KeptDoc { sid, revision, deadline: deadline.as_nanos(), leases: Sid(leases) };
+    serde_json::to_string(&doc).unwrap_or_default()
+}
+
+/// What an earlier node gave to the guardian, if it is of what the guardian holds.
+fn kept(blob: &str, held: &HeldSession) -> Option<Kept> {
+    let doc: KeptDoc = serde_json::from_str(blob).ok()?;
+    let KeptDoc { sid, revision, deadline, leases } = doc;
+    let deadline = Time::from_nanos(deadline);
+    (leases.0 == held.session && !held.over).then_some(Kept { sid, revision, deadline })
+}
+
+fn record(id: u32, level: Level, text: String) -> Record {
+    Record { id, level, group: None, resource: None, code: Code::SUCCESS, text }
+}
+
+impl Node {
+    /// The guardian was greeted: the session of the node before this one goes on. Otherwise another begins, when nothing
+    /// of the one before is left.
+    pub(crate) fn greeted(&mut self, held: Option<&HeldSession>, text: Option<&str>) {
+        let Some(member) = &mut self.member else { return };
+        match (held, held.zip(text).and_then(|(held, text)| kept(text, held))) {
+            (Some(held), Some(kept)) => {
+                member.leases = Some(held.session);
+                self.begin_session(Some(kept));
+            }
+            (Some(held), None) => {
+                member.waits_for = Some(held.session);
+                self.monitors.fence(held.session);
+            }
+            (None, _) => self.begin_session(None),
+        }
+    }
+
+    fn begin_session(&mut self, kept: Option<Kept>) {
+        let Some(member) = &mut self.member else { return };
+        let begin = member.begin.clone();
+        let start = Start {
+            params: begin.params,
+            identity: begin.identity,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            incarnation: begin.incarnation,
+            incarnation_is_new: begin.incarnation_is_new,
+            trust_reboot: false,
+            kept,
+        };
+        let now = timer::now();
+        let sessions: Vec<(NodeName, Found)> = std::mem::take(&mut member.sessions_at_start);
+        member.machine.handle(Event::Start(Box::new(start)), now);
+        member.machine.handle(Event::Listed { as_of: begin.revision, sessions }, now);
+        self.drive_session();
+    }
+
+    /// What runs is known: the groups of the session that goes on are adopted as they are.
+    pub(crate) fn adopt_groups(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        member.began = true;
+        let groups = member.groups_of_session();
+        self.policy.member(groups);
+    }
+
+    /// Carries out what the lease machine wants.
+    pub(crate) fn drive_session(&mut self) {
+        let now = timer::now();
+        if let Some(member) = &mut self.member
+            && member.machine.next_timeout().is_some_and(|at| at <= now)
+        {
+            member.machine.handle(Event::Timer { random: random() }, now);
+        }
+        while let Some(action) = self.member.as_mut().and_then(|member| member.machine.poll_action()) {
+            self.session_action(action);
+        }
+    }
+
+    pub(crate) fn session_event(&mut self, event: Event) {
+        if let Some(member) = &mut self.member {
+            member.machine.handle(event, timer::now());
+        }
+        self.drive_session();
+        self.see_sessions();
+    }
+
+    fn session_action(&mut self, action: Action) {
+        let Some(member) = &mut self.member else { return };
+        match action {
+            Action::Commit { request, node, guard, session } => {
+                member.threads.commit_session(request, node, guard, session);
+            }
+            Action::Read { request, node } => member.threads.read_session(request, node),
+            Action::Arm(kept) => {
+                let params = member.begin.params;
+                let leases = *member.leases.get_or_insert_with(|| {
+                    let number = random();
+                    self.monitors.begin_leases(number, params.d, params.w);
+                    number
+                });
+                self.monitors.lease(leases, kept.deadline, blob(kept, leases));
+                self.settle_groups();
+            }
+            Action::KillAll { why } => {
+                let text = format!("everything on node \"{}\" is killed: {why}", member.me);
+                let leases = member.leases.take();
+                member.waits_for = leases;
+                self.record(record(1_177, Level::Critical, text));
+                self.forget_groups();
+                match leases {
+                    Some(leases) => self.monitors.fence(leases),
+                    None => self.session_event(Event::AllGone),
+                }
+            }
+            Action::Refuse { why } => {
+                tracing::error!(text = why, "the node could not go on");
+                self.failed = Some(why);
+            }
+            Action::Tell(note) => self.session_note(note),
+        }
+    }
+
+    fn session_note(&mut self, note: Note) {
+        let me = self.name();
+        let line = match note {
+            Note::Began(sid) => {
+                record(10_040, Level::Information, format!("node \"{me}\" joined, session {sid}"))
+            }
+            Note::Again(_) => {
+                let text = format!("node \"{me}\" renewed its session; its groups start again");
+                record(10_041, Level::Warning, text)
+            }
+            Note::Left => record(10_042, Level::Information, format!("node \"{me}\" left")),
+            Note::TookOver(node, _) => {
+                let text = format!(
+                    "node \"{node}\" is down: its session was not renewed and everything of it has ended"
+                );
+                record(1_135, Level::Critical, text)
+            }
+            Note::Quarantine(until) => {
+                let seconds = until.since(timer::now()).as_secs();
+                let text = format!(
+                    "the cluster database is another one than before: nothing begins for {seconds} s"
+                );
+                record(10_043, Level::Critical, text)
+            }
+            Note::NameInUse(identity) => {
+                let text = format!(
+                    "the name \"{me}\" is in use by a machine with boot id {} and machine id {}: waiting until it is gone",
+                    identity.boot_id, identity.machine_id
+                );
+                record(10_044, Level::Error, text)
+            }
+        };
+        self.record(line);
+        self.settle_groups();
+        if let Some(member) = &mut self.member {
+            member.left |= member.machine.state() == State::Left;
+        }
+    }
+
+    /// The situation follows what is known of sessions.
+    pub(crate) fn see_sessions(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        let seen: Vec<(NodeName, Session)> = member
+            .machine
+            .nodes()
+            .map(|(node, session)| {
+                let sid = session.sid.0;
+                let over = member.machine.is_over(node, session.sid);
+                let state = match session.state {
+                    Standing::Alive => {
+                        let renewals = u32::try_from(session.ctr).unwrap_or(u32::MAX);
+                        Session::Alive { sid, age: session.params.h.saturating_mul(renewals) }
+                    }
+                    Standing::Dead if over => Session::Dead { sid },
+                    Standing::Left if over => Session::Left { sid },
+                    // Nothing is taken over yet: the database is another one than before.
+                    Standing::Dead | Standing::Left => Session::Never,
+                };
+                (node.clone(), state)
+            })
+            .collect();
+        for (node, session) in seen {
+            let facts = member.node_mut(&node);
+            if facts.session != session {
+                facts.session = session;
+                member.decide = true;
+            }
+        }
+    }
+
+    /// Nothing of any group is left here, and none is this node's to start.
+    fn forget_groups(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        let groups: Vec<GroupName> = std::mem::take(&mut member.having).into_keys().collect();
+        member.wishes.clear();
+        member.published.clear();
+        for group in groups {
+            self.policy.handle(PolicyEvent::Departed { group }, timer::now());
+        }
+    }
+
+    /// The guardian has verified that everything of a time of leases is gone.
+    pub(crate) fn emptied(&mut self, leases: u128) {
+        let Some(member) = &mut self.member else { return };
+        if member.waits_for != Some(leases) {
+            return;
+        }
+        member.waits_for = None;
+        if member.machine.state() == State::Stopped {
+            self.begin_session(None);
+        } else {
+            self.session_event(Event::AllGone);
+        }
+    }
+}
+
+fn random() -> u128 {
+    let mut bytes = [0; 16];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
+            Ok(count) => filled += count,
+            Err(rustix::io::Errno::INTR) => {}
+            // Without randomness no session can be told from another: the process ends, and with it the session.
+            Err(error) => panic!("the system gives no random numbers: {error}"),
+        }
+    }
+    u128::from_ne_bytes(bytes)
+}
+
+/// How long one request of a session may take: no longer than leaves time for another before the deadline.
+pub(crate) fn patience(params: &stead_lease::Params) -> Duration {
+    params.h.max(Duration::from_millis(500))
+}

@@ -1,0 +1,209 @@
+//! The threads that speak with etcd: one renews the session and nothing else, one writes what groups and nodes need, one
+//! follows what others change. None of them decides anything.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use stead_lease::{Answer, Found, Guard as SessionGuard, RequestId, Session};
+use stead_store::{Guard, News, Operation, Outcome, Revision, Store, StoreError, Transaction};
+use stead_types::NodeName;
+
+use crate::command::Input;
+use crate::edge::api::Way;
+use crate::edge::store::{Keeper, Shared, Unwritten};
+
+/// How long a watch waits before it looks whether the node still wants to know.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where sessions are.
+pub(crate) const SESSIONS: &str = "session/";
+
+/// What comes from the threads to the loop.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// A request of the lease machine has ended.
+    Session(RequestId, Answer),
+    /// A document was written, or was not.
+    Wrote(Token, Result<Revision, Unwritten>),
+    /// Something in the store changed.
+    News(News),
+    /// This is not the database of before.
+    Replaced(String),
+}
+
+/// Which write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Token(pub(crate) u64);
+
+enum SessionJob {
+    Commit { request: RequestId, node: NodeName, guard: SessionGuard, session: Arc<Session> },
+    Read { request: RequestId, node: NodeName },
+}
+
+struct Write {
+    token: Token,
+    guards: Vec<Guard>,
+    operations: Vec<Operation>,
+}
+
+/// The ways to the threads. They end with the process.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    sessions: Sender<SessionJob>,
+    writes: Sender<Write>,
+}
+
+/// The key of a session.
+pub(crate) fn session_key(node: &NodeName) -> String {
+    format!("{SESSIONS}{}", node.as_str().to_ascii_lowercase())
+}
+
+/// What is stored, as the lease machine reads it.
+pub(crate) fn found(entry: &stead_store::Entry) -> Found {
+    match serde_json::from_value::<Session>(entry.value.clone()) {
+        Ok(session) => Found::Document { revision: entry.modified, session: Arc::new(session) },
+        Err(error) => Found::Unreadable { revision: entry.modified, why: error.to_string() },
+    }
+}
+
+fn unanswered(way: &Way, error: StoreError) -> Answer {
+    match error {
+        StoreError::Unknown(_) => Answer::Unknown,
+        StoreError::Replaced(text) => {
+            way.send(Input::Told(Told::Replaced(text)));
+            Answer::Unknown
+        }
+        StoreError::NoSpace(_)
+        | StoreError::InUse(_)
+        | StoreError::Corrupt(_)
+        | StoreError::BadKey(_)
+        | StoreError::Poisoned(_)
+        | StoreError::TooLarge(_)
+        | StoreError::Unavailable(_)
+        | StoreError::Refused(_)
+        | StoreError::Io(_) => Answer::Failed,
+    }
+}
+
+fn commit(store: &dyn Store, way: &Way, node: &NodeName, guard: SessionGuard, session: &Session) -> Answer {
+    let key = session_key(node);
+    let guard = match guard {
+        SessionGuard::Absent => Guard::Absent(key.clone()),
+        SessionGuard::At(revision) => Guard::ModifiedAt(key.clone(), revision),
+    };
+    let Ok(value) = serde_json::to_value(session) else { return Answer::Failed };
+    match store.commit(Transaction { guards: vec![guard], operations: vec![Operation::Put(key, value)] }) {
+        Ok(Outcome::Committed(revision)) => Answer::Committed(revision),
+        Ok(Outcome::Conflict(_)) => Answer::Conflict,
+        Err(error) => unanswered(way, error),
+    }
+}
+
+fn look(store: &dyn Store, way: &Way, node: &NodeName) -> Answer {
+    // A listing tells the revision it is of, also where there is nothing.
+    let key = session_key(node);
+    match store.list(&key) {
+        Ok((as_of, entries)) => {
+            let own = entries.iter().find(|entry| entry.key == key);
+            Answer::Read(own.map_or(Found::Nothing { as_of }, found))
+        }
+        Err(error) => unanswered(way, error),
+    }
+}
+
+fn follow(store: &dyn Store, way: &Way, mut after: Revision) {
+    loop {
+        let mut watch = match store.watch("", after) {
+            Ok(watch) => watch,
+            Err(StoreError::Replaced(text)) => {
+                way.send(Input::Told(Told::Replaced(text)));
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "changes in the cluster database cannot be followed; trying again");
+                // Answering takes the store as long as it may.
+                let _ = store.get("meta");
+                continue;
+            }
+        };
+        loop {
+            match watch.next(PATIENCE) {
+                Ok(None) => {}
+                Ok(Some(news)) => {
+                    after = news.revision();
+                    way.send(Input::Told(Told::News(news)));
+                }
+                Err(StoreError::Replaced(text)) => {
+                    way.send(Input::Told(Told::Replaced(text)));
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "changes in the cluster database cannot be followed; trying again");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl Threads {
+    /// Starts them. `sessions` is used for renewals alone, so that nothing delays them; `others` for the rest. News are
+    /// told from `after` on.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(
+        sessions: Arc<dyn Store>,
+        others: Arc<dyn Store>,
+        after: Revision,
+        way: &Way,
+    ) -> std::io::Result<Self> {
+        let (session_jobs, todo) = channel::<SessionJob>();
+        let back = way.clone();
+        std::thread::Builder::new().name("session".to_owned()).spawn(move || {
+            for job in todo {
+                let (request, answer) = match job {
+                    SessionJob::Commit { request, node, guard, session } => {
+                        (request, commit(&*sessions, &back, &node, guard, &session))
+                    }
+                    SessionJob::Read { request, node } => (request, look(&*sessions, &back, &node)),
+                };
+                back.send(Input::Told(Told::Session(request, answer)));
+            }
+        })?;
+        let (write_jobs, todo) = channel::<Write>();
+        let (back, store) = (way.clone(), Arc::clone(&others));
+        std::thread::Builder::new().name("groups".to_owned()).spawn(move || {
+            let mut keeper = Shared(store);
+            for Write { token, guards, operations } in todo {
+                let result = keeper.commit(guards, operations);
+                back.send(Input::Told(Told::Wrote(token, result)));
+            }
+        })?;
+        let back = way.clone();
+        std::thread::Builder::new().name("news".to_owned()).spawn(move || follow(&*others, &back, after))?;
+        Ok(Threads { sessions: session_jobs, writes: write_jobs })
+    }
+
+    /// Writes a session, if the guard holds.
+    pub(crate) fn commit_session(
+        &self,
+        request: RequestId,
+        node: NodeName,
+        guard: SessionGuard,
+        session: Arc<Session>,
+    ) {
+        let _ = self.sessions.send(SessionJob::Commit { request, node, guard, session });
+    }
+
+    /// Reads a session.
+    pub(crate) fn read_session(&self, request: RequestId, node: NodeName) {
+        let _ = self.sessions.send(SessionJob::Read { request, node });
+    }
+
+    /// Writes documents, if the guards hold.
+    pub(crate) fn write(&self, token: Token, guards: Vec<Guard>, operations: Vec<Operation>) {
+        let _ = self.writes.send(Write { token, guards, operations });
+    }
+}
