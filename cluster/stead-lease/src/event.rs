@@ -132,7 +132,8 @@ pub enum Event {
         sid: Sid,
     },
     /// The store is not the one of before: restored, rebuilt, gone back in time. Nothing known holds. With the
-    /// incarnation once it is known; then comes [`Event::Listed`].
+    /// incarnation once it is known; then comes [`Event::Listed`]. Nothing the earlier store said is handed in after this:
+    /// its revisions mean something else.
     Replaced {
         /// The new incarnation, after it was adopted.
         incarnation: Option<String>,

@@ -329,6 +329,10 @@ impl Machine {
             } else {
                 self.own.doubt = true;
                 self.own.state = State::Resuming;
+                if self.mutants.has(crate::mutant::Mutant::KeptUnasked) {
+                    self.own.doubt = false;
+                    self.own.state = State::Active;
+                }
             }
         }
     }

@@ -54,6 +54,8 @@ mutants! {
     SuspicionFrees,
     /// Another session of the same node means that the earlier one is over, however it came.
     ReplacedUnasked,
+    /// A session that was not seen yet counts as replaced by the one that was seen last.
+    UnseenIsReplaced,
     /// The session is given up before the work is gone.
     ActsWhileLeaving,
     /// What a read shows is believed though something newer is known.
@@ -76,6 +78,8 @@ mutants! {
     AssignBlind,
     /// A group's start does not wait for its assignment.
     StartBeforeCommit,
+    /// What looks assigned in an old list is started by a process that does not know what was before.
+    StartUnconfirmed,
     /// A group is released when its end is asked for, not when it is verified.
     ReleaseBeforeGone,
     /// There is no kernel timer: the node process alone looks at the deadline.

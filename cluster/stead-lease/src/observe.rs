@@ -108,8 +108,11 @@ impl Machine {
 
     /// Whether everything that was started under this session of this node is gone for certain, so that what it owns may
     /// be assigned to another. The write that assigns it must be guarded by the ownership document.
+    ///
+    /// `named_at` is the revision of the ownership document that names the session. Without it a session that is too new
+    /// to have been seen here would look like one that another has replaced.
     #[must_use]
-    pub fn is_over(&self, node: &NodeName, sid: Sid) -> bool {
+    pub fn is_over(&self, node: &NodeName, sid: Sid, named_at: u64) -> bool {
         if !self.listed || self.now < self.quarantine {
             return false;
         }
@@ -131,9 +134,10 @@ impl Machine {
                     };
                 }
                 // A session takes the place of one that is over; but somebody may have deleted that one by hand.
+                let long_ago = self.now >= observed.sid_since.after(self.longest);
+                let later = observed.revision > named_at || self.mutants.has(Mutant::UnseenIsReplaced);
                 session.replaces == Some(sid)
-                    || self.now >= observed.sid_since.after(self.longest)
-                    || self.mutants.has(Mutant::ReplacedUnasked)
+                    || later && (long_ago || self.mutants.has(Mutant::ReplacedUnasked))
             }
         }
     }

@@ -102,7 +102,7 @@ fn a_deleted_session_is_marked_after_t_if_it_is_still_absent() {
     let mut world = World::active();
     world.see("n2", document(20, session(7, 3, Standing::Alive)), 1_500);
     world.see("n2", Found::Nothing { as_of: 21 }, 2_000);
-    assert!(!world.machine.is_over(&node("n2"), Sid(7)), "absence is a hint");
+    assert!(!world.machine.is_over(&node("n2"), Sid(7), 15), "absence is a hint");
     assert_eq!(world.machine.sight(&node("n2"), ms(2_000)), Some(Sight::Deleted));
     renew(&mut world, 7_000);
     assert_eq!(marks(&mut world, 7_100), [("n2".to_owned(), Guard::Absent, Standing::Dead)]);
@@ -132,7 +132,7 @@ fn a_conflict_is_looked_at_and_a_renewed_session_left_alone() {
     let [Action::Read { request, .. }] = actions.as_slice() else { panic!("{actions:?}") };
     world.answer(*request, Answer::Read(document(22, session(7, 4, Standing::Alive))), 6_620);
     assert!(marks(&mut world, 6_900).is_empty());
-    assert!(!world.machine.is_over(&node("n2"), Sid(7)));
+    assert!(!world.machine.is_over(&node("n2"), Sid(7), 15));
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn a_session_is_over_when_it_is_marked_left_or_properly_replaced() {
     let over = |next: Session| {
         let mut world = World::active();
         world.see("n2", document(20, session(7, 3, Standing::Alive)), 1_500);
-        assert!(!world.machine.is_over(&node("n2"), Sid(7)));
+        assert!(!world.machine.is_over(&node("n2"), Sid(7), 15));
         world.see("n2", document(21, next), 1_600);
-        world.machine.is_over(&node("n2"), Sid(7))
+        world.machine.is_over(&node("n2"), Sid(7), 15)
     };
     assert!(over(session(7, 3, Standing::Dead)));
     assert!(over(session(7, 4, Standing::Left)));
@@ -156,9 +156,10 @@ fn a_session_that_came_unasked_ends_the_earlier_one_after_t() {
     let mut world = World::active();
     world.see("n2", document(21, session(8, 1, Standing::Alive)), 1_500);
     world.timer(6_599);
-    assert!(!world.machine.is_over(&node("n2"), Sid(7)));
+    assert!(!world.machine.is_over(&node("n2"), Sid(7), 15));
     world.timer(6_600);
-    assert!(world.machine.is_over(&node("n2"), Sid(7)));
+    assert!(world.machine.is_over(&node("n2"), Sid(7), 15));
+    assert!(!world.machine.is_over(&node("n2"), Sid(9), 22), "named after what was seen here: it is a later one");
 }
 
 /// A node that finds this document under its own name.
