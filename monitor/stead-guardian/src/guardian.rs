@@ -29,11 +29,15 @@ use crate::limits::Limits;
 use crate::member::Member;
 use crate::node::Node;
 use crate::now;
+use crate::storage;
 
 mod session;
 
 /// An orderly shutdown that takes longer is ended by force.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// File systems that do not answer are looked after this often.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Signals that come within this time are one.
 const TOGETHER: Duration = Duration::from_millis(500);
@@ -153,6 +157,8 @@ struct Guardian {
     told_empty: bool,
     /// For the next node.
     blob: Option<String>,
+    /// Processes that shut file systems down and have not ended.
+    helpers: Vec<Pid>,
     /// Deaths nobody could be told of yet.
     untold: Vec<(MonitorKey, Death)>,
     signals: UnixStream,
@@ -191,6 +197,7 @@ impl Guardian {
             leases: Leases::default(),
             told_empty: false,
             blob: None,
+            helpers: Vec::new(),
             untold: Vec::new(),
             signals,
             lifeline: args.lifeline,
@@ -259,7 +266,8 @@ impl Guardian {
         fds.extend(self.member.fd().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         fds.extend(self.wardens.values().map(|warden| PollFd::new(warden.end(), PollFlags::IN)));
         let shutdown = self.shutdown.as_ref().map(|(_, until)| *until);
-        let deadlines = [self.node.start_at, self.member.start_at, shutdown, self.leases.next()];
+        let helpers = (!self.helpers.is_empty()).then(|| now().after(LOOK));
+        let deadlines = [self.node.start_at, self.member.start_at, shutdown, self.leases.next(), helpers];
         let timeout = deadlines.into_iter().flatten().min().map(|at| at.since(now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
@@ -328,10 +336,13 @@ impl Guardian {
                     }
                 }
             }
-            ToGuardian::Kill { monitor, fence: _ } => match self.wardens.get_mut(&monitor) {
+            ToGuardian::Kill { monitor, fence } => match self.wardens.get_mut(&monitor) {
                 Some(warden) => {
                     warden.requested = true;
-                    warden.kill();
+                    if fence {
+                        self.shut_down(session::ORDERED, |of| *of == monitor);
+                    }
+                    self.kill(|of| *of == monitor);
                 }
                 None => {
                     let death = Death { requested: true, ..nothing_known() };
@@ -423,6 +434,7 @@ impl Guardian {
         if self.cgroups.has("memory") {
             args.push("--memory-is-limited".to_owned());
         }
+        let outside = storage::outside();
         let kept = [&control_end, &monitor_end, &board_fd, &host_proc, &lock];
         let started = match duty {
             Some((deadline, longest)) => {
@@ -433,11 +445,13 @@ impl Guardian {
                 .and_then(|pid| Ok((None, pid, pidfd_open(pid, PidfdFlags::empty())?))),
         };
         let (guard, pid, pidfd) = started.inspect_err(|_| groups.remove())?;
-        Ok(Hosted { pid, pidfd, guard, control, node_end, board, death: None, requested: false, groups })
+        let (death, requested) = (None, false);
+        Ok(Hosted { pid, pidfd, guard, control, node_end, board, death, requested, groups, outside })
     }
 
     /// Takes in which wardens have ended; with them everything behind them.
     fn bury(&mut self) {
+        storage::reap(&mut self.helpers);
         let mut dead = Vec::new();
         for (monitor, warden) in &mut self.wardens {
             if let Some(ending) = warden.buried(monitor) {
@@ -482,9 +496,11 @@ impl Guardian {
 
     /// Kills what is left and ends.
     fn exit(&mut self, code: ExitCode) -> ExitCode {
-        for warden in self.wardens.values() {
-            warden.kill();
+        if self.leases.held().is_some() {
+            // What still lives was not taken offline, and another machine may begin when we are gone.
+            self.shut_down(session::ORDERED, |monitor| *monitor != MonitorKey::Check);
         }
+        self.kill(|_| true);
         for warden in self.wardens.values_mut() {
             warden.bury();
         }

@@ -8,6 +8,7 @@ use stead_monitor_protocol::{Board, Death, Link, LinkError, MonitorKey};
 
 use crate::cgroup::Made;
 use crate::guard::{Ending, Guard};
+use crate::storage::Devices;
 
 /// A warden and what is behind it.
 pub(crate) struct Hosted {
@@ -23,6 +24,8 @@ pub(crate) struct Hosted {
     pub(crate) death: Option<Death>,
     pub(crate) requested: bool,
     pub(crate) groups: Made,
+    /// What was mounted outside when it began.
+    pub(crate) outside: Devices,
 }
 
 impl Hosted {

@@ -29,6 +29,7 @@ mod limits;
 mod member;
 mod node;
 mod output;
+mod storage;
 mod sys;
 mod warden;
 

@@ -3,7 +3,7 @@
 
 use std::ffi::c_long;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -19,6 +19,14 @@ unsafe extern "C" {
 const SYS_CLONE: c_long = 56;
 #[cfg(target_arch = "aarch64")]
 const SYS_CLONE: c_long = 220;
+
+#[cfg(target_arch = "x86_64")]
+const SYS_SCHED_SETSCHEDULER: c_long = 144;
+#[cfg(target_arch = "aarch64")]
+const SYS_SCHED_SETSCHEDULER: c_long = 119;
+
+/// Round robin in real time, which children do not inherit.
+const ROUND_ROBIN: c_long = 2 | 0x4000_0000;
 
 const SIGCHLD: c_long = 17;
 
@@ -70,6 +78,29 @@ pub(crate) fn close_all_but(kept: &[RawFd]) -> io::Result<()> {
         // names in `kept`. The number of the listing itself is closed already; closing it again does nothing.
         unsafe { close(fd) };
     }
+    Ok(())
+}
+
+/// Lets this process run before all that is not in real time, with a priority from 1 to 99. False where that is not allowed.
+pub(crate) fn in_time(priority: i32) -> bool {
+    // SAFETY: the last argument is `sched_param`, one number, alive during the call.
+    unsafe { syscall(SYS_SCHED_SETSCHEDULER, 0 as c_long, ROUND_ROBIN, &raw const priority) == 0 }
+}
+
+/// `EXT4_IOC_SHUTDOWN`, which is `XFS_IOC_GOINGDOWN` and `F2FS_IOC_SHUTDOWN` too.
+const SHUT_DOWN: rustix::ioctl::Opcode = rustix::ioctl::opcode::read::<u32>(b'X', 125);
+
+/// Without writing the log, or anything else.
+const NO_LOG_FLUSH: u32 = 2;
+
+/// Lets the file system on which `file` is write nothing any more, as by a power cut.
+///
+/// # Errors
+/// When it knows no such call, or it is not permitted.
+pub(crate) fn shut_down(file: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: these file systems define the call to read one 32-bit number, which the setter points to. Callers ask only
+    // file systems known to have it.
+    unsafe { rustix::ioctl::ioctl(file, rustix::ioctl::Setter::<SHUT_DOWN, u32>::new(NO_LOG_FLUSH))? };
     Ok(())
 }
 

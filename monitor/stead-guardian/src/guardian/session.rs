@@ -1,16 +1,22 @@
 //! Sessions and leases: what the node says of them, and what is done when one is over.
 
+use std::time::Duration;
+
 use stead_monitor_protocol::{FromGuardian, LONGEST_BLOB, MonitorKey};
 use stead_types::Time;
 
 use super::Guardian;
-use crate::lease::Terms;
+use crate::lease::{LEAD, Terms};
 use crate::now;
+use crate::storage;
+
+/// A fence that somebody ordered waits so long for file systems to be shut down; the kernel's timers wait for nobody.
+pub(super) const ORDERED: Duration = Duration::from_millis(500);
 
 impl Guardian {
     /// True while anything of a group may live.
     fn groups_live(&self) -> bool {
-        self.wardens.keys().any(|monitor| *monitor != MonitorKey::Check)
+        self.wardens.keys().any(|monitor| *monitor != MonitorKey::Check) || !self.helpers.is_empty()
     }
 
     fn refuse(&mut self, error: String) {
@@ -65,7 +71,7 @@ impl Guardian {
             Err(error) => self.refuse(error),
             Ok(true) => {
                 eprintln!("stead guardian: session {session} is ended; everything of groups is killed");
-                self.kill_groups();
+                self.kill_groups(ORDERED);
             }
             Ok(false) => self.told_empty = false,
         }
@@ -85,7 +91,7 @@ impl Guardian {
     pub(super) fn lapse(&mut self) {
         if self.leases.lapse(now()) {
             eprintln!("stead guardian: the lease runs out; everything of groups is killed");
-            self.kill_groups();
+            self.kill_groups(LEAD);
         }
     }
 
@@ -101,9 +107,24 @@ impl Guardian {
         }
     }
 
-    fn kill_groups(&mut self) {
-        for (_, hosted) in self.wardens.iter().filter(|(monitor, _)| **monitor != MonitorKey::Check) {
-            hosted.kill();
+    fn kill_groups(&mut self, patience: Duration) {
+        let of_group = |monitor: &MonitorKey| *monitor != MonitorKey::Check;
+        self.shut_down(patience, of_group);
+        self.kill(of_group);
+    }
+
+    /// Shuts down the file systems that these monitors mounted.
+    pub(super) fn shut_down(&mut self, patience: Duration, which: impl Fn(&MonitorKey) -> bool) {
+        let these = self.wardens.iter().filter(|(monitor, _)| which(monitor));
+        let found: Vec<storage::Found> = these
+            .filter_map(|(_, hosted)| storage::find(hosted.pid, &hosted.pidfd, &hosted.outside))
+            .collect();
+        if !found.is_empty() {
+            storage::shut_down(&found, patience, &mut self.helpers);
         }
+    }
+
+    pub(super) fn kill(&self, which: impl Fn(&MonitorKey) -> bool) {
+        self.wardens.iter().filter(|(monitor, _)| which(monitor)).for_each(|(_, hosted)| hosted.kill());
     }
 }

@@ -4,6 +4,7 @@
 
 mod roles;
 mod scene;
+mod storage;
 
 use std::process::ExitCode;
 
@@ -266,7 +267,7 @@ fn main() -> ExitCode {
     type Test = (&'static str, fn());
     let always: [Test; 1] =
         [("without_namespaces_there_is_no_session", without_namespaces_there_is_no_session)];
-    let namespaces: [Test; 11] = [
+    let namespaces: [Test; 12] = [
         ("at_the_deadline_the_group_is_gone", at_the_deadline_the_group_is_gone),
         ("stopped_processes_hold_no_group_up", stopped_processes_hold_no_group_up),
         ("renewals_carry_a_group_on", renewals_carry_a_group_on),
@@ -278,6 +279,7 @@ fn main() -> ExitCode {
         ("with_the_guardian_goes_everything", with_the_guardian_goes_everything),
         ("one_machine_needs_no_guard", one_machine_needs_no_guard),
         ("the_monitor_that_checks_needs_no_lease", the_monitor_that_checks_needs_no_lease),
+        ("nothing_reaches_the_device_after_a_fence", storage::nothing_reaches_the_device_after_a_fence),
     ];
     let mut trials: Vec<Trial> = Vec::new();
     let contained = stead_guardian::probe() != stead_guardian::Containment::Subreaper;

@@ -70,6 +70,9 @@ fn monitor(name: &str) -> ExitCode {
     if name == "ends" {
         return ExitCode::from(7);
     }
+    if let Some(device) = name.strip_prefix("dirty-") {
+        crate::storage::soil(&folder(), device);
+    }
     pause(None);
     ExitCode::SUCCESS
 }
