@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Some("warden") => stead_guardian::warden_main(rest()),
         Some("monitor") => stead_monitor::monitor_main(rest(), builtin()),
         Some("member") => stead_membership::member_main(rest()),
+        Some("undo") if args.len() == 2 => stead_clusres::undo_main(),
         Some("node") if args.get(2).is_some_and(|word| word == "--data") => stead_node::node_main(rest()),
         Some(_) | None => {
             let command =

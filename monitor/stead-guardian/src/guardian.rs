@@ -30,6 +30,7 @@ use crate::member::Member;
 use crate::node::Node;
 use crate::now;
 use crate::storage;
+use crate::undo::Undo;
 
 mod session;
 
@@ -153,6 +154,9 @@ struct Guardian {
     member: Member,
     wardens: BTreeMap<MonitorKey, Hosted>,
     leases: Leases,
+    /// A session that begins when nothing is left of earlier ones.
+    wanted: Option<Terms>,
+    undo: Undo,
     /// The node was told that nothing of the session that is over is left.
     told_empty: bool,
     /// For the next node.
@@ -195,6 +199,8 @@ impl Guardian {
             cgroups,
             wardens: BTreeMap::new(),
             leases: Leases::default(),
+            wanted: None,
+            undo: Undo::default(),
             told_empty: false,
             blob: None,
             helpers: Vec::new(),
@@ -242,6 +248,7 @@ impl Guardian {
                 self.take(message);
             }
             self.bury();
+            self.tidy_up();
             self.tell_empty();
             self.check_node();
             self.member.check(now());
@@ -264,10 +271,12 @@ impl Guardian {
             fds.push(PollFd::new(pidfd, PollFlags::IN));
         }
         fds.extend(self.member.fd().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
+        fds.extend(self.undo.fd().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         fds.extend(self.wardens.values().map(|warden| PollFd::new(warden.end(), PollFlags::IN)));
         let shutdown = self.shutdown.as_ref().map(|(_, until)| *until);
         let helpers = (!self.helpers.is_empty()).then(|| now().after(LOOK));
-        let deadlines = [self.node.start_at, self.member.start_at, shutdown, self.leases.next(), helpers];
+        let (node, member) = (self.node.start_at, self.member.start_at);
+        let deadlines = [node, member, shutdown, self.leases.next(), helpers, self.undo.next()];
         let timeout = deadlines.into_iter().flatten().min().map(|at| at.since(now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
@@ -477,11 +486,19 @@ impl Guardian {
             if !death.requested {
                 eprintln!("stead guardian: monitor {monitor}: {death}");
             }
-            if self.node.greeted() {
-                self.node.send(FromGuardian::Died { monitor, death }, None);
+            if self.leases.held().is_some() && monitor != MonitorKey::Check {
+                self.undo.take((monitor, death), now());
             } else {
-                self.untold.push((monitor, death));
+                self.tell(monitor, death);
             }
+        }
+    }
+
+    fn tell(&mut self, monitor: MonitorKey, death: Death) {
+        if self.node.greeted() {
+            self.node.send(FromGuardian::Died { monitor, death }, None);
+        } else {
+            self.untold.push((monitor, death));
         }
     }
 
@@ -490,6 +507,8 @@ impl Guardian {
         let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
         let ended = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0);
         if ended {
+            // The next one asks for itself.
+            self.wanted = None;
             self.node.ended(now());
         }
     }

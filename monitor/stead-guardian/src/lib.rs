@@ -31,6 +31,7 @@ mod node;
 mod output;
 mod storage;
 mod sys;
+mod undo;
 mod warden;
 
 use rustix::time::{ClockId, clock_gettime};

@@ -165,8 +165,9 @@ pub enum ToGuardian {
         #[serde(default)]
         fence: bool,
     },
-    /// Begins a session, once nothing of a group lives: else `Refused`. Said again of the session that is held, and with
-    /// the same terms, it changes nothing.
+    /// Begins a session, once nothing of a group lives and nothing is left of one that did. Answered by `Begun`, after what
+    /// earlier groups left behind was taken away, or `Refused`. Said again of the session that is held, and with the same
+    /// terms, it is answered at once and changes nothing.
     Session {
         /// Which.
         #[serde(with = "word")]
@@ -222,6 +223,12 @@ pub enum FromGuardian {
         /// The watchdog, in words for people; `None` before a session began.
         #[serde(default)]
         watchdog: Option<String>,
+    },
+    /// The session is in force. Whatever was of an earlier session on this machine is gone, verified.
+    Begun {
+        /// Which.
+        #[serde(with = "word")]
+        session: u128,
     },
     /// A `Session`, `Lease`, `Fence` or `Keep` was not accepted, and nothing changed.
     Refused {

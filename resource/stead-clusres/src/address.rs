@@ -119,11 +119,16 @@ fn take_away(netlink: &Netlink, text: &Text) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Removes what monitors that died have left.
-fn sweep(context: &Context) {
-    let swept = || -> io::Result<()> {
+/// Removes what monitors that died have left. What could not be removed comes back, a line each.
+pub(crate) fn sweep(log: impl Fn(Level, &str)) -> Vec<String> {
+    let mut left = Vec::new();
+    let mut swept = || -> io::Result<()> {
+        let orphans = note::orphans()?;
+        if orphans.is_empty() {
+            return Ok(());
+        }
         let netlink = Netlink::new()?;
-        for (note, text) in note::orphans()? {
+        for (note, text) in orphans {
             let Some(text) = text else {
                 note.discard();
                 continue;
@@ -132,11 +137,15 @@ fn sweep(context: &Context) {
             match take_away(&netlink, &text) {
                 Ok(removed) => {
                     if removed {
-                        context.log(Level::Warning, &format!("{what} when its monitor died, is removed"));
+                        log(Level::Warning, &format!("{what} when its monitor died, is removed"));
                     }
                     note.discard();
                 }
-                Err(error) => context.log(Level::Error, &format!("{what}, could not be removed: {error}")),
+                Err(error) => {
+                    let line = format!("{what}, could not be removed: {error}");
+                    log(Level::Error, &line);
+                    left.push(line);
+                }
             }
         }
         Ok(())
@@ -145,8 +154,11 @@ fn sweep(context: &Context) {
     if let Err(error) = swept()
         && error.kind() != io::ErrorKind::PermissionDenied
     {
-        context.log(Level::Warning, &format!("what other monitors left could not be looked for: {error}"));
+        let line = format!("what other monitors left could not be looked for: {error}");
+        log(Level::Warning, &line);
+        left.push(line);
     }
+    left
 }
 
 fn hardware(address: [u8; 6]) -> String {
@@ -155,7 +167,7 @@ fn hardware(address: [u8; 6]) -> String {
 
 impl Holder {
     fn open(context: &Context, family: Family) -> Holder {
-        sweep(context);
+        let _ = sweep(|level, text| context.log(level, text));
         Holder { context: context.clone(), family, held: Mutex::new(None) }
     }
 
@@ -291,7 +303,7 @@ impl Holder {
             self.context
                 .log(Level::Information, "property \"EnableNetBIOS\" is ignored: there is no NetBIOS here");
         }
-        sweep(&self.context);
+        let _ = sweep(|level, text| self.context.log(level, text));
         let address = wanted.address;
         let (note, before) = self.note(operation, address)?;
         let netlink = Netlink::new().map_err(|error| refused("the table of addresses", &error))?;

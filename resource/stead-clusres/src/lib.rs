@@ -9,6 +9,7 @@ mod ocf;
 mod process;
 mod script;
 mod service;
+mod undo;
 
 use std::sync::OnceLock;
 
@@ -20,6 +21,7 @@ pub use file_system::FileSystem;
 pub use ocf::OcfAgent;
 pub use script::GenericScript;
 pub use service::GenericService;
+pub use undo::{undo, undo_main};
 
 /// Every shipped type: its name and its start-up routine.
 #[must_use]

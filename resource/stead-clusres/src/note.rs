@@ -89,6 +89,12 @@ impl Note {
     }
 }
 
+/// The names of all notes of a kind.
+pub(crate) fn names(kind: &str) -> Vec<String> {
+    let entries = fs::read_dir(Path::new(FOLDER).join(kind)).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
 /// The notes of monitors that are gone whose name and text fit.
 pub(crate) fn orphans(kind: &str, fits: impl Fn(&str, &str) -> bool) -> io::Result<Vec<(Note, String)>> {
     let entries = match fs::read_dir(Path::new(FOLDER).join(kind)) {

@@ -14,6 +14,7 @@ use stead_sdk::{Context, Failure, Level, Online, Operation, Problem, Properties,
 use agent::{Agent, Call};
 use exit::Exit;
 use leftover::Start;
+pub(crate) use leftover::clean;
 use metadata::Metadata;
 
 use crate::note::Note;
@@ -148,7 +149,7 @@ impl Resource for OcfAgent {
     const OPEN_ENDED: bool = true;
 
     fn open(context: &Context) -> Result<Self, Failure> {
-        leftover::clean(context);
+        let _ = clean(Some(&context.name()), |level, text| context.log(level, text));
         Ok(OcfAgent {
             context: context.clone(),
             running: Mutex::new(None),

@@ -1,5 +1,6 @@
 //! *Generic Service*: a service of systemd.
 
+mod leftover;
 mod unit;
 mod watch;
 
@@ -13,7 +14,9 @@ use std::time::{Duration, Instant};
 use stead_resapi as abi;
 use stead_sdk::{Context, Failure, Level, Online, Operation, Problem, Properties, Property, Resource};
 
+use crate::note::Note;
 use crate::process::Tree;
+pub(crate) use leftover::clean;
 use unit::Shown;
 use watch::Watch;
 
@@ -31,7 +34,8 @@ const QUICK: Duration = Duration::from_secs(20);
 /// One that systemd itself is restarting counts as failed: who restarts is for one to decide, and `Restart=no` in the
 /// unit leaves it to the cluster.
 ///
-/// The processes are systemd's, not the Resource Monitor's: they survive it, and are taken over by the next.
+/// The processes are systemd's, not the Resource Monitor's: they survive it, and are taken over by the next. A note in
+/// `/run/stead/services` tells of them, so that they can be stopped when no next one is to come here.
 ///
 /// | Property | | |
 /// |---|---|---|
@@ -45,6 +49,8 @@ pub struct GenericService {
     watch: Mutex<Option<Watch>>,
     /// Online has begun to start it, and nothing has stopped it since.
     started: AtomicBool,
+    /// Tells of it when this monitor dies.
+    note: Mutex<Option<Note>>,
 }
 
 fn unit_of(properties: &Properties) -> Result<String, Problem> {
@@ -102,6 +108,17 @@ fn systemctl(
     Ok((status, text))
 }
 
+/// What systemd says of a unit.
+fn show(name: &str, unit: &str) -> Result<Shown, Failure> {
+    let words = ["show", "--property", unit::ASKED, "--", unit];
+    let (status, text) = systemctl(name, &words, Some(QUICK), || true)?;
+    if status != 0 {
+        let text = format!("service {unit}: systemd does not answer (status {status}): {}", text.trim());
+        return Err(Failure::new(abi::ERROR_SERVICE_NOT_ACTIVE, text));
+    }
+    Ok(Shown::read(&text))
+}
+
 impl GenericService {
     fn unit(&self) -> Result<String, Failure> {
         unit_of(&self.context.properties()).map_err(|problem| {
@@ -110,13 +127,7 @@ impl GenericService {
     }
 
     fn show(&self, unit: &str) -> Result<Shown, Failure> {
-        let words = ["show", "--property", unit::ASKED, "--", unit];
-        let (status, text) = systemctl(&self.context.name(), &words, Some(QUICK), || true)?;
-        if status != 0 {
-            let text = format!("service {unit}: systemd does not answer (status {status}): {}", text.trim());
-            return Err(Failure::new(abi::ERROR_SERVICE_NOT_ACTIVE, text));
-        }
-        Ok(Shown::read(&text))
+        show(&self.context.name(), unit)
     }
 
     /// Whether the service can be started at all.
@@ -152,6 +163,8 @@ impl GenericService {
         // One that was removed meanwhile has no processes either.
         if shown.ended() {
             self.started.store(false, Ordering::Release);
+            let note = self.note.lock().unwrap_or_else(PoisonError::into_inner).take();
+            note.into_iter().for_each(Note::discard);
             return Ok(());
         }
         let text = format!(
@@ -177,6 +190,7 @@ impl Resource for GenericService {
             context: context.clone(),
             watch: Mutex::new(None),
             started: AtomicBool::new(false),
+            note: Mutex::new(None),
         })
     }
 
@@ -194,6 +208,11 @@ impl Resource for GenericService {
         if before.active() {
             self.context.log(Level::Warning, &format!("service {unit} is active already and is taken over"));
         }
+        let mut held = self.note.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            *held = leftover::remember(&self.context, &unit);
+        }
+        drop(held);
         self.started.store(true, Ordering::Release);
         let (status, said) =
             systemctl(&self.context.name(), &["start", "--", &unit], None, || operation.progress())?;

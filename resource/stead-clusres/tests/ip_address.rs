@@ -236,6 +236,11 @@ fn a_monitor_killed_leaves_an_address_that_the_next_one_removes() {
     other.online();
     assert_eq!(other.wait_settled(), State::Online, "{:?}", other.lines());
     assert!(!here("10.9.0.50") && here("10.9.0.51"));
+    // With nobody to open, `stead undo` cleans up, and leaves alone what is online.
+    kill(hold());
+    assert!(here("10.9.0.50") && here("fd09::50"));
+    assert_eq!(stead_clusres::undo(|_, _| ()), Vec::<String>::new());
+    assert!(!here("10.9.0.50") && !here("fd09::50") && here("10.9.0.51"));
     // What an administrator has configured since is his.
     kill(hold());
     sh("ip address del 10.9.0.50/24 dev near; ip address add 10.9.0.50/24 dev near");

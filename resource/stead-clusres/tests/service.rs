@@ -9,7 +9,9 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 use common::{Place, again, alone, eventually, inside, runs, sh, skip};
 use stead_clusres::GenericService;
@@ -210,6 +212,39 @@ fn a_stop_that_fails_fails_and_terminate_kills() {
     assert_eq!(state, State::Online);
     assert!(said(&second, &["taken over"]), "{:?}", second.lines());
     second.terminate();
+}
+
+#[test]
+fn undo_stops_the_service_of_a_dead_monitor_and_of_no_other() {
+    const TEST: &str = "undo_stops_the_service_of_a_dead_monitor_and_of_no_other";
+    let Some(place) = prepare(TEST, &[("web", "")]) else { return };
+    if inside().as_deref() == Some("hold") {
+        // The monitor that is going to be killed.
+        let (_web, state) = settled(service("web"));
+        println!("HELD {state:?}");
+        std::thread::park();
+    }
+    let mut child = again(&["env"], TEST, "hold").stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("HELD Online")));
+    let process: u32 = place.read("web.pid").trim().parse().unwrap();
+    let undo = || stead_clusres::undo(|_, _| ());
+    assert_eq!((undo(), runs(process)), (vec![], true), "its monitor lives");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(runs(process), "a service outlives its monitor");
+    fs::write(place.path("web.how"), "mute").unwrap();
+    let left = undo();
+    assert!(
+        left.len() == 1 && left[0].contains("service web.service, which resource \"web\" left"),
+        "{left:?}"
+    );
+    fs::write(place.path("web.how"), "").unwrap();
+    assert_eq!((undo(), runs(process)), (vec![], false));
+    assert!(place.read("asked").contains("kill --signal KILL -- web.service"));
+    let asked = place.read("asked").len();
+    assert_eq!(undo(), Vec::<String>::new());
+    assert_eq!(place.read("asked").len(), asked, "it is forgotten");
 }
 
 #[test]

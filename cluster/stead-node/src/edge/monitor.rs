@@ -600,6 +600,7 @@ impl Monitors {
             FromGuardian::Died { monitor, death } => self.died(&monitor, death),
             FromGuardian::Refused { error } => tracing::warn!(error, "the guardian refused"),
             FromGuardian::Empty { session } => self.events.push_back(MonitorEvent::Empty { session }),
+            FromGuardian::Begun { session } => tracing::info!(session = %session, "leases are in force"),
             FromGuardian::Shutdown { reason } => self.events.push_back(MonitorEvent::Shutdown { reason }),
         }
     }

@@ -19,6 +19,11 @@ impl Guardian {
         self.wardens.keys().any(|monitor| *monitor != MonitorKey::Check) || !self.helpers.is_empty()
     }
 
+    /// True once it was seen that nothing of any group is on this machine.
+    fn empty(&self) -> bool {
+        !self.groups_live() && self.undo.clean()
+    }
+
     fn refuse(&mut self, error: String) {
         eprintln!("stead guardian: refused: {error}");
         self.node.send(FromGuardian::Refused { error }, None);
@@ -28,17 +33,44 @@ impl Guardian {
         if let Err(why) = self.containment_suffices() {
             return self.refuse(format!("session {}: {why}", terms.session));
         }
+        if self.leases.held().is_some_and(|held| held.session == terms.session)
+            || self.groups_live()
+            || self.empty()
+        {
+            return self.decide(terms);
+        }
+        // Groups of an earlier guardian may have left something.
+        self.wanted = Some(terms);
+        self.undo.look(now());
+    }
+
+    fn decide(&mut self, terms: Terms) {
+        let session = terms.session;
         let before = self.leases.held().map(|held| held.session);
-        match self.leases.begin(terms, !self.groups_live()) {
-            Err(error) => self.refuse(error),
-            Ok(()) if before == Some(terms.session) => {}
-            Ok(()) => {
-                self.told_empty = false;
-                eprintln!(
-                    "stead guardian: session {}: leases are in force, of {} ms",
-                    terms.session,
-                    terms.longest.as_millis()
-                );
+        if let Err(error) = self.leases.begin(terms, self.empty()) {
+            return self.refuse(error);
+        }
+        if before != Some(session) {
+            self.told_empty = false;
+            let longest = terms.longest.as_millis();
+            eprintln!("stead guardian: session {session}: leases are in force, of {longest} ms");
+        }
+        self.node.send(FromGuardian::Begun { session }, None);
+    }
+
+    /// Takes away what dead monitors left; then they are told, and a session that waits may begin.
+    pub(super) fn tidy_up(&mut self) {
+        for (monitor, death) in self.undo.step(now()) {
+            self.tell(monitor, death);
+        }
+        if !self.undo.busy()
+            && let Some(terms) = self.wanted.take()
+        {
+            if self.undo.left().is_empty() {
+                self.decide(terms);
+            } else {
+                let left = self.undo.left().join("; ");
+                self.refuse(format!("session {}: earlier groups left behind: {left}", terms.session));
             }
         }
     }
@@ -99,7 +131,7 @@ impl Guardian {
     pub(super) fn tell_empty(&mut self) {
         if let Some(session) = self.leases.over()
             && !self.told_empty
-            && !self.groups_live()
+            && self.empty()
             && self.node.greeted()
         {
             self.told_empty = true;

@@ -118,7 +118,7 @@ fn what_would_weaken_a_lease_is_refused() {
     scene.start("g");
     scene.say(&ToGuardian::Lease { session: 2, deadline: now() + D * MS });
     assert_eq!(scene.refused(), "session 2 is not the one held, which is 1");
-    scene.begin(2);
+    scene.ask(2);
     assert!(scene.refused().contains("groups of session 1 still live"));
     scene.say(&ToGuardian::Fence { session: 2 });
     assert_eq!(scene.refused(), "session 2 is not the one held, which is 1");
@@ -227,11 +227,38 @@ fn one_machine_needs_no_guard() {
     scene.start("g");
     assert_eq!(scene.guards(), NOBODY);
     assert!(children(scene.guardian()).contains(&scene.groups()[0]), "the warden is the guardian's child");
-    scene.begin(1);
+    scene.ask(1);
     assert!(scene.refused().contains("groups still live"));
     scene.say(&ToGuardian::Kill { monitor: group("g"), fence: false });
     let death = scene.died("g");
     assert!(death.requested && !death.lapsed, "{death:?}");
+}
+
+/// What a dead monitor left on the machine is taken away before its death is told; where it cannot be, that is said, and the
+/// session is not empty before it is.
+fn what_is_left_behind_keeps_a_session_from_being_empty() {
+    let scene = Scene::new();
+    let left = scene.folder.path().join("left");
+    std::fs::write(&left, "address 10.0.0.5\n").unwrap();
+    scene.ask(1);
+    assert_eq!(scene.refused(), "session 1: earlier groups left behind: address 10.0.0.5");
+    std::fs::remove_file(&left).unwrap();
+    scene.begin(1);
+    scene.renew(1);
+    scene.start("g");
+    std::fs::write(&left, "address 10.0.0.6\n").unwrap();
+    scene.say(&ToGuardian::Fence { session: 1 });
+    assert_eq!(scene.died("g").left, ["address 10.0.0.6"]);
+    scene.ask(2);
+    assert!(scene.refused().contains("left behind: address 10.0.0.6"));
+    assert!(!scene.heard(|message| matches!(message, FromGuardian::Empty { .. })));
+    std::fs::remove_file(&left).unwrap();
+    assert_eq!(scene.empty(), 1, "it is tried again");
+    scene.begin(2);
+    scene.renew(2);
+    scene.start("g");
+    signal(scene.guard_of("g"), Signal::KILL);
+    assert_eq!(scene.died("g").left, Vec::<String>::new());
 }
 
 /// It hosts no group: what it checks must be checkable when there is no lease.
@@ -251,7 +278,7 @@ fn the_monitor_that_checks_needs_no_lease() {
 /// Hunting promises nothing while the hunter is stopped.
 fn without_namespaces_there_is_no_session() {
     let scene = Scene::with(&["--containment", "subreaper"]);
-    scene.begin(1);
+    scene.ask(1);
     let refused = scene.refused();
     assert!(refused.contains("needs pid namespaces; run as root"), "{refused}");
     scene.start("g");
@@ -267,7 +294,7 @@ fn main() -> ExitCode {
     type Test = (&'static str, fn());
     let always: [Test; 1] =
         [("without_namespaces_there_is_no_session", without_namespaces_there_is_no_session)];
-    let namespaces: [Test; 12] = [
+    let namespaces: [Test; 13] = [
         ("at_the_deadline_the_group_is_gone", at_the_deadline_the_group_is_gone),
         ("stopped_processes_hold_no_group_up", stopped_processes_hold_no_group_up),
         ("renewals_carry_a_group_on", renewals_carry_a_group_on),
@@ -278,6 +305,10 @@ fn main() -> ExitCode {
         ("the_guardian_learns_how_a_monitor_ended", the_guardian_learns_how_a_monitor_ended),
         ("with_the_guardian_goes_everything", with_the_guardian_goes_everything),
         ("one_machine_needs_no_guard", one_machine_needs_no_guard),
+        (
+            "what_is_left_behind_keeps_a_session_from_being_empty",
+            what_is_left_behind_keeps_a_session_from_being_empty,
+        ),
         ("the_monitor_that_checks_needs_no_lease", the_monitor_that_checks_needs_no_lease),
         ("nothing_reaches_the_device_after_a_fence", storage::nothing_reaches_the_device_after_a_fence),
     ];

@@ -204,7 +204,19 @@ impl Scene {
         })
     }
 
+    /// Begins a session; waits until it is in force.
     pub(crate) fn begin(&self, session: u128) {
+        self.ask(session);
+        self.hear("begun", |message| {
+            if let FromGuardian::Refused { error } = message {
+                panic!("{error}\n{}", self.log());
+            }
+            matches!(message, FromGuardian::Begun { session: begun } if *begun == session).then_some(())
+        });
+    }
+
+    /// Asks for a session.
+    pub(crate) fn ask(&self, session: u128) {
         self.say(&ToGuardian::Session { session, longest: D, watchdog: 1_000 });
     }
 

@@ -66,46 +66,51 @@ pub(super) fn remember(context: &Context, start: &Start) -> Option<Note> {
     }
 }
 
-/// Stops what this resource started under a monitor that died.
-pub(super) fn clean(context: &Context) {
-    let name = context.name();
-    let mine = |text: &str| Start::read(text).filter(|start| start.resource == name);
+/// Stops what was started under monitors that died, by this resource or by any. What could not be stopped comes back, a
+/// line each.
+pub(crate) fn clean(resource: Option<&str>, log: impl Fn(Level, &str)) -> Vec<String> {
+    let wanted =
+        |text: &str| Start::read(text).filter(|start| resource.is_none_or(|name| start.resource == name));
+    let mut left = Vec::new();
     // Without permission nothing was noted.
-    for (note, text) in note::orphans(KIND, |_, text| mine(text).is_some()).unwrap_or_default() {
-        let Some(start) = mine(&text) else { continue };
-        let agent = match Agent::find(&start.agent, &start.root) {
-            Ok(agent) => agent,
-            Err(failure) => {
-                let text = format!("what a monitor that died has left cannot be stopped: {}", failure.text());
-                context.log(Level::Error, &text);
-                continue;
+    for (note, text) in note::orphans(KIND, |_, text| wanted(text).is_some()).unwrap_or_default() {
+        let Some(start) = wanted(&text) else { continue };
+        match stop(&start, &log) {
+            Ok(()) => note.discard(),
+            Err(why) => {
+                let line = format!(
+                    "agent {} of resource {:?}, left by a monitor that died, could not be stopped: {why}",
+                    start.agent, start.resource
+                );
+                log(Level::Error, &line);
+                left.push(line);
             }
-        };
-        let run = |action: &str| -> Result<Exit, Failure> {
-            let limit = agent.metadata().map(|metadata| metadata.timeout(action))?;
-            let call = Call { action, instance: &name, limit, level: 0, probe: true };
-            Ok(agent.run(&call, &start.parameters, |_| (), || true)?.0)
-        };
-        let stopped = match run("monitor") {
-            Ok(Exit::NotRunning | Exit::NotInstalled) => Ok(Exit::Success),
-            Ok(_) | Err(_) => {
-                let text =
-                    format!("agent {} of this resource outlived its monitor and is stopped", start.agent);
-                context.log(Level::Warning, &text);
-                run("stop")
-            }
-        };
-        let text = match stopped {
-            Ok(Exit::Success) => {
-                note.discard();
-                continue;
-            }
-            Ok(exit) => format!("agent {}, left by a monitor that died: stop: {exit}", start.agent),
-            Err(failure) => {
-                format!("agent {}, left by a monitor that died: {}", start.agent, failure.text())
-            }
-        };
-        context.log(Level::Error, &text);
+        }
+    }
+    left
+}
+
+fn stop(start: &Start, log: impl Fn(Level, &str)) -> Result<(), String> {
+    let agent = Agent::find(&start.agent, &start.root).map_err(|failure| failure.text().to_owned())?;
+    let run = |action: &str| -> Result<Exit, Failure> {
+        let limit = agent.metadata().map(|metadata| metadata.timeout(action))?;
+        let call = Call { action, instance: &start.resource, limit, level: 0, probe: true };
+        Ok(agent.run(&call, &start.parameters, |_| (), || true)?.0)
+    };
+    match run("monitor") {
+        Ok(Exit::NotRunning | Exit::NotInstalled) => return Ok(()),
+        Ok(_) | Err(_) => {
+            let (agent, name) = (&start.agent, &start.resource);
+            log(
+                Level::Warning,
+                &format!("agent {agent} of resource {name:?} outlived its monitor and is stopped"),
+            );
+        }
+    }
+    match run("stop") {
+        Ok(Exit::Success) => Ok(()),
+        Ok(exit) => Err(format!("stop: {exit}")),
+        Err(failure) => Err(failure.text().to_owned()),
     }
 }
 
