@@ -192,6 +192,19 @@ pub struct GroupDoc {
     /// Nodes in the order in which they are preferred.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preferred_owners: Vec<String>,
+    /// Groups that share one of these words are kept on different nodes where that is possible.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anti_affinity: Vec<String>,
+    /// Whether it returns to a preferred owner that is back: `Prevent` (as without it), `Allow`, or hours between which
+    /// it may, such as `22-4`: from 22:00 until 3:59.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failback: Option<String>,
+    /// Whether it starts with the whole cluster: `Always` (as without it), `DoNotStart`, `Allowed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold_start: Option<String>,
+    /// Groups that must be online before it is started on a new owner.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on_groups: Vec<String>,
     /// Higher starts first: 1000 low, 2000 medium, 3000 high.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u32>,
@@ -212,6 +225,9 @@ pub struct ResourceDoc {
     /// A dependency expression: `[disk] and ([ip1] or [ip2])`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub depends_on: String,
+    /// The nodes on which it may be online; none is every node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub possible_owners: Vec<String>,
     /// The wanted state of its own, `Online` or `Offline`; none means the group's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistent_state: Option<String>,

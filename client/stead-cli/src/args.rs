@@ -252,6 +252,21 @@ pub(crate) struct GroupSettings {
     /// In hours
     #[arg(long)]
     pub(crate) failover_period: Option<u32>,
+    /// Nodes in the order in which they are preferred, with commas between them; "" is none
+    #[arg(long, value_name = "NODES", value_delimiter = ',')]
+    pub(crate) preferred_owners: Option<Vec<String>>,
+    /// Words; groups that share one are kept on different nodes where that is possible; "" is none
+    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
+    pub(crate) anti_affinity: Option<Vec<String>>,
+    /// Whether it returns to a preferred owner that is back: Prevent, Allow, or hours such as 22-4
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) failback: Option<String>,
+    /// Whether it starts with the whole cluster: Always, DoNotStart or Allowed
+    #[arg(long, value_name = "SETTING")]
+    pub(crate) cold_start: Option<String>,
+    /// Groups that must be online before it is started on a new owner, with commas between them; "" is none
+    #[arg(long, value_name = "GROUPS", value_delimiter = ',')]
+    pub(crate) depends_on_groups: Option<Vec<String>>,
 }
 
 #[derive(Debug, Args)]
@@ -271,6 +286,9 @@ pub(crate) struct ResourceSettings {
     /// A dependency expression: [a] and ([b] or [c])
     #[arg(long, value_name = "EXPRESSION")]
     pub(crate) depends_on: Option<String>,
+    /// The nodes on which it may be online, with commas between them; "" is every node
+    #[arg(long, value_name = "NODES", value_delimiter = ',')]
+    pub(crate) possible_owners: Option<Vec<String>>,
     /// The wanted state: Online or Offline
     #[arg(long, value_name = "STATE")]
     pub(crate) persistent_state: Option<String>,

@@ -282,6 +282,10 @@ impl Reader {
             "failover_threshold",
             "failover_period",
             "preferred_owners",
+            "anti_affinity",
+            "failback",
+            "cold_start",
+            "depends_on_groups",
             "priority",
             "resource",
         ];
@@ -294,6 +298,10 @@ impl Reader {
             failover_threshold: None,
             failover_period: None,
             preferred_owners: Vec::new(),
+            anti_affinity: Vec::new(),
+            failback: None,
+            cold_start: None,
+            depends_on_groups: Vec::new(),
             priority: None,
             resources: Vec::new(),
         };
@@ -308,6 +316,10 @@ impl Reader {
                 "failover_threshold" => doc.failover_threshold = number(self, "failover_threshold", value),
                 "failover_period" => doc.failover_period = number(self, "failover_period", value),
                 "preferred_owners" => doc.preferred_owners = self.texts("preferred_owners", value),
+                "anti_affinity" => doc.anti_affinity = self.texts("anti_affinity", value),
+                "failback" => doc.failback = Some(self.text("failback", value)),
+                "cold_start" => doc.cold_start = Some(self.text("cold_start", value)),
+                "depends_on_groups" => doc.depends_on_groups = self.texts("depends_on_groups", value),
                 "priority" => doc.priority = number(self, "priority", value),
                 "resource" => {
                     for item in self.tables("group.resource", value) {
@@ -321,7 +333,8 @@ impl Reader {
     }
 
     fn resource(&mut self, item: &Spanned<DeValue<'_>>, group: &str) -> Option<ResourceDoc> {
-        const KEYS: &[&str] = &["name", "type", "depends_on", "persistent_state", "common", "properties"];
+        const KEYS: &[&str] =
+            &["name", "type", "depends_on", "possible_owners", "persistent_state", "common", "properties"];
         let (table, name, span) = self.named(item, "group.resource")?;
         let place = format!("{group}/resource/{name}");
         self.place(&place, span.clone());
@@ -329,6 +342,7 @@ impl Reader {
             name,
             type_name: String::new(),
             depends_on: String::new(),
+            possible_owners: Vec::new(),
             persistent_state: None,
             common: BTreeMap::new(),
             properties: BTreeMap::new(),
@@ -338,6 +352,7 @@ impl Reader {
             match key.get_ref().as_ref() {
                 "name" => {}
                 "type" => doc.type_name = self.text("type", value),
+                "possible_owners" => doc.possible_owners = self.texts("possible_owners", value),
                 "depends_on" => doc.depends_on = self.text("depends_on", value),
                 "persistent_state" => doc.persistent_state = Some(self.text("persistent_state", value)),
                 "common" => doc.common = self.numbers("common", value, &place),
@@ -474,10 +489,10 @@ c.toml:3:1: [[group]] needs a name
 c.toml:7:12: priority must be a number from 0 to 4294967295, not string
 c.toml:8:22: failover_threshold must be a number from 0 to 4294967295
 c.toml:9:1: unknown key \"Preferred_owners\" in [[group]]; there are: name, persistent_state, failover_threshold, \
-failover_period, preferred_owners, priority, resource
+failover_period, preferred_owners, anti_affinity, failback, cold_start, depends_on_groups, priority, resource
 c.toml:11:8: name must be a text, not integer
 c.toml:14:8: [[group.resource]] \"db\" needs a type
-c.toml:15:1: unknown key \"depend_on\" in [[group.resource]]; there are: name, type, depends_on, persistent_state, \
+c.toml:15:1: unknown key \"depend_on\" in [[group.resource]]; there are: name, type, depends_on, possible_owners, persistent_state, \
 common, properties
 c.toml:16:10: common must be a table, such as { RestartDelay = 500 }, not integer
 c.toml:17:20: P must be a text, a whole number, true, false or a list of texts, not float";

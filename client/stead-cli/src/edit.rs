@@ -65,6 +65,18 @@ fn set_group(group: &mut GroupDoc, settings: GroupSettings) {
     group.priority = settings.priority.or(group.priority);
     group.failover_threshold = settings.failover_threshold.or(group.failover_threshold);
     group.failover_period = settings.failover_period.or(group.failover_period);
+    group.failback = settings.failback.or(group.failback.take());
+    group.cold_start = settings.cold_start.or(group.cold_start.take());
+    set_list(&mut group.preferred_owners, settings.preferred_owners);
+    set_list(&mut group.anti_affinity, settings.anti_affinity);
+    set_list(&mut group.depends_on_groups, settings.depends_on_groups);
+}
+
+/// A list that is given takes the place of the one there is; an empty text empties it.
+fn set_list(list: &mut Vec<String>, given: Option<Vec<String>>) {
+    if let Some(given) = given {
+        *list = given.into_iter().filter(|item| !item.is_empty()).collect();
+    }
 }
 
 fn set_resource(resource: &mut ResourceDoc, settings: &ResourceSettings) -> Result<(), Trouble> {
@@ -77,6 +89,7 @@ fn set_resource(resource: &mut ResourceDoc, settings: &ResourceSettings) -> Resu
     if let Some(expression) = &settings.depends_on {
         resource.depends_on.clone_from(expression);
     }
+    set_list(&mut resource.possible_owners, settings.possible_owners.clone());
     resource.persistent_state.clone_from(&settings.persistent_state);
     Ok(())
 }
@@ -103,6 +116,10 @@ pub(crate) async fn group(
             failover_threshold: None,
             failover_period: None,
             preferred_owners: Vec::new(),
+            anti_affinity: Vec::new(),
+            failback: None,
+            cold_start: None,
+            depends_on_groups: Vec::new(),
             priority: None,
             resources: Vec::new(),
         },
@@ -147,6 +164,7 @@ pub(crate) async fn create_resource(
         name: name.to_owned(),
         type_name: type_name.to_owned(),
         depends_on: String::new(),
+        possible_owners: Vec::new(),
         persistent_state: None,
         common: BTreeMap::new(),
         properties: BTreeMap::new(),

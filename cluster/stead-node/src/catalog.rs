@@ -372,6 +372,7 @@ impl Catalog {
                 "group": group.as_str(),
                 "type": resource.type_name.as_str(),
                 "depends_on": resource.dependency.to_string(),
+                "possible_owners": texts(resource.possible_owners.iter()),
                 "persistent_state": wish,
                 "common": common::numbers(&resource.common),
                 "properties": properties,
@@ -384,7 +385,6 @@ impl Catalog {
         let key = group_key(&group.name);
         let stored = self.documents.get(&key).and_then(|document| document.get("persistent_state").cloned());
         let wish = group.persistent_state.map(|state| json!(word(state))).or(stored);
-        let owners: Vec<&str> = group.preferred_owners.iter().map(stead_types::NodeName::as_str).collect();
         self.put(
             key,
             json!({
@@ -392,7 +392,11 @@ impl Catalog {
                 "persistent_state": wish.unwrap_or_else(|| json!("Online")),
                 "failover_threshold": group.failover_threshold,
                 "failover_period": group.failover_period_hours,
-                "preferred_owners": owners,
+                "preferred_owners": texts(group.preferred_owners.iter()),
+                "anti_affinity": texts(group.anti_affinity.iter()),
+                "failback": translate::failback_word(group.failback),
+                "cold_start": translate::cold_start_word(group.cold_start),
+                "depends_on_groups": texts(group.depends_on_groups.iter()),
                 "priority": group.priority,
             }),
         )
@@ -489,9 +493,24 @@ impl Catalog {
     }
 }
 
-const GROUP_FIELDS: &[&str] =
-    &["name", "persistent_state", "failover_threshold", "failover_period", "preferred_owners", "priority"];
-const RESOURCE_FIELDS: &[&str] = &["name", "type", "depends_on", "persistent_state", "common", "properties"];
+fn texts<T: ToString>(items: impl Iterator<Item = T>) -> Vec<String> {
+    items.map(|item| item.to_string()).collect()
+}
+
+const GROUP_FIELDS: &[&str] = &[
+    "name",
+    "persistent_state",
+    "failover_threshold",
+    "failover_period",
+    "preferred_owners",
+    "anti_affinity",
+    "failback",
+    "cold_start",
+    "depends_on_groups",
+    "priority",
+];
+const RESOURCE_FIELDS: &[&str] =
+    &["name", "type", "depends_on", "possible_owners", "persistent_state", "common", "properties"];
 const TYPE_FIELDS: &[&str] = &["name", "dll", "common"];
 
 #[cfg(test)]
@@ -515,6 +534,35 @@ mod tests {
             ])
             .unwrap();
         (catalog, config)
+    }
+
+    #[test]
+    fn what_says_where_a_group_belongs_survives_the_way_to_the_store_and_back() {
+        let given = json!({ "groups": [{
+            "name": "web", "preferred_owners": ["n2", "n1"], "anti_affinity": ["Red"], "failback": "22-4",
+            "cold_start": "DoNotStart", "depends_on_groups": ["db"],
+            "resources": [{ "name": "x", "type": "Generic Application", "possible_owners": ["n1", "n2"] }],
+        }] });
+        let given: Config = serde_json::from_value(given).unwrap();
+        let mut catalog = Catalog::new(["Generic Application".parse().unwrap()]);
+        let read = translate::read(&given, &mut catalog);
+        assert!(read.problems.is_empty(), "{:?}", read.problems);
+        let steps: Vec<Change> = read
+            .wanted
+            .groups
+            .values()
+            .cloned()
+            .map(|group| Change::Step(PlanStep::SetGroup(group)))
+            .collect();
+        let operations = catalog.operations(&steps);
+        catalog.take(operations);
+        let shown = catalog.documented().unwrap();
+        let (shown, group) = (&shown.groups[0], &given.groups[0]);
+        assert_eq!(shown.preferred_owners, group.preferred_owners);
+        assert_eq!(shown.anti_affinity, group.anti_affinity);
+        assert_eq!((&shown.failback, &shown.cold_start), (&group.failback, &group.cold_start));
+        assert_eq!(shown.depends_on_groups, group.depends_on_groups);
+        assert_eq!(shown.resources[0].possible_owners, group.resources[0].possible_owners);
     }
 
     #[test]

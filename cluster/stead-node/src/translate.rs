@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use stead_api::{Config, GroupDoc, ResourceDoc, TypeDoc};
 use stead_monitor_protocol::Hex;
-use stead_policy::{ClusterConfig, GroupConfig, PersistentState, PlanProblem, ResourceConfig, TypeConfig};
+use stead_policy::{
+    ClusterConfig, ColdStart, Failback, GroupConfig, PersistentState, PlanProblem, ResourceConfig, TypeConfig,
+};
 use stead_types::{Code, Dependency, PropertyMap, PropertyValue};
 
 use crate::catalog::{Catalog, TypeBody};
@@ -85,6 +87,67 @@ impl Translator<'_> {
         }
     }
 
+    /// Names, each once.
+    fn names<N>(&mut self, given: &[String], place: &str) -> Vec<N>
+    where
+        N: std::str::FromStr<Err: ToString> + PartialEq + std::fmt::Display,
+    {
+        let mut names = Vec::new();
+        for given in given {
+            let Some(name) = self.name::<N>(given, place) else { continue };
+            if names.contains(&name) {
+                self.wrong(place, format!("\"{name}\" is there twice"));
+            } else {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    fn anti_affinity(&mut self, given: &[String], place: &str) -> BTreeSet<String> {
+        if given.iter().any(|class| class.trim().is_empty()) {
+            self.wrong(&format!("{place}/anti_affinity"), "anti_affinity holds an empty text".to_owned());
+        }
+        given.iter().cloned().collect()
+    }
+
+    fn failback(&mut self, given: Option<&str>, place: &str) -> Failback {
+        let hour = |text: &str| text.parse::<u8>().ok().filter(|hour| *hour <= 23);
+        let window = |text: &str| {
+            let (start, end) = text.split_once('-')?;
+            Some((hour(start)?, hour(end)?))
+        };
+        match given {
+            None | Some("Prevent") => Failback::Prevent,
+            Some("Allow") => Failback::Allow { window: None },
+            Some(other) => match window(other) {
+                Some(window) => Failback::Allow { window: Some(window) },
+                None => {
+                    let text = format!(
+                        "failback is {other:?}; it must be \"Prevent\", \"Allow\" or two hours from 0 to 23, such as \
+                         \"22-4\""
+                    );
+                    self.wrong(&format!("{place}/failback"), text);
+                    Failback::Prevent
+                }
+            },
+        }
+    }
+
+    fn cold_start(&mut self, given: Option<&str>, place: &str) -> ColdStart {
+        match given {
+            None | Some("Always") => ColdStart::Always,
+            Some("DoNotStart") => ColdStart::DoNotStart,
+            Some("Allowed") => ColdStart::Allowed,
+            Some(other) => {
+                let text =
+                    format!("cold_start is {other:?}; it must be \"Always\", \"DoNotStart\" or \"Allowed\"");
+                self.wrong(&format!("{place}/cold_start"), text);
+                ColdStart::Always
+            }
+        }
+    }
+
     fn resource_type(&mut self, doc: &TypeDoc, place: &str) -> Option<TypeConfig> {
         let (defaults, problems) = common::of_type(&doc.common);
         for (name, text) in problems {
@@ -123,21 +186,18 @@ impl Translator<'_> {
                 resources.insert(read.name.clone(), read);
             }
         }
-        let mut preferred_owners = Vec::new();
-        for owner in &doc.preferred_owners {
-            preferred_owners
-                .extend(self.name::<stead_types::NodeName>(owner, &format!("{place}/preferred_owners")));
-        }
+        let preferred_owners = self.names(&doc.preferred_owners, &format!("{place}/preferred_owners"));
+        let depends_on_groups = self.names(&doc.depends_on_groups, &format!("{place}/depends_on_groups"));
         Some(GroupConfig {
             name: name?,
             persistent_state,
             failover_threshold: doc.failover_threshold.unwrap_or(ANY_FAILOVERS),
             failover_period_hours: doc.failover_period.unwrap_or(6),
             preferred_owners,
-            anti_affinity: BTreeSet::new(),
-            failback: stead_policy::Failback::Prevent,
-            cold_start: stead_policy::ColdStart::Always,
-            depends_on_groups: BTreeSet::new(),
+            anti_affinity: self.anti_affinity(&doc.anti_affinity, place),
+            failback: self.failback(doc.failback.as_deref(), place),
+            cold_start: self.cold_start(doc.cold_start.as_deref(), place),
+            depends_on_groups: depends_on_groups.into_iter().collect(),
             priority: doc.priority.unwrap_or(2_000),
             resources,
             revision: 0,
@@ -151,6 +211,7 @@ impl Translator<'_> {
         let dependency = Dependency::parse(&doc.depends_on)
             .map_err(|error| self.wrong(&format!("{place}/depends_on"), format!("depends_on: {error}")))
             .unwrap_or_default();
+        let possible_owners = self.names(&doc.possible_owners, &format!("{place}/possible_owners"));
         let (common, problems) = common::of_resource(&doc.common);
         for (name, text) in problems {
             self.wrong(&format!("{place}/common/{name}"), text);
@@ -173,10 +234,28 @@ impl Translator<'_> {
             type_name: type_name?,
             persistent_state,
             dependency,
-            possible_owners: BTreeSet::new(),
+            possible_owners: possible_owners.into_iter().collect(),
             common,
             revision,
         })
+    }
+}
+
+/// As it is stored; nothing for what is so without a word.
+pub(crate) fn failback_word(failback: Failback) -> Option<String> {
+    match failback {
+        Failback::Prevent => None,
+        Failback::Allow { window: None } => Some("Allow".to_owned()),
+        Failback::Allow { window: Some((start, end)) } => Some(format!("{start}-{end}")),
+    }
+}
+
+/// As it is stored; nothing for what is so without a word.
+pub(crate) fn cold_start_word(cold_start: ColdStart) -> Option<&'static str> {
+    match cold_start {
+        ColdStart::Always => None,
+        ColdStart::DoNotStart => Some("DoNotStart"),
+        ColdStart::Allowed => Some("Allowed"),
     }
 }
 
@@ -238,6 +317,9 @@ mod tests {
                     { "name": "X", "type": "", "common": { "RestartAction": 9 }, "properties": { "P": 1.5, "Q": [1], "q": null } },
                 ] },
                 { "name": "WEB" },
+                { "name": "far", "failback": "24-1", "cold_start": "never", "anti_affinity": [" "],
+                    "preferred_owners": ["n1", "N1", ""], "depends_on_groups": ["a/b"],
+                    "resources": [{ "name": "y", "type": "T", "possible_owners": ["n/1"] }] },
             ],
         }))
         .unwrap();
@@ -259,6 +341,13 @@ mod tests {
             "group/web/resource/X/properties/Q: property Q: 1 is no text",
             "group/web/resource/X/properties/q: property q is there twice",
             "group/WEB: group \"WEB\" is there twice",
+            "group/far/failback: failback is \"24-1\"; it must be \"Prevent\", \"Allow\" or two hours from 0 to 23",
+            "group/far/cold_start: cold_start is \"never\"; it must be \"Always\"",
+            "group/far/anti_affinity: anti_affinity holds an empty text",
+            "group/far/preferred_owners: \"N1\" is there twice",
+            "group/far/preferred_owners: \"\" is no node name: it must not be empty",
+            "group/far/depends_on_groups: \"a/b\" is no group name",
+            "group/far/resource/y/possible_owners: \"n/1\" is no node name",
         ] {
             assert!(shown.contains(expected), "{expected:?} is missing in:\n{shown}");
         }

@@ -57,7 +57,12 @@ impl Checker<'_> {
         self.problems.push(PlanProblem { place, text, code });
     }
 
-    fn group(&mut self, group: &GroupConfig, homes: &BTreeMap<ResourceName, GroupName>) {
+    fn group(
+        &mut self,
+        group: &GroupConfig,
+        groups: &BTreeMap<GroupName, GroupConfig>,
+        homes: &BTreeMap<ResourceName, GroupName>,
+    ) {
         let name = &group.name;
         if group.failover_period_hours > 1193 {
             let text = "FailoverPeriod is in hours, at most 1193".to_owned();
@@ -70,6 +75,7 @@ impl Checker<'_> {
         for resource in group.resources.values() {
             self.resource(group, resource, homes);
         }
+        self.depends_on_groups(group, groups);
         let order = order(group);
         if order.len() < group.resources.len() {
             let cycle: Vec<String> = group
@@ -86,6 +92,27 @@ impl Checker<'_> {
         } else if depth(group, &order) > DEEPEST {
             let text = format!("the dependencies are more than {DEEPEST} deep");
             self.wrong(format!("group/{name}"), Code::ERROR_DEPENDENCY_TREE_TOO_COMPLEX, text);
+        }
+    }
+
+    /// Groups wait for groups that are there, and never for themselves.
+    fn depends_on_groups(&mut self, group: &GroupConfig, groups: &BTreeMap<GroupName, GroupConfig>) {
+        let place = || format!("group/{}/depends_on_groups", group.name);
+        for provider in group.depends_on_groups.iter().filter(|provider| !groups.contains_key(provider)) {
+            let text = format!("there is no group \"{provider}\"");
+            self.wrong(place(), Code::ERROR_GROUP_NOT_FOUND, text);
+        }
+        let mut reached = BTreeSet::new();
+        let mut next: Vec<&GroupName> = group.depends_on_groups.iter().collect();
+        while let Some(name) = next.pop() {
+            if reached.insert(name) {
+                next.extend(groups.get(name).into_iter().flat_map(|group| &group.depends_on_groups));
+            }
+        }
+        if reached.contains(&group.name) {
+            let text =
+                format!("group \"{}\" would wait for itself; take one of these waits away", group.name);
+            self.wrong(place(), Code::ERROR_INVALID_PARAMETER, text);
         }
     }
 
@@ -200,7 +227,7 @@ impl Policy {
         let mut checker = Checker { have: &self.config, wanted, problems: Vec::new() };
         for name in wanted.groups.keys() {
             if let Some(group) = merged.groups.get(name) {
-                checker.group(group, &homes);
+                checker.group(group, &merged.groups, &homes);
             }
         }
         if !checker.problems.is_empty() {
