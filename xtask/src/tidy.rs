@@ -12,9 +12,18 @@ use crate::run::output;
 const EDGES: &[(&str, &[&str])] = &[
     (
         "stead",
-        &["stead-cli", "stead-node", "stead-membership", "stead-guardian", "stead-monitor", "stead-clusres"],
+        &[
+            "stead-cli",
+            "stead-lab",
+            "stead-node",
+            "stead-membership",
+            "stead-guardian",
+            "stead-monitor",
+            "stead-clusres",
+        ],
     ),
     ("stead-cli", &["stead-api", "stead-membership"]),
+    ("stead-lab", &[]),
     ("stead-api", &[]),
     (
         "stead-node",

@@ -85,6 +85,14 @@ pub fn read_config(text: &str) -> Result<Config, Vec<String>> {
         .map_err(|wrong| wrong.iter().map(ToString::to_string).collect())
 }
 
+/// Reads a configuration file, and says everything that is wrong with it by itself, with its place.
+///
+/// # Errors
+/// A line each.
+pub fn check_file(path: &Path) -> Result<(), Vec<String>> {
+    read(path).map(drop).map_err(|wrong| wrong.iter().map(ToString::to_string).collect())
+}
+
 fn parse(path: &Path, text: String, folder: String) -> Result<File, Vec<Wrong>> {
     let located = |at: usize, problem: String| {
         let (line, column) = position(&text, at);
@@ -245,7 +253,9 @@ impl Reader {
                         config.groups.extend(self.group(item));
                     }
                 }
-                _ => self.unknown(key, "the file", &["group", "type"]),
+                // Of what the nodes are made is for `stead lab`, which checks it.
+                "lab" => {}
+                _ => self.unknown(key, "the file", &["group", "lab", "type"]),
             }
         }
         config
@@ -484,7 +494,7 @@ properties = { P = 1.5 }
 "#,
         );
         let expected = "\
-c.toml:2:1: unknown key \"colour\" in the file; there are: group, type
+c.toml:2:1: unknown key \"colour\" in the file; there are: group, lab, type
 c.toml:3:1: [[group]] needs a name
 c.toml:7:12: priority must be a number from 0 to 4294967295, not string
 c.toml:8:22: failover_threshold must be a number from 0 to 4294967295

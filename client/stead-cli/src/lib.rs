@@ -26,7 +26,7 @@ use args::{
     Cli, Everywhere, Flags, GroupVerb, NodeVerb, OfflineFlags, ResourceVerb, TypeVerb, Verb, Waiting,
 };
 use client::{Client, Trouble, encode};
-pub use config::read_config;
+pub use config::{check_file, read_config};
 use exit::Exit;
 use operate::Manner;
 

@@ -34,11 +34,12 @@ fn main() -> ExitCode {
         Some("node") if args.get(2).is_some_and(|word| word == "--data") => stead_node::node_main(rest()),
         Some(_) | None => {
             let command =
-                stead_cli::command(vec![stead_monitor::host_command(), stead_monitor::verify_command()]);
+                stead_cli::command(vec![stead_monitor::host_command(), stead_monitor::verify_command(), stead_lab::lab_command()]);
             let matches = command.clone().get_matches_from(args);
             match matches.subcommand() {
                 Some(("host", matches)) => stead_monitor::host_main(matches, builtin()),
                 Some(("verify", matches)) => stead_monitor::verify_main(matches, builtin()),
+                Some(("lab", matches)) => stead_lab::lab_main(matches, stead_cli::check_file),
                 Some(_) | None => stead_cli::run(&matches, command, containment),
             }
         }
