@@ -42,7 +42,8 @@ const PACKAGES: &[Package] = &[
         probe: ("test", &["-e", "/usr/lib/postgresql"]),
         without: "OCF Agent with pgsql",
     },
-    Package { name: "iproute2", probe: ("ip", &["-V"]), without: "IP Address and IPv6 Address" },
+    Package { name: "iproute2", probe: ("ip", &["-V"]), without: "IP Address, IPv6 Address and stead lab" },
+    Package { name: "nftables", probe: ("nft", &["--version"]), without: "stead lab" },
     Package {
         name: "procps",
         probe: ("ps", &["--version"]),

@@ -9,7 +9,10 @@ use crate::network::Way;
 
 /// A cluster of several nodes on this machine, to break on purpose. Needs root.
 #[derive(Debug, Parser)]
-#[command(name = "lab", about = "A cluster of several nodes on this machine, to break on purpose; needs root")]
+#[command(
+    name = "lab",
+    about = "A cluster of several nodes on this machine, to break on purpose; needs root"
+)]
 pub(crate) struct Cli {
     /// The lab; only needed if there are several
     #[arg(long, global = true)]

@@ -64,7 +64,9 @@ impl Subnet {
         let subnet = Subnet { address, prefix };
         if u32::from(address) & !subnet.mask() != 0 {
             let network = Ipv4Addr::from(u32::from(address) & subnet.mask());
-            return Err(format!("subnet {text}: {address} is an address in it; write \"{network}/{prefix}\""));
+            return Err(format!(
+                "subnet {text}: {address} is an address in it; write \"{network}/{prefix}\""
+            ));
         }
         if !address.is_private() {
             return Err(format!("subnet {text}: it must be private, such as 10.77.0.0/24"));
@@ -130,7 +132,8 @@ fn parse(file: PathBuf, path: &Path, text: &str, name: Option<&str>) -> Result<W
                     \"10.77.0.0/24\"";
         return Err(at(0, text));
     };
-    let subnet = Subnet::parse(table.subnet.get_ref()).map_err(|what| at(table.subnet.span().start, &what))?;
+    let subnet =
+        Subnet::parse(table.subnet.get_ref()).map_err(|what| at(table.subnet.span().start, &what))?;
     let nodes_at = table.nodes.span().start;
     let nodes = table.nodes.into_inner();
     if nodes.is_empty() || nodes.len() > MOST_NODES {
@@ -187,7 +190,11 @@ mod tests {
             ("\"n2\"", "\"N2\"", "c.toml:3:9: \"N2\" is no name of a node"),
             ("[\"n1\", \"n2\"]", "[]", "c.toml:3:9: a lab has 1 to 9 nodes, not 0"),
             ("three", "threethree", "c.toml:2:8: \"threethree\" is no name of a lab"),
-            ("10.77.0.0/24", "10.77.0.5/24", "c.toml:4:10: subnet 10.77.0.5/24: 10.77.0.5 is an address in it; write \"10.77.0.0/24\""),
+            (
+                "10.77.0.0/24",
+                "10.77.0.5/24",
+                "c.toml:4:10: subnet 10.77.0.5/24: 10.77.0.5 is an address in it; write \"10.77.0.0/24\"",
+            ),
             ("10.77.0.0/24", "8.8.8.0/24", "c.toml:4:10: subnet 8.8.8.0/24: it must be private"),
             ("10.77.0.0/24", "10.77.0.0/30", "its prefix must be from 8 to 27"),
             ("10.77.0.0/24", "10.77.0.0", "c.toml:4:10: \"10.77.0.0\" is no subnet"),
@@ -201,9 +208,13 @@ mod tests {
     #[test]
     fn subnets_meet_when_one_holds_the_other() {
         let subnet = Subnet::parse("10.77.0.0/24").unwrap();
-        for (address, prefix, meets) in
-            [("10.77.0.9", 24, true), ("10.1.2.3", 8, true), ("10.77.1.1", 24, false), ("192.168.0.1", 16, false), ("10.77.0.7", 32, true)]
-        {
+        for (address, prefix, meets) in [
+            ("10.77.0.9", 24, true),
+            ("10.1.2.3", 8, true),
+            ("10.77.1.1", 24, false),
+            ("192.168.0.1", 16, false),
+            ("10.77.0.7", 32, true),
+        ] {
             assert_eq!(subnet.meets(address.parse().unwrap(), prefix), meets, "{address}/{prefix}");
         }
     }

@@ -58,7 +58,10 @@ impl Trouble {
 
     fn text(&self) -> &str {
         match self {
-            Trouble::Failed(text) | Trouble::Usage(text) | Trouble::Refused(text) | Trouble::BadFile(text) => text,
+            Trouble::Failed(text)
+            | Trouble::Usage(text)
+            | Trouble::Refused(text)
+            | Trouble::BadFile(text) => text,
             Trouble::Interrupted => "interrupted",
         }
     }
@@ -134,7 +137,10 @@ fn carry_out(cli: Cli, check: Check) -> Result<(), Trouble> {
             for node in nodes.into_iter().filter(|node| power::running(&lab, node).is_some()) {
                 network::heal(&lab, node)?;
             }
-            show::say("every node that is on reaches the others");
+            show::say(&match node {
+                Some(node) => format!("{node} is cut off no more"),
+                None => "no node is cut off any more".to_owned(),
+            });
             Ok(())
         }
         Verb::Exec { node, command } => {

@@ -89,9 +89,9 @@ pub(crate) fn make(lab: &Lab, node: &Node) -> Result<(), Trouble> {
         &["link", "set", "eth0", "up"],
         &["route", "add", "default", "via", &lab.host.to_string()],
     ];
-    inside.into_iter().try_for_each(|arguments| {
-        done(command("ip").args(["-n", &namespace]).args(arguments), "").map(drop)
-    })
+    inside
+        .into_iter()
+        .try_for_each(|arguments| done(command("ip").args(["-n", &namespace]).args(arguments), "").map(drop))
 }
 
 /// Pulls a node's cable: not a word more comes out of it.

@@ -86,13 +86,7 @@ fn cluster(lab: &Lab, node: &Node) -> Result<Command, Trouble> {
 }
 
 /// The same, where the node's address is.
-fn in_namespace(
-    lab: &Lab,
-    node: &Node,
-    words: &[&str],
-    more: &[&str],
-    input: &str,
-) -> Result<(), Trouble> {
+fn in_namespace(lab: &Lab, node: &Node, words: &[&str], more: &[&str], input: &str) -> Result<(), Trouble> {
     let mut command = command("ip");
     command.args(["netns", "exec", &lab.namespace(node)]).arg(stead()?);
     command.arg("cluster").args(words).args(more).arg("--data").arg(lab.data(node));
@@ -124,12 +118,7 @@ fn wait(
 }
 
 /// Waits until so many members vote and answer.
-fn wait_for_voters(
-    lab: &Lab,
-    node: &Node,
-    voters: usize,
-    interrupt: &mut Interrupt,
-) -> Result<(), Trouble> {
+fn wait_for_voters(lab: &Lab, node: &Node, voters: usize, interrupt: &mut Interrupt) -> Result<(), Trouble> {
     wait(lab, node, "its member of etcd to vote", interrupt, || {
         let mut status = cluster(lab, node)?;
         let said = output(status.args(["status", "--json"]), "")?.stdout;
@@ -148,8 +137,7 @@ pub(crate) fn down(lab: &Lab) -> Result<(), Trouble> {
     }
     network::remove_bridge(lab);
     let folder = lab.folder();
-    fs::remove_dir_all(&folder)
-        .map_err(|error| Trouble::Failed(format!("{}: {error}", folder.display())))?;
+    fs::remove_dir_all(&folder).map_err(|error| Trouble::Failed(format!("{}: {error}", folder.display())))?;
     // Others may be in it.
     let _ = fs::remove_dir(ROOT);
     Ok(())

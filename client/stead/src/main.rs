@@ -33,8 +33,11 @@ fn main() -> ExitCode {
         Some("undo") if args.len() == 2 => stead_clusres::undo_main(),
         Some("node") if args.get(2).is_some_and(|word| word == "--data") => stead_node::node_main(rest()),
         Some(_) | None => {
-            let command =
-                stead_cli::command(vec![stead_monitor::host_command(), stead_monitor::verify_command(), stead_lab::lab_command()]);
+            let command = stead_cli::command(vec![
+                stead_monitor::host_command(),
+                stead_monitor::verify_command(),
+                stead_lab::lab_command(),
+            ]);
             let matches = command.clone().get_matches_from(args);
             match matches.subcommand() {
                 Some(("host", matches)) => stead_monitor::host_main(matches, builtin()),

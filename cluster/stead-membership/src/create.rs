@@ -178,8 +178,7 @@ fn external(data: &Path, order: &CreateOrder, cluster: ClusterName) -> Result<Cr
         return Ok(Created { cluster, file, warnings });
     }
     secret::folder(data)?;
-    let warnings = found(options, order, &cluster, None)?;
-    file.write(data)?;
+    let warnings = file.write_with(data, || found(options, order, &cluster, None))?;
     Ok(Created { cluster, file, warnings })
 }
 
@@ -233,9 +232,9 @@ fn managed(
     }
     let options = file.options(data, &writer(&order.node))?;
     let peer = Some(member.peer_url.clone());
-    let mut warnings =
-        with_member((&file, &member, data), options, |options| found(options, order, &cluster, peer))?;
-    file.write(data)?;
+    let mut warnings = file.write_with(data, || {
+        with_member((&file, &member, data), options, |options| found(options, order, &cluster, peer))
+    })?;
     begun.keep();
     if insecure && !address.is_loopback() {
         warnings.push(in_clear());

@@ -277,6 +277,19 @@ impl NodeFile {
         secret::write(&data.join(PATH), format!("{head}{table}").as_bytes())
     }
 
+    /// Writes the file and does what makes it true; without that it is taken away again. A disk that is full is noticed
+    /// before anything is done elsewhere.
+    pub(crate) fn write_with<T>(
+        &self,
+        data: &Path,
+        work: impl FnOnce() -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        self.write(data)?;
+        work().inspect_err(|_| {
+            let _ = fs::remove_file(data.join(PATH));
+        })
+    }
+
     /// The addresses of the file, and those learned since.
     #[must_use]
     pub fn endpoints(&self, data: &Path) -> Vec<String> {

@@ -91,8 +91,8 @@ pub fn join(data: &Path, order: &JoinOrder) -> Result<Joined, Trouble> {
     file.watchdog.clone_from(&order.watchdog);
     if !order.dry_run {
         secret::folder(data)?;
-        enter(&store, (&order.node, None), &entry, (Vec::new(), Vec::new()))?;
-        file.write(data)?;
+        let nothing = (Vec::new(), Vec::new());
+        file.write_with(data, || enter(&store, (&order.node, None), &entry, nothing))?;
     }
     Ok(Joined { file, warnings })
 }
@@ -191,13 +191,12 @@ pub fn join_by_invitation(
             existing: true,
             binary,
         });
-        file.write(data)?;
         let key = invitation_key(&invitation.node);
         let used = (vec![Guard::ModifiedAt(key.clone(), waiting.modified)], vec![Operation::Delete(key)]);
-        enter(&store, (&invitation.node, Some(luggage.peer_url.clone())), &entry, used)
+        let peer = Some(luggage.peer_url.clone());
+        file.write_with(data, || enter(&store, (&invitation.node, peer), &entry, used))
     });
     if let Err(error) = entered {
-        let _ = std::fs::remove_file(data.join(crate::file::PATH));
         return match admin.remove(id) {
             Ok(()) => Err(error),
             Err(kept) => Err(failed(format!(

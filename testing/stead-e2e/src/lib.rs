@@ -98,6 +98,19 @@ pub fn probe() -> &'static Path {
         .1
 }
 
+/// The program etcd: installed, or unpacked by `cargo xtask test`. Without it the test is skipped, and says so.
+#[must_use]
+pub fn etcd() -> Option<PathBuf> {
+    let unpacked = root().join("target/tools/usr/bin/etcd");
+    let found = [PathBuf::from("/usr/bin/etcd"), PathBuf::from("/usr/local/bin/etcd"), unpacked]
+        .into_iter()
+        .find(|path| path.exists());
+    if found.is_none() {
+        eprintln!("SKIPPED: etcd is not there; apt-get install etcd-server, or cargo xtask test");
+    }
+    found
+}
+
 /// Looks again and again until `look` finds something.
 ///
 /// # Panics

@@ -40,15 +40,16 @@ fn every_command_has_help_and_a_man_page() {
     let mut expected = BTreeSet::from(["stead.1".to_owned()]);
     let all = commands(&printed(&["--help"]));
     assert!(all.contains(&"up".to_owned()) && all.contains(&"host".to_owned()), "{all:?}");
-    for command in all {
-        let help = printed(&[&command, "--help"]);
-        assert!(help.contains("Usage:"), "{command}");
-        expected.insert(format!("stead-{command}.1"));
-        for verb in commands(&help) {
-            assert!(printed(&[&command, &verb, "--help"]).contains("Usage:"), "{command} {verb}");
-            expected.insert(format!("stead-{command}-{verb}.1"));
-        }
+    let mut todo: Vec<Vec<String>> = all.into_iter().map(|command| vec![command]).collect();
+    while let Some(words) = todo.pop() {
+        let mut line: Vec<&str> = words.iter().map(String::as_str).collect();
+        line.push("--help");
+        let help = printed(&line);
+        assert!(help.contains("Usage:"), "{words:?}");
+        expected.insert(format!("stead-{}.1", words.join("-")));
+        todo.extend(commands(&help).into_iter().map(|verb| [words.clone(), vec![verb]].concat()));
     }
+    assert!(expected.contains("stead-cluster-members-remove.1"), "{expected:?}");
     assert_eq!(pages, expected);
     for page in &pages {
         let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
