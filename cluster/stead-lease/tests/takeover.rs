@@ -159,7 +159,10 @@ fn a_session_that_came_unasked_ends_the_earlier_one_after_t() {
     assert!(!world.machine.is_over(&node("n2"), Sid(7), 15));
     world.timer(6_600);
     assert!(world.machine.is_over(&node("n2"), Sid(7), 15));
-    assert!(!world.machine.is_over(&node("n2"), Sid(9), 22), "named after what was seen here: it is a later one");
+    assert!(
+        !world.machine.is_over(&node("n2"), Sid(9), 22),
+        "named after what was seen here: it is a later one"
+    );
 }
 
 /// A node that finds this document under its own name.

@@ -51,7 +51,9 @@ struct Having {
     generation: u64,
     /// The order it is being taken away for.
     order: Option<u64>,
-    /// It has been online in this generation.
+    /// Since when it is online.
+    online: Option<Time>,
+    /// It has served in this generation: it was online for long enough to say so.
     served: bool,
 }
 
@@ -117,8 +119,8 @@ pub(crate) struct Member {
     again: Option<Time>,
     /// The situation has changed since the last decision.
     decide: bool,
-    /// Something may have to be published.
-    unpublished: bool,
+    /// When something was published last, and when something may have to be.
+    published_at: Time,
     publish_at: Option<Time>,
     published: BTreeMap<GroupName, StateDocument>,
     /// News that wait until a write of this node's has become the configuration.
@@ -131,6 +133,10 @@ pub(crate) struct Member {
     sessions_at_start: Vec<(NodeName, stead_lease::Found)>,
     /// The guardian's number for the leases in force.
     leases: Option<u128>,
+    /// The guardian has begun them.
+    in_force: bool,
+    /// The last deadline of the session.
+    armed: Option<stead_lease::Kept>,
     /// Everything under this number has to be gone before anything begins.
     waits_for: Option<u128>,
     /// The session was given up.
@@ -160,14 +166,16 @@ impl Member {
             next: 0,
             again: None,
             decide: true,
-            unpublished: true,
-            publish_at: None,
+            published_at: Time::ZERO,
+            publish_at: Some(Time::ZERO),
             published: BTreeMap::new(),
             held: VecDeque::new(),
             moving: Vec::new(),
             awaited: Vec::new(),
             sessions_at_start: Vec::new(),
             leases: None,
+            in_force: false,
+            armed: None,
             waits_for: None,
             left: false,
             began: false,
@@ -196,7 +204,7 @@ impl Member {
     pub(crate) fn next_timeout(&self) -> Option<Time> {
         let coordinator = if self.decides() { self.coordinator.next_timeout() } else { None };
         let leaving = self.leaving.as_ref().and_then(shutdown::Leaving::timeout);
-        let publish = self.publish_at.filter(|_| self.unpublished);
+        let publish = self.publish_at.filter(|_| self.in_force);
         let all = [self.machine.next_timeout(), coordinator, self.again, publish, leaving];
         all.into_iter().flatten().min()
     }

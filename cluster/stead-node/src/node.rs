@@ -122,6 +122,7 @@ impl Node {
                 tracing::info!(containment = containment.describe(), restarts, "guardian greeted");
                 self.greeted(held.as_ref(), blob.as_deref());
             }
+            MonitorEvent::Begun { session } => self.leases_begun(session),
             MonitorEvent::Empty { session } => self.emptied(session),
             MonitorEvent::Adopted(running) => {
                 let count = running.len();
@@ -480,7 +481,10 @@ impl Node {
             Err(error) => Err(store::code_of(&error)),
         };
         match ticket {
-            Ticket::Policy(write) => self.policy.handle(Event::Written { write, result }, timer::now()),
+            Ticket::Policy(write) => {
+                self.policy.handle(Event::Written { write, result }, timer::now());
+                self.refresh_all();
+            }
             Ticket::Keys(asker) => self.answer(&asker, result.map(|()| MonitorAnswer::Nothing)),
         }
     }

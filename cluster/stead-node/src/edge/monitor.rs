@@ -49,6 +49,8 @@ pub(crate) enum MonitorEvent {
     Log { resource: Option<ResourceName>, level: LogLevel, text: String },
     /// A resource DLL broke a rule.
     Violation { resource: Option<ResourceName>, rule: String, text: String },
+    /// A time of leases has begun.
+    Begun { session: u128 },
     /// Nothing of any group is left of a time of leases that is over.
     Empty { session: u128 },
     /// The guardian wants everything offline.
@@ -600,7 +602,7 @@ impl Monitors {
             FromGuardian::Died { monitor, death } => self.died(&monitor, death),
             FromGuardian::Refused { error } => tracing::warn!(error, "the guardian refused"),
             FromGuardian::Empty { session } => self.events.push_back(MonitorEvent::Empty { session }),
-            FromGuardian::Begun { session } => tracing::info!(session = %session, "leases are in force"),
+            FromGuardian::Begun { session } => self.events.push_back(MonitorEvent::Begun { session }),
             FromGuardian::Shutdown { reason } => self.events.push_back(MonitorEvent::Shutdown { reason }),
         }
     }

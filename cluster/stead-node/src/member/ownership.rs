@@ -57,7 +57,7 @@ impl Member {
             .map(|(group, owned)| (group.clone(), owned.document.generation))
             .collect();
         for (group, generation) in &mine {
-            let having = Having { generation: *generation, order: None, served: true };
+            let having = Having { generation: *generation, order: None, online: None, served: true };
             self.having.insert(group.clone(), having);
         }
         mine.into_iter().map(|(group, _)| group).collect()
@@ -102,10 +102,11 @@ impl Node {
         }
         let document = member.owned.get(group).map(|owned| owned.document.clone());
         let mine = document.as_ref().filter(|document| member.is_mine(document));
-        let may_act = member.machine.may_act(now);
+        let may_act = member.in_force && member.machine.may_act(now);
         match (mine, member.having.get_mut(group)) {
             (Some(document), None) if may_act && configured => {
-                let having = Having { generation: document.generation, order: None, served: false };
+                let having =
+                    Having { generation: document.generation, order: None, online: None, served: false };
                 member.having.insert(group.clone(), having);
                 let arrival = arrival(document);
                 self.policy.handle(Event::Arrived { group: group.clone(), arrival }, now);
@@ -246,7 +247,10 @@ impl Node {
                 Decision::Assign { group, guard, freed, document } => {
                     let free = match freed {
                         Freed::Never | Freed::Released => true,
-                        Freed::SessionOver { node, session } => member.machine.is_over(&node, Sid(session)),
+                        Freed::SessionOver { node, session } => {
+                            let named_at = revision(guard).unwrap_or(u64::MAX);
+                            member.machine.is_over(&node, Sid(session), named_at)
+                        }
                     };
                     follows = free
                         .then(|| member.write_own(group, revision(guard), *document, Vec::new()))

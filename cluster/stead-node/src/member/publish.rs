@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stead_policy::cluster::Published;
 use stead_store::Operation;
-use stead_types::{GroupName, GroupState, ResourceName};
+use stead_types::{GroupName, GroupState, ResourceName, Time};
 
 use super::documents::{StateDocument, own_key, state_key};
 use super::{Member, Purpose};
@@ -14,6 +14,9 @@ use crate::report;
 
 /// What changes faster than this is said once.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// A group that fails sooner after it came online has not served: the node is no good for it.
+const SERVED: Duration = Duration::from_secs(10);
 
 /// So many groups go into one write.
 const AT_ONCE: usize = 100;
@@ -34,20 +37,26 @@ impl Node {
     pub(crate) fn publish(&mut self) {
         let now = timer::now();
         let Some(member) = &mut self.member else { return };
-        if !member.unpublished || member.publish_at.is_some_and(|at| at > now) || !member.machine.may_act(now)
-        {
+        if member.publish_at.is_none_or(|at| at > now) || !member.in_force || !member.machine.may_act(now) {
             return;
         }
-        member.unpublished = false;
-        member.publish_at = Some(now.after(PAUSE));
+        member.published_at = now;
+        member.publish_at = None;
         let view = self.policy.view();
         let mut states: Vec<(GroupName, StateDocument)> = Vec::new();
+        let mut later = None;
         for group in view.groups {
             let name = group.name.clone();
             let wants = self.policy.wants_failover(&name);
             let Some(member) = &mut self.member else { return };
             let Some(having) = member.having.get_mut(&name) else { continue };
-            having.served |= group.state == GroupState::Online;
+            let since = (group.state == GroupState::Online).then(|| having.online.unwrap_or(now));
+            having.online = since;
+            having.served |= since.is_some_and(|since| now.since(since) >= SERVED);
+            if let (Some(since), false) = (since, having.served) {
+                let at = since.after(SERVED);
+                later = Some(later.map_or(at, |before: Time| before.min(at)));
+            }
             let locked = |bits: u64| bits & 1 != 0;
             let published = Published {
                 generation: having.generation,
@@ -69,6 +78,7 @@ impl Node {
             }
         }
         let Some(member) = &mut self.member else { return };
+        member.publish_at = later;
         for some in states.chunks(AT_ONCE) {
             member.say(some.to_vec());
         }
@@ -77,7 +87,7 @@ impl Node {
     /// Something has happened that others may want to know.
     pub(crate) fn mark_unpublished(&mut self) {
         if let Some(member) = &mut self.member {
-            member.unpublished = true;
+            member.mark();
         }
     }
 }
@@ -108,6 +118,11 @@ impl Member {
                 self.published.remove(&group);
             }
         }
-        self.unpublished = true;
+        self.mark();
+    }
+
+    fn mark(&mut self) {
+        let soon = self.published_at.after(PAUSE);
+        self.publish_at = Some(self.publish_at.map_or(soon, |at| at.min(soon)));
     }
 }

@@ -49,6 +49,7 @@ impl Node {
         match (held, held.zip(text).and_then(|(held, text)| kept(text, held))) {
             (Some(held), Some(kept)) => {
                 member.leases = Some(held.session);
+                member.in_force = true;
                 self.begin_session(Some(kept));
             }
             (Some(held), None) => {
@@ -116,17 +117,25 @@ impl Node {
             Action::Read { request, node } => member.threads.read_session(request, node),
             Action::Arm(kept) => {
                 let params = member.begin.params;
-                let leases = *member.leases.get_or_insert_with(|| {
-                    let number = random();
-                    self.monitors.begin_leases(number, params.d, params.w);
-                    number
-                });
-                self.monitors.lease(leases, kept.deadline, blob(kept, leases));
-                self.settle_groups();
+                member.armed = Some(kept);
+                match member.leases {
+                    Some(leases) if member.in_force => {
+                        self.monitors.lease(leases, kept.deadline, blob(kept, leases));
+                        self.settle_groups();
+                    }
+                    Some(_) => {}
+                    None => {
+                        let number = random();
+                        member.leases = Some(number);
+                        self.monitors.begin_leases(number, params.d, params.w);
+                    }
+                }
             }
             Action::KillAll { why } => {
                 let text = format!("everything on node \"{}\" is killed: {why}", member.me);
                 let leases = member.leases.take();
+                member.in_force = false;
+                member.armed = None;
                 member.waits_for = leases;
                 self.record(record(1_177, Level::Critical, text));
                 self.forget_groups();
@@ -190,7 +199,7 @@ impl Node {
             .nodes()
             .map(|(node, session)| {
                 let sid = session.sid.0;
-                let over = member.machine.is_over(node, session.sid);
+                let over = member.machine.is_over(node, session.sid, 0);
                 let state = match session.state {
                     Standing::Alive => {
                         let renewals = u32::try_from(session.ctr).unwrap_or(u32::MAX);
@@ -222,6 +231,19 @@ impl Node {
         for group in groups {
             self.policy.handle(PolicyEvent::Departed { group }, timer::now());
         }
+    }
+
+    /// The guardian has begun a time of leases: nothing of an earlier one is left.
+    pub(crate) fn leases_begun(&mut self, number: u128) {
+        let Some(member) = &mut self.member else { return };
+        if member.leases != Some(number) {
+            return;
+        }
+        member.in_force = true;
+        if let Some(kept) = member.armed {
+            self.monitors.lease(number, kept.deadline, blob(kept, number));
+        }
+        self.settle_groups();
     }
 
     /// The guardian has verified that everything of a time of leases is gone.
