@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use stead_api::{Status, routes};
+use stead_membership::NodeFile;
 
 use crate::client::{Client, Trouble};
 use crate::show;
@@ -53,17 +54,30 @@ pub(crate) async fn examine(data: &Path, containment: (bool, &str)) -> Vec<Findi
         "watchdog",
         if watchdog { "there is one, which a single machine does not use" } else { "there is none" },
     ));
-    findings.push(finding(
-        false,
-        "machines",
-        "one: what runs here does not fail over; a power cut stops it until this machine is back",
-    ));
+    findings.push(machines(data));
     let memory = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let text = "groups share the machine's memory: one that takes it all harms the others";
     let there =
         if memory { "cgroups are here and not used yet" } else { "there is no unified cgroup hierarchy" };
     findings.push(finding(false, "memory", format!("{text}; {there}")));
     findings
+}
+
+fn machines(data: &Path) -> Finding {
+    match NodeFile::read(data) {
+        Ok(None) => finding(
+            false,
+            "machines",
+            "one: what runs here does not fail over; a power cut stops it until this machine is back",
+        ),
+        Ok(Some(file)) => {
+            let (node, cluster) = (file.node, file.cluster.name);
+            let text =
+                format!("node {node} of cluster {cluster}; `stead cluster status` looks at the others");
+            finding(true, "machines", text)
+        }
+        Err(error) => finding(false, "machines", error.to_string()),
+    }
 }
 
 fn database(data: &Path) -> Finding {

@@ -229,7 +229,7 @@ fn luggage(store: &dyn Store, invitation: &Invitation) -> Result<(Luggage, Entry
         ))
     };
     let Some(entry) = store.get(&invitation_key(&invitation.node))? else {
-        return Err(void("was used already"));
+        return Err(void("was used already, or is none of this cluster"));
     };
     let sealed = entry.value.get("sealed").and_then(serde_json::Value::as_str).unwrap_or_default();
     match unseal(&invitation.secret, sealed) {
@@ -247,4 +247,90 @@ fn initial_cluster(admin: &Admin, node: &str, own: &str) -> Result<String, Troub
         member.peer_urls.iter().map(pair).collect::<Vec<_>>()
     };
     Ok(members.iter().flat_map(named).collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::authority::Authority;
+    use crate::create::{CreateOrder, create};
+    use crate::etcd::Running;
+    use crate::invite::{InviteOrder, invite};
+
+    /// The program, installed or unpacked by `cargo xtask test`.
+    fn program() -> Option<PathBuf> {
+        let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/usr/bin/etcd");
+        let found = [PathBuf::from("etcd"), unpacked]
+            .into_iter()
+            .find(|path| etcd::check_program(Some(path)).is_ok());
+        if found.is_none() {
+            eprintln!("SKIPPED: etcd is not there; apt-get install etcd-server, or cargo xtask test");
+        }
+        found
+    }
+
+    #[test]
+    fn an_invitation_that_has_expired_or_is_for_another_cluster_is_refused() {
+        let Some(binary) = program() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("n1"), folder.path().join("n2"));
+        let [_, _, high, low] = std::process::id().to_be_bytes();
+        let address = |last: u8| std::net::IpAddr::from([127, 32 | (high & 31), low, last]);
+        let order = CreateOrder {
+            cluster: "prod".to_owned(),
+            node: "n1".to_owned(),
+            etcd: Etcd::default(),
+            managed: Some((address(1), (2379, 2380))),
+            binary: Some(binary.clone()),
+            insecure: false,
+            timers: Timers::default(),
+            watchdog: None,
+            dry_run: false,
+        };
+        let created = create(&first, &order).unwrap();
+        let _running = Running::start(&created.file, created.file.member.as_ref().unwrap(), &first).unwrap();
+        let asked = InviteOrder { node: "n2".to_owned(), address: address(2), ports: (2379, 2380) };
+        let good = loop {
+            // Until the member has begun to answer.
+            match invite(&first, &asked) {
+                Ok(invited) => break invited.invitation,
+                Err(error) => assert!(matches!(error, Trouble::Failed(_)), "{error}"),
+            }
+        };
+        let join = |invitation: &Invitation| {
+            let told = join_by_invitation(&second, invitation, (Some(binary.clone()), None), false);
+            let told = told.unwrap_err();
+            let left: Vec<_> = std::fs::read_dir(&second).into_iter().flatten().collect();
+            assert!(matches!(told, Trouble::Refused(_)) && left.is_empty(), "{told}: {left:?}");
+            told.to_string()
+        };
+
+        let authority = Authority::read(&first, "prod").unwrap();
+        let guest = authority.guest("join n2", Duration::ZERO).unwrap();
+        let mut expired = good.clone();
+        expired.tls =
+            Some(Guest { ca: authority.pair.certificate, certificate: guest.certificate, key: guest.key });
+        assert!(join(&expired).contains("good for 15 minutes"));
+
+        let mut other = good.clone();
+        other.cluster.id = "abcd".to_owned();
+        assert!(join(&other).contains("not abcd"));
+
+        let mut renamed = good.clone();
+        renamed.node = "n3".to_owned();
+        assert!(join(&renamed).contains("was used already"));
+
+        let joined = join_by_invitation(&second, &good, (Some(binary.clone()), None), true).unwrap();
+        assert_eq!(joined.file.node, "n2");
+        assert_eq!(NodeFile::read(&second), Ok(None));
+
+        // Once, and never again: what was sealed is gone.
+        join_by_invitation(&second, &good, (Some(binary.clone()), None), false).unwrap();
+        let options = created.file.options(&first, "test").unwrap();
+        let (store, _) = documents::open(options, Start::Existing).unwrap();
+        let told = luggage(&store, &good).err().unwrap().to_string();
+        assert!(told.contains("was used already"), "{told}");
+    }
 }

@@ -125,17 +125,16 @@ fn look_after(admin: &Admin, data: &Path, own: &Member) {
     loop {
         let mut next = LOOK.0;
         if let Ok((_, members)) = admin.list() {
-            let ours = members.iter().find(|member| member.peer_urls.iter().any(|url| *url == own.peer_url));
+            let ours = members.iter().find(|member| member.peer_urls.contains(&own.peer_url));
             match ours {
                 Some(ours) if ours.learner => {
                     if !waiting {
                         eprintln!("stead member: catching up; it votes as soon as it has");
                         waiting = true;
                     }
-                    match admin.promote(ours.id) {
-                        Ok(()) => eprintln!("stead member: it has caught up and votes"),
-                        // It has not caught up; etcd says so, again and again.
-                        Err(_) => {}
+                    // Until it has caught up, etcd refuses.
+                    if admin.promote(ours.id).is_ok() {
+                        eprintln!("stead member: it has caught up and votes");
                     }
                 }
                 Some(_) => next = LOOK.1,

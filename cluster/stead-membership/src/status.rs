@@ -1,5 +1,6 @@
 //! The cluster and the members of its etcd, as they are now.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
@@ -74,6 +75,8 @@ pub fn status(data: &Path) -> Result<ClusterStatus, Trouble> {
     let alarms = admin.alarms().unwrap_or_default();
     let mut warnings = Vec::new();
     let mut lines = Vec::new();
+    // Members mostly have one version, and what is to be said of it is long.
+    let mut warned = BTreeSet::new();
     let (mut voters, mut answering) = (0, 0);
     for member in members {
         let health = member.client_urls.iter().find_map(|url| admin.health(url).ok());
@@ -93,7 +96,9 @@ pub fn status(data: &Path) -> Result<ClusterStatus, Trouble> {
             alarms.iter().filter(|(of, _)| *of == member.id).map(|(_, alarm)| alarm.clone()).collect();
         if let Some(health) = &health {
             told.extend(health.errors.clone());
-            warnings.extend(health.warning.clone());
+            if warned.insert(health.version.clone()) {
+                warnings.extend(health.warning.clone());
+            }
         }
         lines.push(MemberLine {
             name: member.name,

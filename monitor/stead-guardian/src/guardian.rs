@@ -229,7 +229,11 @@ impl Guardian {
                 // Nothing runs, and there is nobody to take it offline.
                 return Ok(self.exit(ExitCode::SUCCESS));
             }
-            if let Some(why) = self.node.hopeless() {
+            // In a cluster the node may have come before the majority; giving it up would end the member of etcd, and
+            // so keep the majority from ever coming.
+            if !self.member.in_cluster
+                && let Some(why) = self.node.hopeless()
+            {
                 eprintln!("stead guardian: the node cannot begin: {why}");
                 return Ok(self.exit(ExitCode::FAILURE));
             }

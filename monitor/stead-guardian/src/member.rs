@@ -35,6 +35,8 @@ struct Running {
 /// The member's process.
 pub(crate) struct Member {
     data: PathBuf,
+    /// This machine is a node of a cluster: its node may have to wait for the others for as long as that takes.
+    pub(crate) in_cluster: bool,
     running: Option<Running>,
     pause: Duration,
     pub(crate) start_at: Option<Time>,
@@ -43,8 +45,9 @@ pub(crate) struct Member {
 impl Member {
     /// One that starts now if this machine is a node of a cluster.
     pub(crate) fn new(data: &Path, now: Time) -> Self {
-        let start_at = data.join("node.toml").exists().then_some(now);
-        Member { data: data.to_owned(), running: None, pause: Duration::ZERO, start_at }
+        let in_cluster = data.join("node.toml").exists();
+        let start_at = in_cluster.then_some(now);
+        Member { data: data.to_owned(), in_cluster, running: None, pause: Duration::ZERO, start_at }
     }
 
     /// Starts it if it is time.

@@ -338,6 +338,11 @@ fn three_managed_members_survive_the_loss_of_one() {
     world.voters("n1", 2, 3);
     world.ok("n1", &["cluster", "members", "remove", "n3"]);
     world.voters("n2", 2, 2);
+    // Its name is free again; the invitation it once used is not.
+    let join = ["cluster", "join", "--invitation", "-", "--etcd-binary", &program];
+    let again = world.run_with("n9", &join, &old);
+    assert_eq!(again.status.code(), Some(3), "{}", said(&again));
+    assert!(said(&again).contains("was used already"), "{}", said(&again));
 
     world.refused("n2", &["cluster", "leave"], 3, "a node runs on");
     world.stop("n2");
