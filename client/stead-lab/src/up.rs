@@ -93,6 +93,22 @@ fn in_namespace(lab: &Lab, node: &Node, words: &[&str], more: &[&str], input: &s
     done(&mut command, input).map(drop)
 }
 
+/// What may keep nodes from hearing each other: firewalls that look at bridges, as container managers set them up.
+fn suspicion(lab: &Lab) -> String {
+    let seen = |name: &str| {
+        fs::read_to_string(Path::new("/proc/sys/net/bridge").join(name)).is_ok_and(|text| text.trim() == "1")
+    };
+    if !seen("bridge-nf-call-iptables") {
+        return String::new();
+    }
+    format!(
+        "; this machine's firewall sees what crosses bridges: if it drops that, allow {} (iptables -I FORWARD -i {} -j \
+         ACCEPT)",
+        lab.bridge(),
+        lab.bridge()
+    )
+}
+
 fn wait(
     lab: &Lab,
     node: &Node,
@@ -111,7 +127,7 @@ fn wait(
         }
         if begin.elapsed() > HUNG {
             let text = format!("{}: waited {} s in vain for {what}", node.name, HUNG.as_secs());
-            return Err(Trouble::Failed(text));
+            return Err(Trouble::Failed(text + &suspicion(lab)));
         }
         interrupt.pause(LOOK)?;
     }

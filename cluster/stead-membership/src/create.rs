@@ -178,7 +178,8 @@ fn external(data: &Path, order: &CreateOrder, cluster: ClusterName) -> Result<Cr
         return Ok(Created { cluster, file, warnings });
     }
     secret::folder(data)?;
-    let warnings = file.write_with(data, || found(options, order, &cluster, None))?;
+    let mut warnings = file.write_with(data, || found(options, order, &cluster, None))?;
+    warnings.extend(left_alone(data));
     Ok(Created { cluster, file, warnings })
 }
 
@@ -239,7 +240,19 @@ fn managed(
     if insecure && !address.is_loopback() {
         warnings.push(in_clear());
     }
+    warnings.extend(left_alone(data));
     Ok(Created { cluster, file, warnings })
+}
+
+/// What is to be said of the database of a machine that was a cluster by itself so far.
+pub(crate) fn left_alone(data: &Path) -> Option<String> {
+    let database = data.join("cluster.redb");
+    database.exists().then(|| {
+        format!(
+            "the groups this machine had by itself stay in {} and are not the cluster's; apply their file to the cluster",
+            database.display()
+        )
+    })
 }
 
 /// What `--insecure` means.

@@ -6,7 +6,7 @@ use stead_store::{Entry, Guard, Operation, Outcome, Store, Transaction};
 use stead_store_etcd::{Admin, EtcdMember, Options, Start};
 
 use crate::authority::{self, Pair};
-use crate::create::{Begun, check_folder};
+use crate::create::{Begun, check_folder, left_alone};
 use crate::documents::{self, Identity, META, MemberDoc, check_free, invitation_key, member_key, writer};
 use crate::error::{Trouble, failed, refused};
 use crate::etcd;
@@ -83,7 +83,8 @@ pub fn join(data: &Path, order: &JoinOrder) -> Result<Joined, Trouble> {
     order.etcd.check_given()?;
     check_folder(data)?;
     let options = order.etcd.options(data, &order.cluster.name, &writer(&order.node))?;
-    let (store, warnings) = documents::open(options, Start::Existing)?;
+    let (store, mut warnings) = documents::open(options, Start::Existing)?;
+    warnings.extend(left_alone(data));
     let (identity, entry) = documents::identity(&store, &order.cluster.name, Some(&order.cluster.id))?;
     check_timers(&identity, order.timers.as_ref())?;
     check_free(&store, &order.cluster, &order.node)?;
@@ -156,7 +157,8 @@ pub fn join_by_invitation(
     let guest = GuestFiles::new(data, invitation)?;
     guest.etcd.check_given()?;
     let options = guest.etcd.options(data, &invitation.cluster.name, &writer(&invitation.node))?;
-    let (store, warnings) = documents::open(options.clone(), Start::Existing).map_err(advise)?;
+    let (store, mut warnings) = documents::open(options.clone(), Start::Existing).map_err(advise)?;
+    warnings.extend(left_alone(data));
     let (identity, entry) =
         documents::identity(&store, &invitation.cluster.name, Some(&invitation.cluster.id))?;
     check_free(&store, &invitation.cluster, &invitation.node)?;

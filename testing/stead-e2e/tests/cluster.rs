@@ -343,6 +343,17 @@ fn three_managed_members_survive_the_loss_of_one() {
     let again = world.run_with("n9", &join, &old);
     assert_eq!(again.status.code(), Some(3), "{}", said(&again));
     assert!(said(&again).contains("was used already"), "{}", said(&again));
+    // One that has joined and will never start is no obstacle.
+    let fourth = place(14);
+    let invitation = world.ok("n1", &["cluster", "invite", "n4", "--address", &fourth]);
+    assert!(world.run_with("n4", &join, &invitation).status.success());
+    assert_eq!(world.voters("n1", 2, 2)["members"].as_array().unwrap().len(), 3);
+    world.ok("n1", &["cluster", "members", "remove", "n4"]);
+    let status = world.voters("n1", 2, 2);
+    assert_eq!(
+        (status["members"].as_array().unwrap().len(), status["nodes"].as_array().unwrap().len()),
+        (2, 2)
+    );
 
     world.refused("n2", &["cluster", "leave"], 3, "a node runs on");
     world.stop("n2");
