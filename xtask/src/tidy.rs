@@ -62,7 +62,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stead-misbehave", &["stead-e2e"]),
     (
         "stead-fuzz",
-        &["stead-api", "stead-cli", "stead-types", "stead-monitor", "stead-monitor-protocol", "stead-resapi"],
+        &[
+            "stead-api",
+            "stead-cli",
+            "stead-membership",
+            "stead-types",
+            "stead-monitor",
+            "stead-monitor-protocol",
+            "stead-resapi",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -9,9 +9,11 @@ mod machine;
 mod mutate;
 
 use std::fmt::Debug;
+use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use stead_membership::{Invitation, NodeFile};
 use stead_monitor_protocol::{FromGuardian, FromMonitor, ToGuardian, ToMonitor};
 use stead_resapi::{PropertyList, decode_multi_sz, encode_multi_sz};
 use stead_types::{Dependency, DependencyError};
@@ -28,6 +30,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("multi_string", multi_string),
     ("dependency", dependency),
     ("config", config),
+    ("membership", membership),
     ("frame", frame),
     ("hosting", hosting),
     ("http", http),
@@ -110,6 +113,35 @@ pub fn config(bytes: &[u8]) {
                 assert!(parts.next().unwrap().len() > 3, "{line}");
             }
         }
+    }
+}
+
+/// `node.toml` and invitations, as people hand them about.
+///
+/// # Panics
+/// When a property does not hold.
+pub fn membership(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match NodeFile::parse(Path::new("node.toml"), text) {
+        Ok(file) => {
+            assert_eq!(file.timers().check(), Ok(()));
+            again(&file);
+        }
+        Err(error) => {
+            let told = error.to_string();
+            let mut parts = told.splitn(4, ':');
+            assert_eq!(parts.next(), Some("node.toml"), "{told}");
+            let mut number = || parts.next().unwrap().parse::<usize>().unwrap();
+            assert!(number() >= 1 && number() >= 1, "{told}");
+            assert!(parts.next().unwrap().len() > 3, "{told}");
+        }
+    }
+    match Invitation::read(text) {
+        Ok(invitation) => {
+            let written = invitation.text().unwrap();
+            assert!(Invitation::read(&written).is_ok_and(|read| read == invitation), "{written}");
+        }
+        Err(error) => assert!(error.to_string().contains("no invitation"), "{error}"),
     }
 }
 

@@ -59,6 +59,11 @@ fn configurations() {
 }
 
 #[test]
+fn node_files_and_invitations() {
+    run("membership");
+}
+
+#[test]
 fn frames() {
     run("frame");
 }
