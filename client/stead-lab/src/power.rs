@@ -164,14 +164,11 @@ pub(crate) fn kill(lab: &Lab, node: &Node) -> Result<(), Trouble> {
     }
     for fd in fds.iter().flatten() {
         let mut polled = [PollFd::new(fd, PollFlags::IN)];
-        match poll(&mut polled, Some(&HUNG)) {
-            Ok(0) => {
-                return Err(Trouble::Failed(format!(
-                    "{}: not everything has ended; a process may hang in the kernel",
-                    node.name
-                )));
-            }
-            Ok(_) | Err(_) => {}
+        if poll(&mut polled, Some(&HUNG)) == Ok(0) {
+            return Err(Trouble::Failed(format!(
+                "{}: not everything has ended; a process may hang in the kernel",
+                node.name
+            )));
         }
     }
     Ok(())

@@ -29,6 +29,11 @@ pub(crate) fn run(wanted: &Wanted, interrupt: &mut Interrupt) -> Result<(), Trou
     match make(&lab, interrupt) {
         Ok(()) => {
             show::status(&lab, false);
+            if let Some(first) = lab.nodes.first() {
+                let mut status = command_of(&stead()?);
+                let text = done(status.args(["status", "--data"]).arg(lab.data(first)), "")?;
+                show::out(&format!("\n{}", text.trim_end()));
+            }
             show::next(&lab);
             Ok(())
         }
