@@ -233,9 +233,10 @@ fn managed(
     }
     let options = file.options(data, &writer(&order.node))?;
     let peer = Some(member.peer_url.clone());
-    let mut warnings = file.write_with(data, || {
-        with_member((&file, &member, data), options, |options| found(options, order, &cluster, peer))
-    })?;
+    let mut warnings =
+        with_member((&file, &member, data), options, |options| found(options, order, &cluster, peer))?;
+    // Last: nobody else knows of the cluster yet, so what is broken off before is no node of anything.
+    file.write(data)?;
     begun.keep();
     if insecure && !address.is_loopback() {
         warnings.push(in_clear());

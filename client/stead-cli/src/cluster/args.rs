@@ -77,7 +77,7 @@ pub(crate) struct Reach {
 /// Where a managed member is.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// The address of the node's machine that the others reach
+    /// The address of the node's machine at which the others reach it, and from which it reaches them
     #[arg(long, value_name = "IP")]
     pub(crate) address: Option<IpAddr>,
     /// The port of its etcd for clients
