@@ -284,6 +284,22 @@ fn three_managed_members_survive_the_loss_of_one() {
         ["cluster", "join", "prod", "--node", "n9", "--cluster-id", &id, "--etcd", &url, "--ca", &ca];
     world.refused("n9", &stranger, 3, "certificate");
 
+    // Who has one may keep another cluster there, if nobody else may read the key.
+    let tls = |file: &str| world.data("n1").join("tls").join(file).display().to_string();
+    let (certificate, key) = (tls("node.crt"), tls("node.key"));
+    let second = ["cluster", "create", "second", "--node", "x1", "--etcd", &url, "--ca", &ca];
+    let second = [&second[..], &["--cert", &certificate, "--key", &key]].concat();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    world.refused("x1", &second, 5, "chmod 600");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let created = world.json("x1", &second);
+    assert!(
+        created["join"].as_str().unwrap().contains(&format!("--cert {certificate} --key {key}")),
+        "{created}"
+    );
+    assert_ne!(created["id"], id);
+    world.ok("x1", &["cluster", "leave"]);
+
     let mut old = String::new();
     for (number, node) in [(12, "n2"), (13, "n3")] {
         let address = place(number);
