@@ -31,6 +31,7 @@ use crate::node::Node;
 use crate::now;
 use crate::storage;
 use crate::undo::Undo;
+use crate::watchdog::{Choice, Kernel, Watchdog};
 
 mod session;
 
@@ -49,6 +50,7 @@ struct Args {
     lifeline: bool,
     containment: Option<Containment>,
     limits: Limits,
+    watchdog: Choice,
 }
 
 fn parse(args: &[OsString]) -> Result<Args, String> {
@@ -58,6 +60,7 @@ fn parse(args: &[OsString]) -> Result<Args, String> {
         lifeline: false,
         containment: None,
         limits: Limits::default(),
+        watchdog: Choice::default(),
     };
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -66,6 +69,7 @@ fn parse(args: &[OsString]) -> Result<Args, String> {
             Some("--data") => parsed.data = value()?.into(),
             Some("--node-name") => parsed.name = Some(value()?.to_string_lossy().into_owned()),
             Some("--limit") => parsed.limits.set(&value()?.to_string_lossy())?,
+            Some("--watchdog") => parsed.watchdog = value()?.to_string_lossy().parse()?,
             Some("--lifeline") => parsed.lifeline = true,
             Some("--containment") => {
                 parsed.containment = match value()?.to_str() {
@@ -85,7 +89,7 @@ fn parse(args: &[OsString]) -> Result<Args, String> {
 }
 
 /// Runs the guardian: `stead guardian --data DIR [--lifeline] [--node-name NAME] [--containment KIND]
-/// [--limit NAME=VALUE]...`.
+/// [--limit NAME=VALUE]... [--watchdog PATH|off|auto]`.
 ///
 /// With `--lifeline` the end of standard input is the order to take everything offline and end.
 #[must_use]
@@ -157,6 +161,10 @@ struct Guardian {
     /// A session that begins when nothing is left of earlier ones.
     wanted: Option<Terms>,
     undo: Undo,
+    choice: Choice,
+    watchdog: Option<Watchdog<Kernel>>,
+    /// What came of the choice, once a session has begun.
+    watchdog_words: Option<String>,
     /// The node was told that nothing of the session that is over is left.
     told_empty: bool,
     /// For the next node.
@@ -201,6 +209,9 @@ impl Guardian {
             leases: Leases::default(),
             wanted: None,
             undo: Undo::default(),
+            choice: args.watchdog,
+            watchdog: None,
+            watchdog_words: None,
             told_empty: false,
             blob: None,
             helpers: Vec::new(),
@@ -254,6 +265,7 @@ impl Guardian {
             self.bury();
             self.tidy_up();
             self.tell_empty();
+            self.mind_watchdog();
             self.check_node();
             self.member.check(now());
         }
@@ -280,7 +292,8 @@ impl Guardian {
         let shutdown = self.shutdown.as_ref().map(|(_, until)| *until);
         let helpers = (!self.helpers.is_empty()).then(|| now().after(LOOK));
         let (node, member) = (self.node.start_at, self.member.start_at);
-        let deadlines = [node, member, shutdown, self.leases.next(), helpers, self.undo.next()];
+        let watchdog = self.watchdog.as_ref().filter(|_| self.safe()).map(Watchdog::next);
+        let deadlines = [node, member, shutdown, self.leases.next(), helpers, self.undo.next(), watchdog];
         let timeout = deadlines.into_iter().flatten().min().map(|at| at.since(now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
@@ -385,7 +398,7 @@ impl Guardian {
             restarts: self.node.restarts,
             session: self.leases.held(),
             blob: self.blob.clone(),
-            watchdog: None,
+            watchdog: self.watchdog_words.clone(),
         };
         self.told_empty = false;
         self.node.send(hello, None);
@@ -532,6 +545,7 @@ impl Guardian {
         // After the node, which may still have had something to store.
         self.member.end();
         contain::hunt(&[]);
+        self.leave_clean();
         let _ = fs::remove_file(self.data.join("node.sock"));
         code
     }

@@ -50,7 +50,7 @@ enum State {
     Over,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     terms: Terms,
     state: State,
@@ -59,7 +59,7 @@ struct Held {
 }
 
 /// The session that is held, if leases are in force.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Leases(Option<Held>);
 
 impl Leases {
@@ -163,6 +163,11 @@ impl Leases {
             State::Live(_) | State::Over => Err(format!("the lease of session {session} has run out")),
             State::Begun => Err(format!("session {session} has no lease yet")),
         }
+    }
+
+    /// True while there is time left.
+    pub(crate) fn live(&self, now: Time) -> bool {
+        matches!(&self.0, Some(Held { state: State::Live(deadline), .. }) if now < *deadline)
     }
 
     /// The session that is over, if it is.

@@ -33,6 +33,7 @@ mod storage;
 mod sys;
 mod undo;
 mod warden;
+mod watchdog;
 
 use rustix::time::{ClockId, clock_gettime};
 use stead_types::Time;

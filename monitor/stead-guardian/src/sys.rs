@@ -3,7 +3,7 @@
 
 use std::ffi::c_long;
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -85,6 +85,21 @@ pub(crate) fn close_all_but(kept: &[RawFd]) -> io::Result<()> {
 pub(crate) fn in_time(priority: i32) -> bool {
     // SAFETY: the last argument is `sched_param`, one number, alive during the call.
     unsafe { syscall(SYS_SCHED_SETSCHEDULER, 0 as c_long, ROUND_ROBIN, &raw const priority) == 0 }
+}
+
+/// `WDIOC_SETTIMEOUT`.
+const SET_TIMEOUT: rustix::ioctl::Opcode = rustix::ioctl::opcode::read_write::<i32>(b'W', 6);
+
+/// Sets a watchdog's timeout in seconds; the one that it took.
+///
+/// # Errors
+/// When it is no watchdog, or has one timeout only.
+pub(crate) fn set_watchdog(device: impl AsFd, seconds: i32) -> io::Result<i32> {
+    let mut seconds = seconds;
+    // SAFETY: the call reads one number, writes another in its place, and is refused by what is no watchdog: its letter
+    // and number are the kernel's for watchdogs alone.
+    unsafe { rustix::ioctl::ioctl(device, rustix::ioctl::Updater::<SET_TIMEOUT, i32>::new(&mut seconds))? };
+    Ok(seconds)
 }
 
 /// `EXT4_IOC_SHUTDOWN`, which is `XFS_IOC_GOINGDOWN` and `F2FS_IOC_SHUTDOWN` too.

@@ -123,6 +123,21 @@ impl Undo {
     }
 }
 
+/// Runs it once and waits, at most for `limit`. What is left, a line each.
+pub(crate) fn at_once(limit: Duration) -> Vec<String> {
+    let (child, pidfd) = match begin() {
+        Ok(begun) => begun,
+        Err(error) => return vec![format!("stead undo: {error}")],
+    };
+    let mut run = Run { child, pidfd, of: Vec::new() };
+    let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+    let _ = poll(&mut [PollFd::new(&run.pidfd, PollFlags::IN)], Some(&limit));
+    if !ended(&run.pidfd) {
+        let _ = run.child.kill();
+    }
+    finish(run).1
+}
+
 fn ended(pidfd: &OwnedFd) -> bool {
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&at_once)).is_ok_and(|count| count > 0)

@@ -174,7 +174,7 @@ pub enum ToGuardian {
         session: u128,
         /// D in milliseconds: no deadline farther ahead than this is accepted, neither by guardian nor by guards.
         longest: u64,
-        /// W in milliseconds: the watchdog's timeout.
+        /// W in milliseconds: the watchdog's timeout, in whole seconds; 0 where the cluster's timings count on none.
         watchdog: u64,
     },
     /// The session's lease was renewed. A deadline that is not later than the one held changes nothing; one too far ahead,
@@ -229,6 +229,8 @@ pub enum FromGuardian {
         /// Which.
         #[serde(with = "word")]
         session: u128,
+        /// True if a watchdog resets this machine when W has passed.
+        watchdog: bool,
     },
     /// A `Session`, `Lease`, `Fence` or `Keep` was not accepted, and nothing changed.
     Refused {

@@ -601,8 +601,11 @@ impl Monitors {
             }
             FromGuardian::Died { monitor, death } => self.died(&monitor, death),
             FromGuardian::Refused { error } => tracing::warn!(error, "the guardian refused"),
+            FromGuardian::Begun { session, watchdog } => {
+                tracing::info!(watchdog, "leases are in force");
+                self.events.push_back(MonitorEvent::Begun { session });
+            }
             FromGuardian::Empty { session } => self.events.push_back(MonitorEvent::Empty { session }),
-            FromGuardian::Begun { session } => self.events.push_back(MonitorEvent::Begun { session }),
             FromGuardian::Shutdown { reason } => self.events.push_back(MonitorEvent::Shutdown { reason }),
         }
     }

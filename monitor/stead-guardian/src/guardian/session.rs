@@ -9,9 +9,18 @@ use super::Guardian;
 use crate::lease::{LEAD, Terms};
 use crate::now;
 use crate::storage;
+use crate::sys;
+use crate::undo;
+use crate::watchdog;
 
 /// A fence that somebody ordered waits so long for file systems to be shut down; the kernel's timers wait for nobody.
 pub(super) const ORDERED: Duration = Duration::from_millis(500);
+
+/// The guardian's priority among what runs in real time.
+const PRIORITY: i32 = 10;
+
+/// So long a guardian that ends waits for what is left to be taken away.
+const LAST_LOOK: Duration = Duration::from_secs(10);
 
 impl Guardian {
     /// True while anything of a group may live.
@@ -47,15 +56,69 @@ impl Guardian {
     fn decide(&mut self, terms: Terms) {
         let session = terms.session;
         let before = self.leases.held().map(|held| held.session);
-        if let Err(error) = self.leases.begin(terms, self.empty()) {
+        let mut next = self.leases.clone();
+        if let Err(error) = next.begin(terms, self.empty()) {
             return self.refuse(error);
         }
         if before != Some(session) {
+            if let Err(error) = self.prepare(terms) {
+                return self.refuse(format!("session {session}: {error}"));
+            }
+            self.leases = next;
             self.told_empty = false;
             let longest = terms.longest.as_millis();
             eprintln!("stead guardian: session {session}: leases are in force, of {longest} ms");
         }
-        self.node.send(FromGuardian::Begun { session }, None);
+        self.node.send(FromGuardian::Begun { session, watchdog: self.watchdog.is_some() }, None);
+    }
+
+    /// Opens the watchdog, and keeps this process from being late: under leases to be late is to die.
+    fn prepare(&mut self, terms: Terms) -> Result<(), String> {
+        if let Some(watchdog) = self.watchdog.take() {
+            // Another session may have another W.
+            watchdog.release();
+        }
+        let (watchdog, words) = watchdog::choose(&self.choice, terms.watchdog, now())?;
+        eprintln!("stead guardian: {words}");
+        self.watchdog = watchdog;
+        if self.watchdog_words.replace(words).is_none() && rustix::process::geteuid().is_root() {
+            // Whoever is not root has little memory to lock, and then none to allocate.
+            let all = rustix::mm::MlockAllFlags::CURRENT | rustix::mm::MlockAllFlags::FUTURE;
+            if let Err(error) = rustix::mm::mlockall(all) {
+                eprintln!("stead guardian: its memory cannot be locked: {error}");
+            }
+            if !sys::in_time(PRIORITY) {
+                eprintln!("stead guardian: it cannot run in real time");
+            }
+        }
+        Ok(())
+    }
+
+    /// True while the lease has time left, or it is verified that nothing of any group is here.
+    pub(super) fn safe(&self) -> bool {
+        self.leases.live(now()) || self.empty()
+    }
+
+    pub(super) fn mind_watchdog(&mut self) {
+        let safe = self.safe();
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.mind(now(), safe);
+        }
+    }
+
+    /// The last act of a guardian under leases, when nothing lives any more: what was left is taken away. If that cannot be
+    /// done a watchdog does it.
+    pub(super) fn leave_clean(&mut self) {
+        if self.leases.held().is_none() {
+            return;
+        }
+        let left = if self.undo.clean() { Vec::new() } else { undo::at_once(LAST_LOOK) };
+        left.iter().for_each(|line| eprintln!("stead guardian: left behind: {line}"));
+        if let Some(watchdog) = self.watchdog.take()
+            && left.is_empty()
+        {
+            watchdog.release();
+        }
     }
 
     /// Takes away what dead monitors left; then they are told, and a session that waits may begin.

@@ -261,6 +261,20 @@ fn what_is_left_behind_keeps_a_session_from_being_empty() {
     assert_eq!(scene.died("g").left, Vec::<String>::new());
 }
 
+/// A watchdog that was named and cannot be had is no watchdog that may be done without.
+fn a_watchdog_that_is_named_must_work() {
+    let scene = Scene::with(&["--watchdog", "/dev/null"]);
+    scene.ask(1);
+    let refused = scene.refused();
+    assert!(refused.starts_with("session 1: watchdog /dev/null: "), "{refused}");
+    scene.start("g");
+    assert_eq!(scene.guards(), NOBODY, "nothing has changed");
+    let mut scene = Scene::with(&["--watchdog", "off"]);
+    scene.begin(1);
+    scene.replace_node();
+    assert!(scene.log().contains("no watchdog: --watchdog off"));
+}
+
 /// It hosts no group: what it checks must be checkable when there is no lease.
 fn the_monitor_that_checks_needs_no_lease() {
     let scene = Scene::new();
@@ -294,7 +308,7 @@ fn main() -> ExitCode {
     type Test = (&'static str, fn());
     let always: [Test; 1] =
         [("without_namespaces_there_is_no_session", without_namespaces_there_is_no_session)];
-    let namespaces: [Test; 13] = [
+    let namespaces: [Test; 14] = [
         ("at_the_deadline_the_group_is_gone", at_the_deadline_the_group_is_gone),
         ("stopped_processes_hold_no_group_up", stopped_processes_hold_no_group_up),
         ("renewals_carry_a_group_on", renewals_carry_a_group_on),
@@ -309,6 +323,7 @@ fn main() -> ExitCode {
             "what_is_left_behind_keeps_a_session_from_being_empty",
             what_is_left_behind_keeps_a_session_from_being_empty,
         ),
+        ("a_watchdog_that_is_named_must_work", a_watchdog_that_is_named_must_work),
         ("the_monitor_that_checks_needs_no_lease", the_monitor_that_checks_needs_no_lease),
         ("nothing_reaches_the_device_after_a_fence", storage::nothing_reaches_the_device_after_a_fence),
     ];

@@ -211,7 +211,7 @@ impl Scene {
             if let FromGuardian::Refused { error } = message {
                 panic!("{error}\n{}", self.log());
             }
-            matches!(message, FromGuardian::Begun { session: begun } if *begun == session).then_some(())
+            matches!(message, FromGuardian::Begun { session: begun, .. } if *begun == session).then_some(())
         });
     }
 
