@@ -40,6 +40,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("stead-membership", &["stead-store", "stead-store-etcd"]),
+    ("stead-fence", &[]),
     ("stead-policy", &["stead-types"]),
     ("stead-lease", &["stead-types"]),
     ("stead-types", &[]),
