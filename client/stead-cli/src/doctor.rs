@@ -54,6 +54,7 @@ pub(crate) async fn examine(data: &Path, containment: (bool, &str)) -> Vec<Findi
         "watchdog",
         if watchdog { "there is one, which a single machine does not use" } else { "there is none" },
     ));
+    findings.extend(clock(&fs::read_to_string(CLOCK).unwrap_or_default()));
     findings.push(machines(data));
     let memory = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let text = "groups share the machine's memory: one that takes it all harms the others";
@@ -78,6 +79,16 @@ fn machines(data: &Path) -> Finding {
         }
         Err(error) => finding(false, "machines", error.to_string()),
     }
+}
+
+/// Which clock the kernel goes by.
+const CLOCK: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+
+/// A lease is kept by the machine's own clock: one that stands still while the machine is paused keeps nothing.
+fn clock(source: &str) -> Option<Finding> {
+    let text = "kvm-clock: it stands still while the hypervisor pauses this machine, and so do the timers that end what runs \
+                here when its lease has run out; as one of several machines it needs a fence agent";
+    (source.trim() == "kvm-clock").then(|| finding(false, "clock", text))
 }
 
 fn database(data: &Path) -> Finding {
@@ -139,5 +150,17 @@ pub(crate) fn print(findings: &[Finding], json: bool) {
     for Finding { good, what, text } in findings {
         let (style, word) = if *good { (show::GOOD, "good") } else { (show::ODD, "note") };
         show::out(&format!("{style}{word}{style:#}  {what}: {text}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_a_hypervisor_stops_is_told() {
+        let found = clock("kvm-clock\n").unwrap();
+        assert!(!found.good && found.text.contains("fence agent"), "{}", found.text);
+        assert!(clock("tsc\n").is_none() && clock("").is_none());
     }
 }

@@ -2,6 +2,7 @@
 //! promises must hold whoever is killed or stopped.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
+mod held;
 mod roles;
 mod scene;
 mod storage;
@@ -308,7 +309,7 @@ fn main() -> ExitCode {
     type Test = (&'static str, fn());
     let always: [Test; 1] =
         [("without_namespaces_there_is_no_session", without_namespaces_there_is_no_session)];
-    let namespaces: [Test; 14] = [
+    let namespaces: [Test; 16] = [
         ("at_the_deadline_the_group_is_gone", at_the_deadline_the_group_is_gone),
         ("stopped_processes_hold_no_group_up", stopped_processes_hold_no_group_up),
         ("renewals_carry_a_group_on", renewals_carry_a_group_on),
@@ -325,6 +326,8 @@ fn main() -> ExitCode {
         ),
         ("a_watchdog_that_is_named_must_work", a_watchdog_that_is_named_must_work),
         ("the_monitor_that_checks_needs_no_lease", the_monitor_that_checks_needs_no_lease),
+        ("frozen_processes_hold_no_group_up", held::frozen_processes_hold_no_group_up),
+        ("what_cannot_be_killed_is_not_told_dead", held::what_cannot_be_killed_is_not_told_dead),
         ("nothing_reaches_the_device_after_a_fence", storage::nothing_reaches_the_device_after_a_fence),
     ];
     let mut trials: Vec<Trial> = Vec::new();

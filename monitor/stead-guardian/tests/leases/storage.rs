@@ -31,10 +31,10 @@ pub(crate) fn soil(folder: &Path, device: &str) {
 }
 
 /// A loop device with a new file system, taken away in the end.
-struct Device(String);
+pub(crate) struct Device(String);
 
 impl Device {
-    fn new(folder: &Path) -> Device {
+    pub(crate) fn new(folder: &Path) -> Device {
         let image = folder.join("image");
         std::fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
         let run = |program: &str, arguments: &[&str], path: &Path| {
@@ -48,6 +48,10 @@ impl Device {
         Device(path.strip_prefix("/dev/").unwrap().to_owned())
     }
 
+    pub(crate) fn path(&self) -> String {
+        format!("/dev/{}", self.0)
+    }
+
     /// Bytes written to it since it was made.
     fn written(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/sys/block/{}/stat", self.0)).unwrap();
@@ -57,7 +61,7 @@ impl Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        let _ = Command::new("losetup").args(["--detach", &format!("/dev/{}", self.0)]).status();
+        let _ = Command::new("losetup").args(["--detach", &self.path()]).status();
     }
 }
 
