@@ -100,12 +100,16 @@ pub(crate) struct Machine {
     /// nofile, core, fsize, memlock; such as memory=2G, or pids=none; may be given again
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<String>,
+    /// The watchdog, which resets this machine if what runs here under a lease cannot be ended: a device, auto, or off; one
+    /// machine by itself uses none
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) watchdog: String,
 }
 
 impl Machine {
     /// As arguments of the guardian.
     pub(crate) fn arguments(&self) -> Vec<&str> {
-        let mut arguments = vec!["--containment", &self.containment];
+        let mut arguments = vec!["--containment", &self.containment, "--watchdog", &self.watchdog];
         arguments.extend(self.limits.iter().flat_map(|limit| ["--limit", limit]));
         arguments
     }
