@@ -32,8 +32,11 @@ pub struct Coordinator {
     pub(super) lost: BTreeSet<(NodeName, u128)>,
     /// Why a group is not placed yet.
     waits: BTreeMap<GroupName, String>,
-    /// How old sessions that own something were when they were first seen.
-    owners: Option<BTreeMap<u128, Duration>>,
+    /// How old each session was when it was first seen, and those that were renewed since.
+    ages: BTreeMap<u128, Duration>,
+    renewed: BTreeSet<u128>,
+    /// The sessions that owned something at the first look.
+    first_owners: Option<BTreeSet<u128>>,
     /// The cluster runs: it is not just starting.
     formed: bool,
     timeout: Option<Time>,
@@ -159,37 +162,37 @@ impl Coordinator {
                 facts.record.quarantine.as_ref().is_some_and(|quarantine| quarantine.since == *since)
             })
         });
-        self.waiting.retain(|group, _| situation.groups.contains_key(group));
-        self.ready.retain(|(group, _), _| situation.groups.contains_key(group));
+        let placed = |group: &GroupName| document(group).is_some_and(|own| hosted(situation, own));
+        self.waiting.retain(|group, _| situation.groups.contains_key(group) && !placed(group));
+        self.ready.retain(|(group, _), _| situation.groups.contains_key(group) && !placed(group));
     }
 
     /// How much longer groups wait for their preferred owners, if the cluster is just starting. It is not if a session
     /// that owned something when this coordinator first looked has been renewed since, or if any session is older than
     /// the wait.
     fn forming(&mut self, situation: &Situation) -> Option<Duration> {
-        let alive = |sid: u128| situation.nodes.values().find(|node| node.session.alive() == Some(sid));
-        let age = |sid: u128| {
-            alive(sid).and_then(|node| match node.session {
-                Session::Alive { age, .. } => Some(age),
-                Session::Never | Session::Dead { .. } | Session::Left { .. } => None,
-            })
+        let documents = || situation.groups.values().filter_map(|facts| facts.owned.as_ref());
+        let owners: BTreeSet<u128> = documents().map(|owned| owned.document.session).collect();
+        let mut oldest = Duration::ZERO;
+        for node in situation.nodes.values() {
+            if let Session::Alive { sid, age } = node.session {
+                oldest = oldest.max(age);
+                let first = *self.ages.entry(sid).or_insert(age);
+                if age > first {
+                    self.renewed.insert(sid);
+                }
+            }
+        }
+        let known = |sid: &u128| {
+            owners.contains(sid) || situation.nodes.values().any(|node| node.session.alive() == Some(*sid))
         };
-        let owners = self.owners.get_or_insert_with(|| {
-            situation
-                .groups
-                .values()
-                .filter_map(|facts| facts.owned.as_ref())
-                .map(|owned| owned.document.session)
-                .collect::<BTreeSet<u128>>()
-                .into_iter()
-                .filter_map(|sid| Some((sid, age(sid)?)))
-                .collect()
-        });
-        self.formed |= owners.iter().any(|(sid, before)| age(*sid).is_some_and(|age| age > *before));
-        let oldest = situation.nodes.values().filter_map(|node| age(node.session.alive()?)).max();
+        self.ages.retain(|sid, _| known(sid));
+        self.renewed.retain(known);
+        let first = self.first_owners.get_or_insert(owners);
+        self.formed |= first.iter().any(|sid| self.renewed.contains(sid));
         let delay = situation.settings.group_wait_delay;
-        self.formed |= oldest.is_some_and(|oldest| oldest >= delay);
-        (!self.formed).then(|| delay.saturating_sub(oldest.unwrap_or_default()))
+        self.formed |= oldest >= delay;
+        (!self.formed).then(|| delay.saturating_sub(oldest))
     }
 }
 
@@ -215,13 +218,20 @@ impl<'s> Round<'_, 's> {
         if facts.rules.priority == 0 {
             return false;
         }
-        if self.forming.is_none() {
+        if !self.cold(facts) {
             return asked;
         }
         match facts.rules.cold_start {
             ColdStart::Always | ColdStart::Allowed => true,
             ColdStart::DoNotStart => false,
         }
+    }
+
+    /// True if a group starts because the cluster does: it has not been lost by a node that was seen to live.
+    fn cold(&self, facts: &GroupFacts) -> bool {
+        let lost =
+            facts.owned.as_ref().is_some_and(|owned| self.memory.renewed.contains(&owned.document.session));
+        self.forming.is_some() && !lost
     }
 
     fn take_over(&mut self, name: &'s GroupName, facts: &'s GroupFacts, owned: &'s Owned) {
@@ -284,13 +294,7 @@ impl<'s> Round<'_, 's> {
             }
         }
         let placement = match &wanted {
-            Some(to) => Placement {
-                chosen: Some(to.clone()),
-                verdicts: vec![(
-                    to.clone(),
-                    super::Verdict::Chosen(format!("{}, by {}", order.cause, order.asked_by)),
-                )],
-            },
+            Some(to) => Placement { chosen: Some(to.clone()), verdicts: Vec::new() },
             None => {
                 let mut excluding =
                     if failed { self.failed_on(name, facts, document) } else { BTreeMap::new() };
@@ -320,9 +324,22 @@ impl<'s> Round<'_, 's> {
         };
         detail.push_str(&format!("it is on {to}"));
         let outcome = Some(order.ended(code, document.generation + 1, &detail));
+        let reasons = if wanted.is_none() {
+            placement.reasons()
+        } else if order.reasons.is_empty() {
+            vec![format!("{to}: chosen: {}, by {}", order.cause, order.asked_by)]
+        } else {
+            order.reasons.clone()
+        };
         let gift = Gift {
             freed: Freed::Released,
-            kind: if failed { ArrivalKind::Failover } else { ArrivalKind::Move },
+            kind: if failed {
+                ArrivalKind::Failover
+            } else if to == document.node {
+                ArrivalKind::Return
+            } else {
+                ArrivalKind::Move
+            },
             cause: Some(order.cause),
             flags: order.flags,
             in_buffers: order.in_buffers.clone(),
@@ -331,7 +348,7 @@ impl<'s> Round<'_, 's> {
             counts: failed,
             held: None,
         };
-        self.give(name, facts, &to, placement.reasons(), gift);
+        self.give(name, facts, &to, reasons, gift);
     }
 
     /// Gives a group that nobody has to the best node, unless it has to wait.
@@ -341,7 +358,7 @@ impl<'s> Round<'_, 's> {
             self.memory.waits.insert(name.clone(), why);
             return;
         }
-        let wish = Wish { cold: self.forming.is_some(), ..Wish::default() };
+        let wish = Wish { cold: self.cold(facts), ..Wish::default() };
         let placement = self.survey.place(name, facts, wish);
         if starting && let Some(why) = self.better_expected(facts, &placement) {
             self.memory.waits.insert(name.clone(), why);
@@ -356,7 +373,7 @@ impl<'s> Round<'_, 's> {
 
     /// Why a group waits although a node could take it: the cluster starts, and a preferred owner may still come.
     fn better_expected(&mut self, facts: &GroupFacts, placement: &Placement) -> Option<String> {
-        let left = self.forming.filter(|left| !left.is_zero())?;
+        let left = self.forming.filter(|left| !left.is_zero() && self.cold(facts))?;
         let preferred = &facts.rules.preferred_owners;
         if placement.chosen.as_ref().is_some_and(|chosen| preferred.contains(chosen)) {
             return None;
@@ -379,21 +396,32 @@ impl<'s> Round<'_, 's> {
         owned: &Owned,
         placement: &Placement,
     ) {
-        if !facts.wanted_online || self.forming.is_some() {
+        if !facts.wanted_online || self.cold(facts) {
             self.memory.waits.insert(name.clone(), nobody(placement));
             return;
         }
-        self.hold(name, owned, nobody(placement), 1205, Code::ERROR_HOST_NODE_NOT_AVAILABLE);
+        let code = Code::ERROR_HOST_NODE_NOT_AVAILABLE;
+        self.hold((name, facts, owned), nobody(placement), (1205, code));
     }
 
     /// Writes why a group is not placed otherwise, with an event, unless it says so already.
-    pub(super) fn hold(&mut self, name: &GroupName, owned: &Owned, why: String, id: u32, code: Code) {
-        if owned.document.held.as_ref() == Some(&why) {
+    pub(super) fn hold(
+        &mut self,
+        (name, facts, owned): (&GroupName, &GroupFacts, &Owned),
+        why: String,
+        (id, code): (u32, Code),
+    ) {
+        let own = &owned.document;
+        let failovers = self.recent(name, facts, own);
+        let told = own.held.as_ref() == Some(&why);
+        if told && failovers.len() == own.failovers.len() {
             return;
         }
         let text = format!("group \"{name}\": {why}");
-        self.amend(name, owned, Ownership { held: Some(why), ..owned.document.clone() });
-        self.record((id, Level::Error), Some(name), code, text);
+        self.amend(name, owned, Ownership { held: Some(why), failovers, ..own.clone() });
+        if !told {
+            self.record((id, Level::Error), Some(name), code, text);
+        }
     }
 
     pub(super) fn amend(&mut self, name: &GroupName, owned: &Owned, document: Ownership) {
@@ -406,12 +434,19 @@ impl<'s> Round<'_, 's> {
         name: &'s GroupName,
         facts: &'s GroupFacts,
         owned: &Owned,
-        to: &NodeName,
+        (to, reasons): (&NodeName, Vec<String>),
         (cause, flags): (Cause, MoveFlags),
     ) {
-        let asked_by = "coordinator".to_owned();
-        let wish = OrderWish { to: Some(to.clone()), flags, in_buffers: InBuffers::new(), asked_by, cause };
-        let document = Ownership { held: None, ..owned.document.with_order(wish) };
+        let wish = OrderWish {
+            to: Some(to.clone()),
+            flags,
+            in_buffers: InBuffers::new(),
+            asked_by: "coordinator".to_owned(),
+            cause,
+            reasons,
+        };
+        let failovers = self.recent(name, facts, &owned.document);
+        let document = Ownership { held: None, failovers, ..owned.document.with_order(wish) };
         self.survey.unsettle(name, facts);
         if let Some(at) = self.survey.at(to) {
             self.survey.settle(name, facts, at);
@@ -466,7 +501,6 @@ impl<'s> Round<'_, 's> {
         };
         self.survey.unsettle(name, facts);
         self.survey.settle(name, facts, at);
-        self.memory.waiting.remove(name);
         let (id, level, text) = told(name, &document, old);
         let guard = before.map_or(Guard::Absent, |owned| Guard::At(owned.revision));
         let (group, document) = (name.clone(), Box::new(document));
@@ -501,10 +535,12 @@ impl<'s> Round<'_, 's> {
     }
 }
 
-/// Whether what is wanted online of a group would be online where it was: not if it was kept from starting there and
-/// nobody has brought it online since.
+/// Whether what is wanted online of a group is to be online where it goes: not if it was kept from starting where it was
+/// and nobody has brought it online since. What was kept offline because it failed too often is tried elsewhere.
 fn runs(facts: &GroupFacts, document: &Ownership) -> bool {
-    document.arrival.start || facts.current().is_some_and(|published| published.served)
+    let failed =
+        document.arrival.kind == ArrivalKind::Return && document.arrival.cause == Some(Cause::Failover);
+    document.arrival.start || failed || facts.current().is_some_and(|published| published.served)
 }
 
 fn nobody(placement: &Placement) -> String {
@@ -521,9 +557,7 @@ fn told(name: &GroupName, document: &Ownership, old: Option<&Ownership>) -> (u32
         ArrivalKind::Move => {
             (10_021, Level::Information, format!("group \"{name}\" was moved{from} to {to}{why}"))
         }
-        ArrivalKind::Return => {
-            (10_022, Level::Warning, format!("group \"{name}\" goes back{from} to {to}: the move failed"))
-        }
+        ArrivalKind::Return => (10_022, Level::Warning, format!("group \"{name}\" goes back to {to}")),
         ArrivalKind::Failover => {
             (10_023, Level::Warning, format!("group \"{name}\" failed over{from} to {to}"))
         }

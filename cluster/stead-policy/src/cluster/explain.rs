@@ -53,8 +53,7 @@ impl Situation {
         }
         if matches!(self.nodes.get(node).map(|node| node.session), None | Some(Session::Never)) {
             lines.push(format!(
-                "nothing is known of {node}'s session: it stays there until that is; `stead node fence {node}` \
-                 if you know that the machine is off"
+                "nothing is known of {node}'s session: {node} may still have it, so that nobody else gets it"
             ));
         }
         if let Some(order) = &own.order {

@@ -16,7 +16,7 @@ impl<'s> Round<'_, 's> {
             return;
         }
         let current = facts.current();
-        if facts.wanted_online && current.is_some_and(|published| !published.given_up.is_empty()) {
+        if facts.failing() {
             self.fail_over(name, facts, owned);
             return;
         }
@@ -29,7 +29,11 @@ impl<'s> Round<'_, 's> {
             return;
         }
         if let Some(to) = self.home(name, facts, document) {
-            self.order(name, facts, owned, &to, (Cause::Failback, MoveFlags::FAILBACK));
+            let why = vec![format!(
+                "{to}: chosen: it is back, and the group rather is there than on {}",
+                document.node
+            )];
+            self.order(name, facts, owned, (&to, why), (Cause::Failback, MoveFlags::FAILBACK));
             return;
         }
         // What kept it is over, unless it is still kept offline for it.
@@ -93,14 +97,20 @@ impl<'s> Round<'_, 's> {
             .cloned()
     }
 
-    /// False while an order of this kind has just failed.
+    /// False while an order of the coordinator has just failed: the owner is not asked again at once, for whatever reason.
     pub(super) fn may_try(&mut self, name: &GroupName, own: &Ownership, cause: Cause) -> bool {
         let Some(last) = &own.outcome else { return true };
-        if last.cause != cause || last.code.is_success() || last.generation != own.generation {
+        let ours = last.cause != Cause::Operator;
+        if !ours || last.code.is_success() || last.generation != own.generation {
             return true;
         }
         let key = (name.clone(), last.id);
-        let retry = self.situation.settings.move_retry;
+        let retry = match cause {
+            Cause::Failover => self.situation.settings.failover_retry,
+            Cause::Operator | Cause::Drain(_) | Cause::Failback | Cause::Shutdown => {
+                self.situation.settings.move_retry
+            }
+        };
         let again = self.memory.outcomes.entry(key).or_insert(self.now).after(retry);
         if again > self.now {
             self.memory.wake(again);

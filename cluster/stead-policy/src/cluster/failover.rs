@@ -1,6 +1,7 @@
 //! A group that failed where it is: elsewhere, as long as its failovers last.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use stead_types::{Code, GroupName, MoveFlags, NodeName};
 
@@ -10,11 +11,19 @@ use super::ownership::{ArrivalKind, Cause, Failover, Ownership};
 use super::place::{Placement, Wish};
 use super::situation::{GroupFacts, Owned};
 
+/// A failover counts at least so long, whatever `FailoverPeriod` says: with 0 hours a group that fails everywhere would be
+/// sent around without end.
+const COUNTS_AT_LEAST: Duration = Duration::from_secs(15 * 60);
+
+fn period(facts: &GroupFacts) -> Duration {
+    facts.rules.failover_period.max(COUNTS_AT_LEAST)
+}
+
 impl<'s> Round<'_, 's> {
     /// The failovers that still count. Whoever counts remembers when it first saw each: a new coordinator counts them
     /// longer, never shorter.
     pub(super) fn recent(&mut self, name: &GroupName, facts: &GroupFacts, own: &Ownership) -> Vec<Failover> {
-        let period = facts.rules.failover_period;
+        let period = period(facts);
         let mut recent = Vec::new();
         for failover in &own.failovers {
             let key = (name.clone(), failover.generation);
@@ -62,9 +71,10 @@ impl<'s> Round<'_, 's> {
             threshold => usize::try_from(threshold).unwrap_or(usize::MAX),
         };
         if used >= limit {
-            let hours = facts.rules.failover_period.as_secs() / 3_600;
+            let minutes = period(facts).as_secs() / 60;
+            let within = if minutes < 60 { format!("{minutes} min") } else { format!("{} h", minutes / 60) };
             return Err(format!(
-                "it failed on {}, and its failovers are used up: {used} of {limit} within {hours} h",
+                "it failed on {}, and its failovers are used up: {used} of {limit} within {within}",
                 own.node
             ));
         }
@@ -84,8 +94,12 @@ impl<'s> Round<'_, 's> {
     /// Its owner is there and has given up on some of its resources.
     pub(super) fn fail_over(&mut self, name: &'s GroupName, facts: &'s GroupFacts, owned: &'s Owned) {
         match self.refuge(name, facts, &owned.document) {
-            Ok((to, _)) => self.order(name, facts, owned, &to, (Cause::Failover, MoveFlags::NONE)),
-            Err(why) => self.hold(name, owned, why, 1254, Code::ERROR_RESOURCE_FAILED),
+            Ok(_) if !self.may_try(name, &owned.document, Cause::Failover) => {}
+            Ok((to, placement)) => {
+                let to = (&to, placement.reasons());
+                self.order(name, facts, owned, to, (Cause::Failover, MoveFlags::NONE));
+            }
+            Err(why) => self.hold((name, facts, owned), why, (1254, Code::ERROR_RESOURCE_FAILED)),
         }
     }
 
@@ -118,8 +132,10 @@ impl<'s> Round<'_, 's> {
         match to {
             Some(to) => {
                 let text = format!("group \"{name}\": {why}");
-                let gift = Gift::new(Freed::Released, ArrivalKind::Return, false);
-                self.give(name, facts, &to, vec![why.clone()], Gift { outcome, held: Some(why), ..gift });
+                let cause = Some(Cause::Failover);
+                let gift = Gift { cause, ..Gift::new(Freed::Released, ArrivalKind::Return, false) };
+                let reasons = vec![format!("{to}: chosen: somebody has to own it")];
+                self.give(name, facts, &to, reasons, Gift { outcome, held: Some(why), ..gift });
                 self.record((1254, crate::Level::Error), Some(name), Code::ERROR_RESOURCE_FAILED, text);
             }
             None => self.cannot_place(name, facts, owned, &placement),

@@ -1,6 +1,6 @@
 //! Nodes: counting those that leave without a word, keeping them out, emptying those that are drained or shut down.
 
-use stead_types::{Code, GroupName, MoveFlags, NodeName, PauseFlags};
+use stead_types::{Code, GroupName, GroupState, MoveFlags, NodeName, PauseFlags};
 
 use super::coordinator::Round;
 use super::decision::{Decision, Guard};
@@ -48,12 +48,15 @@ impl<'s> Round<'_, 's> {
                 }
             } else if settings.quarantine_threshold > 0
                 && record.losses.len() >= usize::try_from(settings.quarantine_threshold).unwrap_or(usize::MAX)
-                && facts.session.alive().is_none()
+                && !self.owns(facts)
                 && kept_out < (situation.nodes.len() / 4).max(1)
                 && situation.nodes.iter().any(|(other, facts)| other != name && closed(facts).is_none())
                 && let Some(since) = record.losses.last().copied()
             {
                 kept_out += 1;
+                if let Some(place) = self.survey.at(name).and_then(|at| self.survey.places.get_mut(at)) {
+                    place.kept_out = true;
+                }
                 let reason = format!(
                     "it left {} times without a word within {} min",
                     record.losses.len(),
@@ -62,9 +65,7 @@ impl<'s> Round<'_, 's> {
                 events.push((
                     1672,
                     Level::Critical,
-                    format!(
-                        "node {name} is quarantined: {reason}; `stead node resume {name} --clear-quarantine`"
-                    ),
+                    format!("node {name} is quarantined: {reason}; it takes no groups until that is over"),
                 ));
                 record.quarantine = Some(Quarantine { since, reason });
             }
@@ -75,6 +76,14 @@ impl<'s> Round<'_, 's> {
                 }
             }
         }
+    }
+
+    /// True if the node's session has a group: it is too late to keep it out.
+    fn owns(&self, facts: &NodeFacts) -> bool {
+        facts.session.alive().is_some_and(|sid| {
+            let mut owned = self.situation.groups.values().filter_map(|group| group.owned.as_ref());
+            owned.any(|owned| owned.document.session == sid)
+        })
     }
 
     /// The record with the losses that count now. Whoever counts remembers when it first saw each.
@@ -125,11 +134,16 @@ impl<'s> Round<'_, 's> {
             let mut moving = 0;
             let mut guests = Vec::new();
             for (name, group) in order {
-                let Some(owned) = group.owned.as_ref().filter(|owned| owned.document.node == *node) else {
+                let Some(owned) = &group.owned else { continue };
+                if owned.document.node != *node {
+                    moving +=
+                        usize::from(facts.draining().is_some_and(|drain| undecided(node, drain, group)));
                     continue;
-                };
-                // What is released is away, even where nobody can take it.
+                }
+                // What is released is away, even where nobody can take it, unless it may come back.
                 if owned.document.state != OwnerState::Assigned {
+                    let remains = facts.draining().is_some_and(remains) && owned.document.order.is_some();
+                    moving += usize::from(remains);
                     continue;
                 }
                 if owned.document.order.is_some() {
@@ -139,11 +153,19 @@ impl<'s> Round<'_, 's> {
                 }
             }
             if facts.leaving() {
+                // The whole cluster shuts down.
+                if !self.situation.nodes.values().any(|node| closed(node).is_none()) {
+                    continue;
+                }
                 for guest in guests {
                     let how = (Cause::Shutdown, MoveFlags::NONE);
-                    if let Err(why) = self.send_away(&guest, None, how, &mut moving) {
+                    // Where it failed, that is the reason to tell.
+                    if let Err(why) = self.send_away(&guest, None, how, &mut moving)
+                        && !guest.facts.failing()
+                    {
                         let why = format!("its node {node} shuts down, and {why}");
-                        self.hold(guest.name, guest.owned, why, 1137, Code::ERROR_NODE_CANT_HOST_RESOURCE);
+                        let code = Code::ERROR_NODE_CANT_HOST_RESOURCE;
+                        self.hold((guest.name, guest.facts, guest.owned), why, (1137, code));
                     }
                 }
             } else if let Some(drain) = facts.draining() {
@@ -161,17 +183,15 @@ impl<'s> Round<'_, 's> {
         mut moving: usize,
     ) {
         let cause = Cause::Drain(drain.id);
-        let remain = drain.flags.contains(PauseFlags::REMAIN_ON_PAUSED_NODE_ON_MOVE_ERROR);
-        let flags = if remain { MoveFlags::RETURN_TO_SOURCE_NODE_ON_ERROR } else { MoveFlags::NONE };
+        let flags = if remains(drain) { MoveFlags::RETURN_TO_SOURCE_NODE_ON_ERROR } else { MoveFlags::NONE };
         let retry = drain.flags.contains(PauseFlags::RETRY_DRAIN_ON_FAILURE);
         let mut stuck: Vec<(&GroupName, Code, String)> = Vec::new();
         for guest in &guests {
-            let last = guest
-                .owned
-                .document
-                .outcome
-                .as_ref()
-                .filter(|last| last.cause == cause && !last.code.is_success() && !self.failing(guest));
+            let last = guest.owned.document.outcome.as_ref().filter(|last| {
+                let refused =
+                    last.cause == Cause::Failover && last.generation == guest.owned.document.generation;
+                (last.cause == cause || refused) && !last.code.is_success() && !self.failing(guest)
+            });
             if let Some(last) = last {
                 if !retry {
                     stuck.push((guest.name, last.code, last.detail.clone()));
@@ -186,7 +206,15 @@ impl<'s> Round<'_, 's> {
                 stuck.push((guest.name, Code::ERROR_NODE_CANT_HOST_RESOURCE, why));
             }
         }
-        if moving > 0 || guests.len() > stuck.len() {
+        // One write of a document a decision: what was counted of the node comes first, the drain's end with the next.
+        let written = self.decisions.iter().any(|decision| match decision {
+            Decision::Node { node: other, .. } => other == node,
+            Decision::Assign { .. }
+            | Decision::Order { .. }
+            | Decision::Amend { .. }
+            | Decision::Record(_) => false,
+        });
+        if written || moving > 0 || guests.len() > stuck.len() {
             return;
         }
         let status = if stuck.is_empty() { DrainStatus::Completed } else { DrainStatus::Failed };
@@ -197,6 +225,7 @@ impl<'s> Round<'_, 's> {
             self.record((1137, Level::Error), Some(group), *code, text);
         }
         let (level, text) = match stuck.len() {
+            1 => (Level::Warning, format!("node {node} is drained, but for a group that stays on it")),
             0 => (Level::Information, format!("node {node} is drained")),
             left => {
                 (Level::Warning, format!("node {node} is drained, but for {left} groups that stay on it"))
@@ -235,26 +264,46 @@ impl<'s> Round<'_, 's> {
         {
             return Err("it could not be moved".to_owned());
         }
-        let to = match target {
+        let (to, reasons) = match target {
             Some(target) => match self.survey.at(target) {
                 None => return Err(format!("the drain's target {target} is no node of this cluster")),
                 Some(at) => match self.survey.obstacle(guest.name, guest.facts, at) {
                     Some((_, why)) => return Err(format!("the drain's target {target} {why}")),
-                    None => target.clone(),
+                    None => (target.clone(), vec![format!("{target}: chosen: the target of the drain")]),
                 },
             },
             None => {
                 let placement = self.survey.place(guest.name, guest.facts, Wish::default());
                 match placement.chosen.clone() {
-                    Some(to) => to,
+                    Some(to) => (to, placement.reasons()),
                     None => return Err(format!("no node can take it: {}", placement.obstacles())),
                 }
             }
         };
         if *moving < self.situation.settings.drained_at_once.max(1) {
-            self.order(guest.name, guest.facts, guest.owned, &to, (cause, flags));
+            self.order(guest.name, guest.facts, guest.owned, (&to, reasons), (cause, flags));
         }
         *moving += 1;
         Ok(())
     }
+}
+
+/// Whether groups that fail elsewhere come back to the node that is drained.
+fn remains(drain: &Drain) -> bool {
+    drain.flags.contains(PauseFlags::REMAIN_ON_PAUSED_NODE_ON_MOVE_ERROR)
+}
+
+/// Whether a group that a drain moved may still come back because it fails where it went.
+fn undecided(node: &NodeName, drain: &Drain, group: &GroupFacts) -> bool {
+    let Some(own) = group.owned.as_ref().map(|owned| &owned.document) else { return false };
+    let settled = match group.current().map(|published| published.state) {
+        None | Some(GroupState::Pending) => false,
+        Some(GroupState::Online | GroupState::PartialOnline | GroupState::Offline | GroupState::Failed) => {
+            true
+        }
+    };
+    remains(drain)
+        && own.arrival.cause == Some(Cause::Drain(drain.id))
+        && own.arrival.source.as_ref() == Some(node)
+        && !settled
 }

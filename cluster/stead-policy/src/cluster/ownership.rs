@@ -136,6 +136,8 @@ pub struct Order {
     pub asked_by: String,
     /// Why.
     pub cause: Cause,
+    /// Why there: one line for each node that was looked at.
+    pub reasons: Vec<String>,
 }
 
 /// An order before it has a number.
@@ -151,6 +153,8 @@ pub struct OrderWish {
     pub asked_by: String,
     /// Why.
     pub cause: Cause,
+    /// Why there: one line for each node that was looked at.
+    pub reasons: Vec<String>,
 }
 
 /// How an order ended.
@@ -192,7 +196,7 @@ impl Ownership {
     /// with 1223 (cancelled).
     #[must_use]
     pub fn with_order(&self, wish: OrderWish) -> Ownership {
-        let OrderWish { to, flags, in_buffers, asked_by, cause } = wish;
+        let OrderWish { to, flags, in_buffers, asked_by, cause, reasons } = wish;
         let id = self.orders.saturating_add(1);
         let outcome = match &self.order {
             Some(replaced) => {
@@ -200,7 +204,7 @@ impl Ownership {
             }
             None => self.outcome.clone(),
         };
-        let order = Some(Order { id, to, flags, in_buffers, asked_by, cause });
+        let order = Some(Order { id, to, flags, in_buffers, asked_by, cause, reasons });
         Ownership { order, outcome, orders: id, ..self.clone() }
     }
 

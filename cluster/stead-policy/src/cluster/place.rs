@@ -115,7 +115,8 @@ impl Survey<'_> {
     /// Why a node cannot have a group, whatever others could.
     pub(super) fn obstacle(&self, name: &GroupName, facts: &GroupFacts, at: usize) -> Option<(Code, String)> {
         let place = self.places.get(at)?;
-        if let Some((code, why)) = closed(place.facts) {
+        let kept_out = (Code::ERROR_CLUSTER_NODE_QUARANTINED, "is quarantined");
+        if let Some((code, why)) = closed(place.facts).or(place.kept_out.then_some(kept_out)) {
             return Some((code, why.to_owned()));
         }
         self.unfit(facts, at).map(|why| (Code::ERROR_NODE_CANT_HOST_RESOURCE, why)).or_else(|| {

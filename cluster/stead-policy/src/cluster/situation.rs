@@ -42,6 +42,8 @@ pub struct Settings {
     pub drained_at_once: usize,
     /// When a failback, or a drain with `RETRY_DRAIN_ON_FAILURE`, that failed is tried again.
     pub move_retry: Duration,
+    /// When a failover that the owner did not carry out is tried again.
+    pub failover_retry: Duration,
 }
 
 impl Default for Settings {
@@ -55,6 +57,7 @@ impl Default for Settings {
             quarantine_duration: Some(Duration::from_secs(7_200)),
             drained_at_once: 2,
             move_retry: Duration::from_secs(900),
+            failover_retry: Duration::from_secs(60),
         }
     }
 }
@@ -283,6 +286,11 @@ impl GroupFacts {
     #[must_use]
     pub fn new(rules: GroupRules, wanted_online: bool) -> Self {
         GroupFacts { rules, wanted_online, owned: None, published: None }
+    }
+
+    /// It is wanted online, and its owner has given up on some of it.
+    pub(super) fn failing(&self) -> bool {
+        self.wanted_online && self.current().is_some_and(|published| !published.given_up.is_empty())
     }
 
     /// What the owner says of the generation it has.

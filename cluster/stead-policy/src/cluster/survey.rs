@@ -14,6 +14,8 @@ pub(super) struct Place<'a> {
     pub(super) facts: &'a NodeFacts,
     /// Groups that are wanted online there, or will be.
     pub(super) load: usize,
+    /// Quarantined by this very decision.
+    pub(super) kept_out: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -45,8 +47,11 @@ pub(super) fn hosted(situation: &Situation, document: &Ownership) -> bool {
 
 impl<'a> Survey<'a> {
     pub(super) fn new(situation: &'a Situation) -> Self {
-        let places: Vec<Place<'a>> =
-            situation.nodes.iter().map(|(name, facts)| Place { name, facts, load: 0 }).collect();
+        let places: Vec<Place<'a>> = situation
+            .nodes
+            .iter()
+            .map(|(name, facts)| Place { name, facts, load: 0, kept_out: false })
+            .collect();
         let index = places.iter().enumerate().map(|(at, place)| (place.name, at)).collect();
         let mut survey = Survey { situation, places, index, classes: BTreeMap::new() };
         for (name, facts) in &situation.groups {

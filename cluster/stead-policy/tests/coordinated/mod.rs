@@ -141,6 +141,12 @@ impl Cluster {
                 assert!(seen.insert(group.clone()), "two decisions for {group}: {decisions:#?}");
             }
         }
+        let mut nodes = BTreeSet::new();
+        for decision in &decisions {
+            if let Decision::Node { node, .. } = decision {
+                assert!(nodes.insert(node.clone()), "two decisions for {node}: {decisions:#?}");
+            }
+        }
         let any = !decisions.is_empty();
         for decision in decisions {
             self.carry_out(decision);
