@@ -299,10 +299,8 @@ fn decide(_: &Path) -> Result<Vec<Row>, String> {
 
 /// The coordinator on a large cluster.
 fn place(_: &Path) -> Result<Vec<Row>, String> {
-    let text = output(
-        "cargo",
-        &["run", "--quiet", "--release", "--package", "stead-policy", "--example", "place"],
-    )?;
+    let text =
+        output("cargo", &["run", "--quiet", "--release", "--package", "stead-policy", "--example", "place"])?;
     let nanos: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [rest, dies] = nanos.as_slice() else { return Err(format!("place printed {text:?}")) };
     let shown = |nanos: &u64| format!("{:.1} ms", *nanos as f64 / 1e6);

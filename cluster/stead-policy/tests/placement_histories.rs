@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use coordinated::{Cluster, Manner, name, rules};
 use stead_policy::cluster::{
-    Cause, Coordinator, Drain, DrainStatus, GroupFacts, GroupRules, OrderWish, Provider, ReadyWhen, Release,
-    Resume, ResumeFailback,
+    Cause, Coordinator, GroupFacts, GroupRules, OrderWish, Provider, ReadyWhen, Release, ResumeFailback,
 };
 use stead_policy::{ColdStart, Failback};
 use stead_types::{GroupName, GroupState, MoveFlags, NodeName, PauseFlags};
@@ -111,21 +110,17 @@ fn disturb(cluster: &mut Cluster, random: &mut Random) {
         2 | 3 => cluster.comes(node, 0),
         4 => cluster.node(node).record.paused = true,
         5 => {
-            let record = &mut cluster.node(node).record;
-            record.paused = false;
-            record.drain = None;
             let failback =
                 *random.one(&[&ResumeFailback::None, &ResumeFailback::Immediate, &ResumeFailback::Policy]);
-            record.resume = up.map(|session| Resume { session, failback });
+            let record = cluster.node(node).record.resumed(up, failback);
+            cluster.node(node).record = record;
         }
         6 => {
             let target: Option<NodeName> = (random.below(3) == 0).then(|| name(random.one(&NODES)));
             if let Ok(drainable) = cluster.situation.check_drain(&name(node), target.as_ref()) {
                 let flags = PauseFlags::from_bits(u32::try_from(random.below(8)).unwrap());
-                let record = &mut cluster.node(node).record;
-                record.paused = true;
-                let status = DrainStatus::InProgress;
-                record.drain = Some(Drain { id: drainable.id, target, flags, status });
+                let record = cluster.node(node).record.drained(drainable.id, target, flags);
+                cluster.node(node).record = record;
             }
         }
         7 => cluster.node(node).record.leaving = up,

@@ -6,7 +6,7 @@
 //! > group g [offline] [preferred=n1,n2] [possible=n1,n2] [priority=N] [anti=a,b] [threshold=N] [period=HOURS]
 //!         [failback=any|FROM-TO] [cold=never] [after=db,web] [count=N] [delay=S] [pending]
 //! > dies n1 | comes n1 [AGE] | leaves n1 | shuts-down n1 | pause n1 | drain n1 [to=n2] [remain] [retry]
-//! > resume n1 [none|immediate|policy] | cannot-load n1 | hard-affinity
+//! > resume n1 [none|immediate|policy] | pardon n1 | cannot-load n1 | hard-affinity
 //! > fails g | fails-on g n1 | good g n1 | manner g stuck|refuses|good | releases-failed g | online g | wants g on|off
 //! > move g [n2] [force] [queue] [return] [affinity] | locked g | pending g | new-coordinator | pass S | hour H
 //! > where | explain g | waits g | place g | can-drain n1 [n2] | can-resume n1 | own g
@@ -20,8 +20,7 @@ use std::time::Duration;
 
 use coordinated::{Cluster, Manner, name, rules};
 use stead_policy::cluster::{
-    Cause, Coordinator, Drain, DrainStatus, GroupFacts, OrderWish, Provider, ReadyWhen, Release, Resume,
-    ResumeFailback,
+    Cause, Coordinator, GroupFacts, OrderWish, Provider, ReadyWhen, Release, ResumeFailback,
 };
 use stead_policy::{ColdStart, Failback};
 use stead_types::{GroupName, GroupState, MoveFlags, NodeName, PauseFlags};
@@ -71,7 +70,14 @@ fn facts(words: &[&str]) -> GroupFacts {
 
 fn node_record(cluster: &mut Cluster, words: &[&str]) {
     match words {
-        ["pause", of] => cluster.node(of).record.paused = true,
+        ["pause", of] => {
+            let record = cluster.node(of).record.paused();
+            cluster.node(of).record = record;
+        }
+        ["pardon", of] => {
+            let node = cluster.node(of);
+            node.record = node.record.pardoned(node.session);
+        }
         ["drain", of, rest @ ..] => {
             let mut flags = PauseFlags::NONE;
             let mut target = None;
@@ -86,9 +92,8 @@ fn node_record(cluster: &mut Cluster, words: &[&str]) {
                 }
             }
             let id = cluster.situation.check_drain(&name(of), target.as_ref()).unwrap().id;
-            let record = &mut cluster.node(of).record;
-            record.paused = true;
-            record.drain = Some(Drain { id, target, flags, status: DrainStatus::InProgress });
+            let record = cluster.node(of).record.drained(id, target, flags);
+            cluster.node(of).record = record;
         }
         ["resume", of, rest @ ..] => {
             let session = cluster.situation.check_resume(&name(of)).unwrap();
@@ -98,10 +103,8 @@ fn node_record(cluster: &mut Cluster, words: &[&str]) {
                 ["policy"] => ResumeFailback::Policy,
                 other => panic!("unknown failback {other:?}"),
             };
-            let record = &mut cluster.node(of).record;
-            record.paused = false;
-            record.drain = None;
-            record.resume = session.map(|session| Resume { session, failback });
+            let record = cluster.node(of).record.resumed(session, failback);
+            cluster.node(of).record = record;
         }
         other => panic!("unknown line {other:?}"),
     }
@@ -200,7 +203,7 @@ fn happens(cluster: &mut Cluster, words: &[&str]) -> Option<String> {
             cluster.node(of).record.leaving = session;
         }
         ["leaves", of] => cluster.leaves(of),
-        ["pause" | "drain" | "resume", ..] => node_record(cluster, words),
+        ["pause" | "drain" | "resume" | "pardon", ..] => node_record(cluster, words),
         ["cannot-load", of] => drop(cluster.node(of).cannot_host.insert(name("T"))),
         ["hard-affinity"] => cluster.situation.settings.enforced_anti_affinity = true,
         ["fails", of] => cluster.fail(of),

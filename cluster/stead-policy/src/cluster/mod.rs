@@ -17,6 +17,40 @@
 //! 4. the new owner brings online what is wanted online, unless [`Arrival::start`] says no.
 //!
 //! When the owner's session is dead steps 1 and 2 fall away.
+//!
+//! ```
+//! use std::time::Duration;
+//! use stead_policy::cluster::{Coordinator, Decision, GroupFacts, GroupRules, NodeFacts, Session, Situation};
+//! use stead_policy::{ColdStart, Failback, GroupConfig, PersistentState};
+//! use stead_types::Time;
+//!
+//! // What the database holds; kept up to date by whoever watches it.
+//! let mut situation = Situation::default();
+//! let session = Session::Alive { sid: 7, age: Duration::from_secs(900) };
+//! situation.nodes.insert("n1".parse().unwrap(), NodeFacts { session, ..NodeFacts::default() });
+//! let web = GroupConfig {
+//!     name: "web".parse().unwrap(),
+//!     persistent_state: Some(PersistentState::Online),
+//!     failover_threshold: u32::MAX,
+//!     failover_period_hours: 6,
+//!     preferred_owners: Vec::new(),
+//!     anti_affinity: Default::default(),
+//!     failback: Failback::Prevent,
+//!     cold_start: ColdStart::Always,
+//!     depends_on_groups: Default::default(),
+//!     priority: 2_000,
+//!     resources: Default::default(),
+//!     revision: 0,
+//! };
+//! let facts = GroupFacts::new(GroupRules::of(&web), GroupRules::wanted_online(&web));
+//! situation.groups.insert(web.name.clone(), facts);
+//!
+//! let mut coordinator = Coordinator::new();
+//! let decisions = coordinator.decide(&situation, Time::from_millis(1));
+//! // Written to `own/web` if there is still no such document; then it is in the next situation.
+//! let Some(Decision::Assign { group, document, .. }) = decisions.first() else { panic!("{decisions:?}") };
+//! assert_eq!((group.as_str(), document.node.as_str(), document.session), ("web", "n1", 7));
+//! ```
 
 mod coordinator;
 mod decision;

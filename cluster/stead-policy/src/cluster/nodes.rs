@@ -35,8 +35,7 @@ impl<'s> Round<'_, 's> {
                 if let Some(duration) = settings.quarantine_duration {
                     let ends = seen.after(duration);
                     if ends <= self.now {
-                        record.quarantine = None;
-                        record.losses.retain(|sid| facts.session == Session::Dead { sid: *sid });
+                        record = record.pardoned(facts.session);
                         events.push((
                             10_030,
                             Level::Information,

@@ -267,6 +267,41 @@ pub enum ReadyWhen {
     Online,
 }
 
+impl NodeRecord {
+    /// Paused, without moving anything.
+    #[must_use]
+    pub fn paused(&self) -> Self {
+        NodeRecord { paused: true, ..self.clone() }
+    }
+
+    /// Paused, and drained from now on; `id` is what [`Situation::check_drain`] says.
+    #[must_use]
+    pub fn drained(&self, id: u64, target: Option<NodeName>, flags: PauseFlags) -> Self {
+        let drain = Drain { id, target, flags, status: DrainStatus::InProgress };
+        NodeRecord { drain: Some(drain), ..self.paused() }
+    }
+
+    /// Resumed in this session, if it has one. A drain in progress ends: groups whose move has begun still go. The
+    /// number of the last drain stays, so that the next one is another.
+    #[must_use]
+    pub fn resumed(&self, session: Option<u128>, failback: ResumeFailback) -> Self {
+        let drain = self.drain.clone().map(|drain| match drain.status {
+            DrainStatus::InProgress => Drain { status: DrainStatus::Failed, ..drain },
+            DrainStatus::Completed | DrainStatus::Failed => drain,
+        });
+        let resume = session.map(|session| Resume { session, failback });
+        NodeRecord { paused: false, drain, resume, ..self.clone() }
+    }
+
+    /// It is let in again, and what it did is forgotten, but for a session that is over and not followed by another.
+    #[must_use]
+    pub fn pardoned(&self, session: Session) -> Self {
+        let mut record = NodeRecord { quarantine: None, ..self.clone() };
+        record.losses.retain(|sid| session == Session::Dead { sid: *sid });
+        record
+    }
+}
+
 impl NodeFacts {
     /// True if the node shuts down and wants its groups moved.
     #[must_use]
