@@ -193,9 +193,9 @@ fn budgets(cluster: &Cluster, seed: u64) {
 }
 
 #[test]
-fn a_thousand_histories_keep_every_promise() {
+fn three_hundred_histories_keep_every_promise() {
     let (mut assignments, mut quarantines) = (0, 0);
-    for seed in 1..=1_000u64 {
+    for seed in 1..=300u64 {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let mut cluster = build(&mut random);
         cluster.settle();
@@ -223,7 +223,7 @@ fn a_thousand_histories_keep_every_promise() {
         assert!(decisions.is_empty(), "seed {seed}: a new coordinator decides {decisions:#?}");
         assert_eq!(cluster.log.len(), settled);
     }
-    assert!(assignments > 10_000 && quarantines > 0, "{assignments} assignments, {quarantines} quarantines");
+    assert!(assignments > 3_000 && quarantines > 0, "{assignments} assignments, {quarantines} quarantines");
 }
 
 #[test]
@@ -271,14 +271,7 @@ fn in_the_end_every_group_that_can_be_online_is_online() {
                     || facts.rules.priority == 0
                     || own.arrival.start
                     || facts.rules.cold_start == ColdStart::DoNotStart,
-                "seed {seed}: {group} is kept offline: {own:?} {}",
-                cluster
-                    .log
-                    .iter()
-                    .filter(|l| l.contains(&format!(" {group} ")) || l.contains(&format!("\"{group}\"")))
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join("\n")
+                "seed {seed}: {group} is kept offline: {own:?}"
             );
         }
     }

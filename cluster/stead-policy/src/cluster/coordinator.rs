@@ -257,6 +257,11 @@ impl<'s> Round<'_, 's> {
     fn released(&mut self, name: &'s GroupName, facts: &'s GroupFacts, owned: &'s Owned, release: Release) {
         match release {
             Release::Ordered => self.arrive(name, facts, owned),
+            // Its node is gone since: whatever it failed of there may be gone as well.
+            Release::Failed | Release::Returning { .. } if over(self.situation, &owned.document) => {
+                let start = self.starts(facts, true);
+                self.start(name, facts, Gift::new(Freed::Released, ArrivalKind::Takeover, start));
+            }
             Release::Failed => self.fail_over_released(name, facts, owned),
             Release::Returning { code } => self.bring_back(name, facts, owned, code),
             Release::Leaving => {
