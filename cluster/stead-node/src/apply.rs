@@ -10,6 +10,7 @@ use stead_types::{Code, GroupName, ResourceName};
 use crate::asked::Asker;
 use crate::command::Lines;
 use crate::common::Numbers;
+use crate::consult::Then;
 use crate::edge::monitor::Checked;
 use crate::node::Node;
 use crate::{report, translate};
@@ -40,6 +41,8 @@ pub(crate) struct Applying {
     /// Checks asked for, and the place of what each checks.
     waiting: BTreeMap<OpId, String>,
     problems: Vec<PlanProblem>,
+    /// Resource DLLs have been asked, and have nothing against it.
+    consulted: bool,
 }
 
 /// An applied configuration whose groups are on their way.
@@ -72,12 +75,11 @@ impl Settling {
 impl Node {
     /// Takes the next change of the structure, if none is under way.
     pub(crate) fn next_structural(&mut self) {
-        while self.applying.is_none() && self.structural.is_none() {
+        while self.applying.is_none() && self.consulting.is_none() && self.structural.is_none() {
             match self.queue.pop_front() {
                 None => return,
                 Some(Structural::Request { request, no_wait, lines }) => {
-                    let id = self.ask(request, no_wait, Some(lines));
-                    self.structural = Some(id);
+                    self.consult_deletion(request, no_wait, lines);
                 }
                 Some(Structural::Apply(apply, lines)) => self.begin_apply(apply, lines),
                 Some(Structural::Common { asker, resource, numbers }) => {
@@ -106,7 +108,8 @@ impl Node {
             let op = self.monitors.check(resource, type_name, library, properties);
             waiting.insert(op, place);
         }
-        self.applying = Some(Applying { wanted, apply, lines, waiting, problems: Vec::new() });
+        self.applying =
+            Some(Applying { wanted, apply, lines, waiting, problems: Vec::new(), consulted: false });
         self.finish_checks();
     }
 
@@ -168,11 +171,19 @@ impl Node {
         self.finish_checks();
     }
 
+    /// What the configuration was to become is refused by resource DLLs, or by nobody.
+    pub(crate) fn apply_consulted(&mut self, refused: Vec<PlanProblem>) {
+        if let Some(applying) = &mut self.applying {
+            applying.problems.extend(refused);
+        }
+        self.finish_checks();
+    }
+
     fn finish_checks(&mut self) {
         if self.applying.as_ref().is_none_or(|applying| !applying.waiting.is_empty()) {
             return;
         }
-        let Some(applying) = self.applying.take() else { return };
+        let Some(mut applying) = self.applying.take() else { return };
         self.monitors.end_checks();
         if !applying.problems.is_empty() {
             let _ = applying.lines.send(report::problems(applying.problems));
@@ -188,6 +199,14 @@ impl Node {
                 return;
             }
         };
+        if !applying.consulted && !applying.apply.dry_run {
+            applying.consulted = true;
+            let questions = self.questions(&plan);
+            if self.consult(questions, Then::Apply) {
+                self.applying = Some(applying);
+                return;
+            }
+        }
         let _ = applying.lines.send(Line::Plan(self.sentences(&plan)));
         if applying.apply.dry_run {
             let _ = applying.lines.send(Line::Done { state: None });

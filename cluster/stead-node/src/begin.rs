@@ -146,6 +146,7 @@ fn node(
         controls: BTreeMap::new(),
         queue: VecDeque::new(),
         applying: None,
+        consulting: None,
         structural: None,
         settle_after: BTreeMap::new(),
         settling: BTreeMap::new(),

@@ -9,6 +9,7 @@ mod begin;
 mod catalog;
 mod command;
 mod common;
+mod consult;
 mod control;
 mod edge;
 mod keys;

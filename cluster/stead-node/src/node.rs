@@ -17,6 +17,7 @@ use crate::apply::{Applying, Settling, Structural};
 use crate::asked::Asker as MonitorAsker;
 use crate::catalog::Catalog;
 use crate::command::{Command, Input, Kind, Lines};
+use crate::consult::Consulting;
 use crate::edge::history::History;
 use crate::edge::log::one_line;
 use crate::edge::monitor::{MonitorEvent, Monitors, Opening};
@@ -88,6 +89,7 @@ pub(crate) struct Node {
     /// Changes of the structure wait for their turn.
     pub(crate) queue: VecDeque<Structural>,
     pub(crate) applying: Option<Applying>,
+    pub(crate) consulting: Option<Consulting>,
     pub(crate) structural: Option<RequestId>,
     pub(crate) settle_after: BTreeMap<RequestId, Vec<GroupName>>,
     pub(crate) settling: BTreeMap<u64, Settling>,
@@ -177,12 +179,13 @@ impl Node {
                     None => {}
                 }
                 // A code for a type may have been the last thing that the monitor which checks was there for.
-                if self.applying.is_none() {
+                if self.applying.is_none() && self.consulting.is_none() {
                     self.monitors.end_checks();
                 }
             }
             MonitorEvent::Asked { asker, question } => self.asked(asker, question),
             MonitorEvent::Checked(checked) => self.checked(checked),
+            MonitorEvent::Consulted { op, code } => self.consulted(op, code),
             MonitorEvent::Log { resource, level, text } => {
                 let resource = resource.map(|name| name.to_string()).unwrap_or_default();
                 let text = one_line(&text);
@@ -399,6 +402,9 @@ impl Node {
             }
             Action::Release { group, release } => self.released(group, release),
             Action::Moved { group, code, detail } => self.moved(group, code, detail),
+            Action::ProviderChanged { resource, provider, state } => {
+                self.monitors.provider_changed(&resource, provider, state);
+            }
             Action::Record(record) => self.record(record),
             Action::Stopped => self.all_offline(),
         }

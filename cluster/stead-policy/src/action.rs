@@ -1,4 +1,6 @@
-use stead_types::{Code, GroupName, NodeName, OfflineFlags, OfflineReason, OnlineFlags, ResourceName};
+use stead_types::{
+    Code, GroupName, NodeName, OfflineFlags, OfflineReason, OnlineFlags, ResourceName, ResourceState,
+};
 
 use crate::config::PersistentState;
 use crate::event::{MonitorId, OpId, RequestId, WriteId};
@@ -132,6 +134,15 @@ pub enum Action {
         code: Code,
         /// For people.
         detail: String,
+    },
+    /// A provider of this open resource changed state, which its DLL is told. Nobody waits for the answer.
+    ProviderChanged {
+        /// What.
+        resource: ResourceName,
+        /// Its provider.
+        provider: ResourceName,
+        /// The provider's new state.
+        state: ResourceState,
     },
     /// Adds a line to the event history.
     Record(Record),

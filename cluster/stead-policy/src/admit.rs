@@ -136,6 +136,12 @@ impl Policy {
         Ok(())
     }
 
+    /// Why a request would be refused at this instant.
+    #[must_use]
+    pub fn refuses(&self, request: &Request) -> Option<Refusal> {
+        self.admit(&crate::requests::describe(request), request).err()
+    }
+
     /// Whether a request may be carried out at all.
     pub(crate) fn admit(&self, what: &str, request: &Request) -> Result<(), Refusal> {
         match request {

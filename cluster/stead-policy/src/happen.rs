@@ -80,6 +80,7 @@ impl Policy {
             if before != after {
                 let text = format!("resource \"{name}\": {before} -> {after}");
                 self.record((10_001, level), Some(&group), Some(&name), code, text);
+                self.tell_dependents(&group, &name, after);
             }
             let Some(resource) = self.resource_mut(&name) else { continue };
             resource.isolated |= culprit;
@@ -278,6 +279,7 @@ impl Policy {
             let level = if state == ResourceState::Failed { Level::Error } else { Level::Information };
             let text = format!("resource \"{name}\": {before} -> {state}");
             self.record((10_001, level), Some(group), Some(name), code, text);
+            self.tell_dependents(group, name, state);
         }
         if state == ResourceState::Online && before != ResourceState::Online {
             let all = self.groups.get(group).is_some_and(|group| {
@@ -285,6 +287,18 @@ impl Policy {
             });
             if all {
                 self.clear_why(group);
+            }
+        }
+    }
+
+    /// Resources that depend on this one hear of its state while they are open.
+    fn tell_dependents(&mut self, group: &GroupName, provider: &ResourceName, state: ResourceState) {
+        let Some(runtime) = self.groups.get(group) else { return };
+        let dependents = runtime.dependents.get(provider).cloned().unwrap_or_default();
+        for resource in dependents {
+            if self.resource(&resource).is_some_and(|dependent| dependent.opened == Opened::Yes) {
+                let provider = provider.clone();
+                self.act(Action::ProviderChanged { resource, provider, state });
             }
         }
     }

@@ -34,4 +34,5 @@ pub use event::{Event, Lost, MonitorId, News, OpId, Report, RequestId, WriteId};
 pub use hosting::{Arrival, Coming, Departure, Release, Will};
 pub use policy::Policy;
 pub use request::{Answer, InBuffers, Plan, PlanProblem, PlanStep, Refusal, Request};
+pub use requests::describe;
 pub use view::{GroupView, NodeView, ResourceView, View};

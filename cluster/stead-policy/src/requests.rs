@@ -563,7 +563,8 @@ fn offline_flags(ignore: bool, keep: bool, queue: bool) -> OfflineFlags {
 }
 
 /// A request as people read it.
-fn describe(request: &Request) -> String {
+#[must_use]
+pub fn describe(request: &Request) -> String {
     match request {
         Request::Apply(_) => "configuration: apply".to_owned(),
         Request::OnlineResource { resource, .. } => format!("resource \"{resource}\": online"),

@@ -25,8 +25,8 @@ pub use guardian::{
 };
 pub use link::{Buffer, LONGEST_MESSAGE, Link, LinkError};
 pub use monitor::{
-    Cause, FromMonitor, InstanceId, InstanceReport, Library, LogLevel, OpId, Problem, Signal, Timing,
-    ToMonitor,
+    Cause, Consultation, FromMonitor, InstanceId, InstanceReport, Library, LogLevel, OpId, Problem, Signal,
+    Timing, ToMonitor,
 };
 pub use wire::{Hex, Properties};
 

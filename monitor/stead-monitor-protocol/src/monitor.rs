@@ -47,6 +47,18 @@ impl Default for Timing {
     }
 }
 
+/// What a resource DLL is asked before something becomes true that it may refuse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consultation {
+    /// `CLUSCTL_RESOURCE_ADD_DEPENDENCY`: the resource is to depend on this one.
+    AddDependency(#[serde(with = "word")] ResourceName),
+    /// `CLUSCTL_RESOURCE_REMOVE_DEPENDENCY`: the resource is to depend on this one no more.
+    RemoveDependency(#[serde(with = "word")] ResourceName),
+    /// `CLUSCTL_RESOURCE_QUERY_DELETE`: the resource is to be deleted.
+    QueryDelete,
+}
+
 /// Node → Resource Monitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
@@ -212,6 +224,37 @@ pub enum ToMonitor {
         /// The size of the output buffer; at most 65,536 is granted.
         out_size: u32,
     },
+    /// Asks a resource's DLL whether something may be. Answered by `Done` with what it returned.
+    Consult {
+        /// Comes back in `Done`.
+        op: OpId,
+        /// The instance.
+        instance: InstanceId,
+        /// What.
+        question: Consultation,
+    },
+    /// Asks a resource type whether it may be deleted (`CLUSCTL_RESOURCE_TYPE_QUERY_DELETE`). Answered by `Done` with
+    /// what it returned; a type that cannot be loaded has nothing against it.
+    ConsultType {
+        /// Comes back in `Done`.
+        op: OpId,
+        /// The type.
+        #[serde(with = "word")]
+        type_name: TypeName,
+        /// Where its entry points come from.
+        library: Library,
+    },
+    /// Tells a resource's DLL that one of its providers changed state (`CLUSCTL_RESOURCE_PROVIDER_STATE_CHANGE`).
+    ProviderChanged {
+        /// The instance.
+        instance: InstanceId,
+        /// Its provider.
+        #[serde(with = "word")]
+        provider: ResourceName,
+        /// The provider's new state.
+        #[serde(with = "word")]
+        state: ResourceState,
+    },
     /// Asks for everything there is. Answered by one `Instance` for each instance, then `Done`.
     Sync {
         /// Comes back in `Done`.
@@ -219,7 +262,8 @@ pub enum ToMonitor {
     },
     /// The answer to `Ask`.
     Answered(Answered),
-    /// Terminates what is not offline, closes every instance and exits with status 0.
+    /// Terminates what is not offline, closes every instance, tells the resource types
+    /// (`CLUSCTL_RESOURCE_TYPE_NOTIFY_MONITOR_SHUTTING_DOWN`), and ends.
     Shutdown,
 }
 
@@ -239,9 +283,12 @@ impl ToMonitor {
             | ToMonitor::Close { op, .. }
             | ToMonitor::Check { op, .. }
             | ToMonitor::TypeControl { op, .. }
+            | ToMonitor::Consult { op, .. }
+            | ToMonitor::ConsultType { op, .. }
             | ToMonitor::Sync { op } => Some(*op),
             ToMonitor::Hello { .. }
             | ToMonitor::Maintenance { .. }
+            | ToMonitor::ProviderChanged { .. }
             | ToMonitor::Answered(_)
             | ToMonitor::Shutdown => None,
         }

@@ -204,7 +204,6 @@ fn texts(list: impl IntoIterator<Item = String>) -> Vec<u8> {
 /// An instance, as far as the monitor needs to know it to answer in place of its DLL.
 pub(crate) struct Owner<'a> {
     pub(crate) name: &'a str,
-    pub(crate) id: u64,
     pub(crate) dll: &'a Dll,
     pub(crate) tree: &'a Arc<Tree>,
 }
@@ -217,9 +216,9 @@ pub(crate) fn default(instance: &Owner<'_>, code: u32, input: &[u8]) -> Option<R
         PropertyList(values.iter().map(|(name, stored)| Property::new(name, read(stored))).collect())
     };
     Some(match code {
-        abi::CLUSCTL_RESOURCE_GET_NAME => text(instance.name),
+        // As with groups, the name is the id as well: it is unique, and stays the same when the resource is opened again.
+        abi::CLUSCTL_RESOURCE_GET_NAME | abi::CLUSCTL_RESOURCE_GET_ID => text(instance.name),
         abi::CLUSCTL_RESOURCE_GET_RESOURCE_TYPE => text(&instance.dll.type_name),
-        abi::CLUSCTL_RESOURCE_GET_ID => text(&instance.id.to_string()),
         abi::CLUSCTL_RESOURCE_GET_CHARACTERISTICS | abi::CLUSCTL_RESOURCE_GET_FLAGS => Ok(vec![0; 4]),
         abi::CLUSCTL_RESOURCE_GET_CLASS_INFO => Ok(vec![0; 8]),
         abi::CLUSCTL_RESOURCE_GET_REQUIRED_DEPENDENCIES => Ok(vec![0; 4]),
@@ -287,7 +286,7 @@ pub(crate) fn send(
             let (code, output) = fitted(result, code, out_size);
             answer(code, output);
         };
-        let asked = Owner { name: owner.name.as_str(), id: owner.id.0, dll: &owner.dll, tree: &owner.tree };
+        let asked = Owner { name: owner.name.as_str(), dll: &owner.dll, tree: &owner.tree };
         if let Some(result) = default(&asked, code, &kept) {
             answered(result);
             return;

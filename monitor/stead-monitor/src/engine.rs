@@ -1,6 +1,7 @@
 //! Instances, their calls and their timers: carries out what [`crate::hosting`] decides.
 
 mod calls;
+mod notices;
 mod observe;
 mod timers;
 
@@ -67,6 +68,8 @@ struct Calls {
     active: bool,
     running: Option<Running>,
     terminating: Option<Running>,
+    /// A notification comes before `Terminate`: no other call begins meanwhile.
+    notifying: bool,
 }
 
 /// What the next `Online` is called with.
@@ -108,6 +111,8 @@ pub(crate) struct Instance {
     rung: AtomicBool,
     /// Somebody new asked what there is while it was being opened.
     pub(crate) asked_after: AtomicBool,
+    /// `CLUS_CHAR_…`, once the DLL has been asked.
+    characteristics: OnceLock<u32>,
     scheduled: Mutex<Time>,
 }
 
@@ -170,6 +175,8 @@ pub(crate) struct Engine {
     contexts: AtomicU64,
     outstanding: Mutex<HashMap<i64, Outstanding>>,
     asking: OnceLock<&'static Asking>,
+    /// This process ends because its node wants it to.
+    ending: AtomicBool,
 }
 
 /// Where a resource type's entry points come from.
@@ -219,6 +226,7 @@ impl Engine {
             contexts: AtomicU64::new(1),
             outstanding: Mutex::default(),
             asking: OnceLock::new(),
+            ending: AtomicBool::new(false),
         }));
         crate::dll::set_callbacks(engine);
         std::thread::Builder::new().name("events".to_owned()).spawn(|| engine.watch())?;
@@ -368,6 +376,7 @@ impl Engine {
             waiting: Mutex::new(None),
             rung: AtomicBool::new(false),
             asked_after: AtomicBool::new(false),
+            characteristics: OnceLock::new(),
             scheduled: Mutex::new(Time::NEVER),
         });
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
@@ -530,6 +539,9 @@ impl Engine {
                 let change = Changed { from: *from, to, code, flags, cause, at: now() };
                 self.observer.changed(instance, change);
                 *from = to;
+                if to == State::Online {
+                    self.ask_for_characteristics(instance);
+                }
                 if to == State::Online && instance.process.load(Ordering::Relaxed) == 0 {
                     self.ask_for_process(instance);
                 }
@@ -547,6 +559,11 @@ impl Engine {
             }
         }
         None
+    }
+
+    /// What follows follows from the end of this process.
+    pub(crate) fn begin_to_end(&'static self) {
+        self.ending.store(true, Ordering::Relaxed);
     }
 
     /// Locked mode, from a callback.

@@ -9,6 +9,7 @@ mod asking;
 mod callbacks;
 mod check;
 mod common;
+mod consult;
 mod control;
 mod crash;
 mod dll;

@@ -1,6 +1,7 @@
 //! `stead monitor`: the Resource Monitor of a group, driven by the node.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::stdin;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,10 +16,12 @@ use stead_monitor_protocol::{
     Board, Buffer, FromMonitor, Hex, InstanceId, InstanceReport, KeyChange, Library, Link, LinkError,
     LogLevel, OpId, Properties, Signal, Timing, ToMonitor, VERSION,
 };
+use stead_resapi as abi;
 use stead_types::{Code, OpenFlags, ResourceName, ResourceState, StatusFlags, Time};
 
 use crate::asking::{Around, Asking, ByNode};
 use crate::check;
+use crate::consult;
 use crate::control;
 use crate::dll::{Builtin, Dll};
 use crate::engine::{
@@ -127,6 +130,14 @@ impl Node {
         }
     }
 
+    /// Sends what waits, as far as there is room.
+    fn flush(&self) {
+        let mut out = lock(&self.out);
+        while out.queue.front().is_some_and(|bytes| self.pass(bytes)) {
+            out.queue.pop_front();
+        }
+    }
+
     /// Sends a line for the log, unless there are too many.
     fn line(&self, message: &FromMonitor) {
         let left_out = {
@@ -187,6 +198,10 @@ impl Observer for Teller {
 
     fn wants_calls(&self) -> bool {
         false
+    }
+
+    fn notifies(&self) -> bool {
+        true
     }
 
     fn changed(&self, instance: &Instance, change: Changed) {
@@ -305,16 +320,12 @@ fn link() -> Result<Link<OwnedFd>, rustix::io::Errno> {
 /// Runs a Resource Monitor: `stead monitor --name NAME --board-fd N`, with the node's link as standard input.
 #[must_use]
 pub fn monitor_main(args: Vec<OsString>, builtin: &'static [Builtin]) -> ExitCode {
-    match run(&args, builtin) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("stead monitor: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err(error) = run(&args, builtin);
+    eprintln!("stead monitor: {error}");
+    ExitCode::FAILURE
 }
 
-fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<(), Box<dyn std::error::Error>> {
+fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<Infallible, Box<dyn std::error::Error>> {
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let node: &'static Node = Box::leak(Box::new(Node { link: link()?, out: Mutex::default(), wake }));
     crate::process::keep_host_from_children();
@@ -330,11 +341,11 @@ fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<(), Box<dyn std
 }
 
 impl Monitor {
-    fn serve(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+    fn serve(&mut self) -> Result<Infallible, Box<dyn std::error::Error>> {
         let mut buffer = Buffer::default();
         let mut progress_at = None;
         loop {
-            self.flush();
+            self.node.flush();
             let waiting = !lock(&self.node.out).queue.is_empty();
             let mut flags = PollFlags::IN;
             if waiting {
@@ -363,24 +374,13 @@ impl Monitor {
             }
             loop {
                 match self.node.link.receive_with(&mut buffer) {
-                    Ok((message, _)) => {
-                        if self.take(message) {
-                            return Ok(());
-                        }
-                    }
+                    Ok((message, _)) => self.take(message),
                     Err(LinkError::WouldBlock) => break,
                     // The guardian holds the other end too, so this is the end of everything.
                     Err(LinkError::Closed) => end_now(),
                     Err(error) => return Err(error.into()),
                 }
             }
-        }
-    }
-
-    fn flush(&self) {
-        let mut out = lock(&self.node.out);
-        while out.queue.front().is_some_and(|bytes| self.node.pass(bytes)) {
-            out.queue.pop_front();
         }
     }
 
@@ -406,8 +406,8 @@ impl Monitor {
         }
     }
 
-    /// Takes one message in. True if it was the last.
-    fn take(&mut self, message: ToMonitor) -> bool {
+    /// Takes one message in.
+    fn take(&mut self, message: ToMonitor) {
         let engine = self.engine;
         match message {
             ToMonitor::Hello { .. } => {
@@ -433,7 +433,7 @@ impl Monitor {
                 {
                     let text = format!("resource \"{resource}\" is open in this monitor already");
                     self.node.done(op, Code::ERROR_OBJECT_ALREADY_EXISTS, Some(text));
-                    return false;
+                    return;
                 }
                 let loading = Loading { op, resource, properties, keys, timing, flags, asked_after: false };
                 let source = source(&library);
@@ -500,9 +500,9 @@ impl Monitor {
             ToMonitor::Close { op, instance, deleting } => {
                 self.with(op, instance, |instance| {
                     if deleting {
-                        // A notification: whatever the DLL answers, it is closed next.
-                        let code = stead_resapi::CLUSCTL_RESOURCE_DELETE;
-                        control::send(engine, instance, code, Vec::new(), 0, |_, _| {});
+                        // Whatever the DLL answers, it is closed next.
+                        let code = (abi::CLUSCTL_RESOURCE_DELETE, "CLUSCTL_RESOURCE_DELETE");
+                        engine.notify(instance, code, Vec::new());
                     }
                     engine.step(instance, Event::CloseRequested(op.0));
                 });
@@ -531,6 +531,32 @@ impl Monitor {
                     node.send(&FromMonitor::Done { op, code, output: Hex(output), detail });
                 });
             }
+            ToMonitor::Consult { op, instance, question } => {
+                let node = self.node;
+                self.with(op, instance, |instance| {
+                    let (code, input) = consult::code_of(&question);
+                    let done = Box::new(move |code, _, _| node.done(op, Code(code), None));
+                    engine.control(instance, code, input, 0, done);
+                });
+            }
+            ToMonitor::ConsultType { op, type_name, library } => {
+                let node = self.node;
+                engine.aside(move |worker| {
+                    let id = check::temporary(op);
+                    node.done(
+                        op,
+                        consult::type_deletion(engine, worker, id, &type_name, &source(&library)),
+                        None,
+                    );
+                });
+            }
+            ToMonitor::ProviderChanged { instance, provider, state } => {
+                if let Some(instance) = self.instances.get(&instance) {
+                    let code = abi::CLUSCTL_RESOURCE_PROVIDER_STATE_CHANGE;
+                    let name = "CLUSCTL_RESOURCE_PROVIDER_STATE_CHANGE";
+                    engine.notify(instance, (code, name), consult::provider_change(&provider, state));
+                }
+            }
             ToMonitor::Sync { op } => {
                 self.forget_closed();
                 for (id, instance) in &self.instances {
@@ -558,12 +584,8 @@ impl Monitor {
                 }
                 self.node.done(op, Code::SUCCESS, None);
             }
-            ToMonitor::Shutdown => {
-                self.shut_down();
-                return true;
-            }
+            ToMonitor::Shutdown => self.shut_down(),
         }
-        false
     }
 
     /// Forgets instances whose `Open` failed.
@@ -606,18 +628,25 @@ impl Monitor {
         self.engine.step(&opened, Event::OpenRequested(op.0));
     }
 
-    fn shut_down(&mut self) {
-        for instance in self.instances.values() {
-            instance.wait_for_calls();
-            if instance.with_hosting(|hosting| hosting.state().shown() != ResourceState::Offline) {
-                self.engine.step(instance, Event::TerminateRequested(0));
+    /// Ends everything, then this process. On another thread: what resource DLLs ask meanwhile is answered.
+    fn shut_down(&self) {
+        let (engine, node) = (self.engine, self.node);
+        let instances: Vec<Arc<Instance>> = self.instances.values().cloned().collect();
+        engine.begin_to_end();
+        engine.aside(move |worker| {
+            for instance in &instances {
+                instance.wait_for_calls();
+                if instance.with_hosting(|hosting| hosting.state().shown() != ResourceState::Offline) {
+                    engine.step(instance, Event::TerminateRequested(0));
+                    instance.wait_for_calls();
+                }
+                engine.step(instance, Event::CloseRequested(0));
                 instance.wait_for_calls();
             }
-            self.engine.step(instance, Event::CloseRequested(0));
-            instance.wait_for_calls();
-        }
-        self.flush();
-        end_now();
+            engine.tell_ending(worker, check::temporary(OpId(0)));
+            node.flush();
+            end_now();
+        });
     }
 }
 

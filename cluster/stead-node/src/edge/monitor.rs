@@ -3,7 +3,9 @@
 
 mod adopt;
 mod asked;
+mod consult;
 mod death;
+mod ending;
 mod lease;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,9 +20,10 @@ use stead_monitor_protocol::{
     OpId, Problem, Properties, Question, Signal, Slot, Timing, ToGuardian, ToMonitor, VERSION,
 };
 use stead_policy::{Lost, MonitorId, News, Report};
-use stead_types::{Code, NodeName, ResourceName, TypeName};
+use stead_types::{Code, NodeName, ResourceName, Time, TypeName};
 
 use crate::asked::Asker;
+use crate::edge::timer;
 
 /// What the world of monitors brings.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub(crate) enum MonitorEvent {
     NotOpened { resource: ResourceName, code: Code, text: String },
     /// A control code was answered.
     Controlled { op: OpId, code: Code, output: Hex },
+    /// A resource DLL was asked whether something may be: what it returned, nothing if its monitor was lost over it.
+    Consulted { op: OpId, code: Option<Code> },
     /// A check of a type or of properties was answered.
     Checked(Checked),
     /// A resource DLL asks something.
@@ -104,6 +109,8 @@ struct Monitor {
     stuck: Option<InstanceId>,
     /// Why it is killed for what it said.
     broke: Option<String>,
+    /// It was told to end; it is killed at this instant.
+    ending: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -119,6 +126,7 @@ enum Pending {
     Open(stead_policy::OpId, InstanceId),
     Close(stead_policy::OpId, InstanceId),
     Control,
+    Consult,
     Sync,
     Check,
 }
@@ -238,6 +246,8 @@ impl Monitors {
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Result<bool, LinkError> {
         let mut ready =
             [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 64];
+        let kill = timer::until(self.next_kill(), timer::now());
+        let timeout = timeout.into_iter().chain(kill).min();
         let timeout = timeout.map(|timeout| {
             Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: i64::MAX / 2, tv_nsec: 0 })
         });
@@ -246,6 +256,7 @@ impl Monitors {
             Err(rustix::io::Errno::INTR) => 0,
             Err(error) => return Err(error.into()),
         };
+        self.kill_late();
         let mut woken = false;
         for event in &ready[..count] {
             match event.data.u64() {
@@ -289,15 +300,11 @@ impl Monitors {
             phase: Phase::Starting,
             stuck: None,
             broke: None,
+            ending: None,
         };
         self.by_token.insert(monitor.token, key.clone());
         self.by_key.insert(key.clone(), monitor);
         self.tell_guardian(&ToGuardian::Start { monitor: key });
-    }
-
-    /// Ends a monitor with everything in it.
-    pub(crate) fn stop(&mut self, monitor: &MonitorId) {
-        self.tell_guardian(&ToGuardian::Kill { monitor: key_of(monitor), fence: false });
     }
 
     /// Tells the guardian that everything is done.
@@ -425,8 +432,13 @@ impl Monitors {
         if !self.by_key.contains_key(&key) {
             self.start_key(key.clone());
         }
-        let pending =
-            if matches!(message, ToMonitor::Check { .. }) { Pending::Check } else { Pending::Control };
+        let pending = if matches!(message, ToMonitor::Check { .. }) {
+            Pending::Check
+        } else if matches!(message, ToMonitor::ConsultType { .. }) {
+            Pending::Consult
+        } else {
+            Pending::Control
+        };
         self.pending.insert(op, (key.clone(), pending));
         // What is accepted here is opened together with what the resource DLL has stored.
         let size = serde_json::to_vec(message).map_or(0, |bytes| bytes.len());
@@ -446,7 +458,7 @@ impl Monitors {
         let waiting = self.pending.values().any(|(key, _)| *key == MonitorKey::Check);
         if !waiting && !self.checks_end && self.by_key.contains_key(&MonitorKey::Check) {
             self.checks_end = true;
-            self.tell_guardian(&ToGuardian::Kill { monitor: MonitorKey::Check, fence: false });
+            self.end(MonitorKey::Check);
         }
     }
 
@@ -736,6 +748,7 @@ impl Monitors {
                 self.events.push_back(MonitorEvent::Done { op, code, detail });
             }
             Pending::Control => self.events.push_back(MonitorEvent::Controlled { op, code, output }),
+            Pending::Consult => self.events.push_back(MonitorEvent::Consulted { op, code: Some(code) }),
             Pending::Check => {}
             Pending::Sync => {
                 if let Some(monitor) = self.by_key.get_mut(&key) {
@@ -762,6 +775,7 @@ impl Monitors {
             Pending::Control => {
                 self.events.push_back(MonitorEvent::Controlled { op, code, output: Hex::default() });
             }
+            Pending::Consult => self.events.push_back(MonitorEvent::Consulted { op, code: Some(code) }),
             Pending::Check => {
                 let problems = vec![Problem { property: None, text }];
                 let checked = Checked { op, code: Code::SUCCESS, detail: None, problems };

@@ -102,6 +102,8 @@ struct OrderDoc {
     in_buffers: BTreeMap<String, Hex>,
     asked_by: String,
     cause: CauseDoc,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -212,6 +214,7 @@ pub(crate) fn ownership_value(of: &Ownership) -> Value {
             in_buffers: buffers_doc(&order.in_buffers),
             asked_by: order.asked_by.clone(),
             cause: cause_doc(order.cause),
+            reasons: order.reasons.clone(),
         }),
         outcome: of.outcome.as_ref().map(|outcome| OutcomeDoc {
             id: outcome.id,
@@ -260,6 +263,7 @@ pub(crate) fn ownership_of(value: &Value) -> Result<Ownership, String> {
             in_buffers: buffers_of(order.in_buffers)?,
             asked_by: order.asked_by,
             cause: cause_of(&order.cause),
+            reasons: order.reasons,
         })
     });
     let outcome = doc.outcome.map(|outcome| {

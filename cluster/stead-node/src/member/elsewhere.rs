@@ -43,6 +43,7 @@ impl Node {
             in_buffers,
             asked_by: "operator".to_owned(),
             cause: Cause::Operator,
+            reasons: Vec::new(),
         };
         let document = owned.document.with_order(wish);
         let order = document.orders;

@@ -286,7 +286,7 @@ impl World {
             Action::Release { .. } | Action::Moved { .. } => {}
             Action::Record(record) => self.records.push(record),
             Action::Stopped => self.stopped = true,
-            Action::Maintenance { .. } => {}
+            Action::Maintenance { .. } | Action::ProviderChanged { .. } => {}
             Action::Update { op, .. } => self.events.push_back(Event::Done { op, code: Code::SUCCESS }),
             Action::Cancel { op, .. } => self.events.push_back(Event::Done { op, code: Code::SUCCESS }),
             Action::Fail { op, resource } => {
@@ -473,6 +473,9 @@ pub(crate) fn shown(action: &Action) -> Option<String> {
         }
         Action::Moved { group, code, detail } => {
             format!("moved {group}: {code} {detail}").trim_end().to_owned()
+        }
+        Action::ProviderChanged { resource, provider, state } => {
+            format!("tell {resource} that {provider} is {state}")
         }
         Action::Record(record) => format!("record {}: {}", record.id, record.text),
         Action::Stopped => "stopped".to_owned(),

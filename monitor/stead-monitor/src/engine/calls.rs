@@ -33,15 +33,20 @@ impl Engine {
 
     /// Makes the calls of one instance, one after the other.
     pub(super) fn work(&'static self, instance: &Arc<Instance>, worker: u32) {
+        notices::works_on(Some(instance.id));
         loop {
             let (turn, call) = {
                 let mut calls = lock(&instance.calls);
+                while calls.notifying {
+                    calls = instance.idle.wait(calls).unwrap_or_else(PoisonError::into_inner);
+                }
                 calls.running = None;
                 match calls.queue.pop_front() {
                     Some(call) => call,
                     None => {
                         calls.active = false;
                         instance.idle.notify_all();
+                        notices::works_on(None);
                         return;
                     }
                 }
@@ -158,6 +163,11 @@ impl Engine {
             }
             (Call::Offline, Some(resid)) => {
                 let mut arguments = std::mem::take(&mut *lock(&instance.offline));
+                self.tell_reason(instance, resid, arguments.reason, worker);
+                if lock(&instance.calls).turn != turn {
+                    // `Terminate` has taken its place meanwhile.
+                    return;
+                }
                 let at = self.begin(instance, "Offline", worker);
                 let returned = dll.offline(
                     resid,
@@ -282,7 +292,7 @@ impl Engine {
     }
 
     pub(super) fn terminate(&'static self, instance: &Arc<Instance>) {
-        {
+        let notify = {
             let mut calls = lock(&instance.calls);
             // Control calls that wait are answered; health checks and operations are overtaken.
             let dropped = std::mem::take(&mut calls.queue);
@@ -294,10 +304,14 @@ impl Engine {
             }
             calls.turn += 1;
             calls.terminating = Some(Running { entry: "Terminate", deadline: Time::NEVER });
-        }
+            self.claim(instance, &mut calls)
+        };
         let (engine, instance) = (self, Arc::clone(instance));
         self.pool.run(Box::new(move |worker| {
             let resid = *lock(&instance.resid);
+            if notify {
+                engine.tell_termination(&instance, resid, worker);
+            }
             if let Some(resid) = resid {
                 let at = engine.begin(&instance, "Terminate", worker);
                 instance.dll.terminate(resid);

@@ -55,6 +55,10 @@ pub(crate) trait Observer: Send + Sync {
     fn called(&self, instance: Option<&Instance>, call: Called);
     fn called_back(&self, instance: Option<&Instance>, call: CalledBack);
     fn wants_calls(&self) -> bool;
+    /// True if resource DLLs are notified, and asked what of.
+    fn notifies(&self) -> bool {
+        false
+    }
     fn changed(&self, instance: &Instance, change: Changed);
     fn progress(&self, instance: &Arc<Instance>, checkpoint: u32);
     fn delayed(&self, instance: &Instance, flags: StatusFlags);

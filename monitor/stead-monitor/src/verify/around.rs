@@ -162,7 +162,7 @@ impl Hosted for Instances {
         if answer.0 != abi::ERROR_INVALID_FUNCTION {
             return Ok(answer);
         }
-        let owner = Owner { name: &name, id: index.into(), dll: &dll, tree: &tree };
+        let owner = Owner { name: &name, dll: &dll, tree: &tree };
         let (code, output) = match control::default(&owner, code, input) {
             Some(result) => control::fitted(result, code, out_size),
             None => (Code(abi::ERROR_INVALID_FUNCTION), Vec::new()),

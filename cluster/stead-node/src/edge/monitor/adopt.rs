@@ -45,6 +45,7 @@ impl Monitors {
             phase: Phase::Starting,
             stuck: None,
             broke: None,
+            ending: None,
         });
         self.by_token.insert(token, key.clone());
         monitor.link = Some(link);

@@ -35,6 +35,9 @@ impl Monitors {
                 Some((_, Pending::Control)) => {
                     self.events.push_back(MonitorEvent::Controlled { op, code, output });
                 }
+                Some((_, Pending::Consult)) => {
+                    self.events.push_back(MonitorEvent::Consulted { op, code: None });
+                }
                 Some((_, Pending::Check)) => {
                     let detail =
                         Some(format!("the resource DLL ended the process that checked it, which {how}"));
@@ -52,6 +55,7 @@ impl Monitors {
         // What it said before it died comes first; the socket holds no more than this.
         self.hear(key, 1 << 16);
         let broke = self.by_key.get_mut(key).and_then(|monitor| monitor.broke.take());
+        let ending = self.by_key.get(key).is_some_and(|monitor| monitor.ending.is_some());
         let stuck = self.by_key.get(key).and_then(|monitor| monitor.stuck);
         let suspects: Vec<InstanceId> =
             stuck.map_or_else(|| death.suspects.clone(), |instance| vec![instance]);
@@ -74,7 +78,7 @@ impl Monitors {
         }
         let lost = if let Some(text) = broke {
             Lost::Died { culprits, code: Code::RPC_S_CALL_FAILED, text }
-        } else if death.requested {
+        } else if death.requested || ending {
             Lost::Stopped
         } else {
             let code = if stuck.is_some() || death.stuck.is_some() {

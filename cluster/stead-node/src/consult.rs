@@ -1,0 +1,241 @@
+//! Before dependencies change and things are deleted the resource DLLs concerned are asked, and may refuse.
+//!
+//! Windows: mscs/resource-control-codes (`ADD_DEPENDENCY`, `REMOVE_DEPENDENCY`, `QUERY_DELETE`)
+//! Note: a resource that is not open has no instance that could be asked.
+
+use std::collections::BTreeMap;
+
+use stead_api::{Failure, Line};
+use stead_monitor_protocol::{Consultation, OpId};
+use stead_policy::{Plan, PlanProblem, PlanStep, Request, ResourceConfig};
+use stead_types::{Code, ResourceName, TypeName};
+
+use crate::command::Lines;
+use crate::node::Node;
+use crate::report;
+
+/// Who is asked what.
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    Resource { resource: ResourceName, question: Consultation, place: String },
+    Type(TypeName),
+}
+
+impl Asked {
+    /// What is refused, for people; and its place in a configuration.
+    fn refused(&self, code: Code) -> PlanProblem {
+        let (place, what) = match self {
+            Asked::Resource { resource, question, place } => {
+                let what = match question {
+                    Consultation::AddDependency(provider) => {
+                        format!("the resource DLL of \"{resource}\" does not let it depend on \"{provider}\"")
+                    }
+                    Consultation::RemoveDependency(provider) => {
+                        format!("the resource DLL of \"{resource}\" does not let go of \"{provider}\"")
+                    }
+                    Consultation::QueryDelete => {
+                        format!("the resource DLL of \"{resource}\" does not let it be deleted")
+                    }
+                };
+                (place.clone(), what)
+            }
+            Asked::Type(name) => (
+                format!("type/{name}"),
+                format!("the resource DLL of type \"{name}\" does not let it be deleted"),
+            ),
+        };
+        PlanProblem { place, text: format!("{what}: {code}"), code }
+    }
+
+    /// What takes back a consent that came to nothing.
+    fn opposite(&self) -> Option<(ResourceName, Consultation)> {
+        match self {
+            Asked::Resource { resource, question: Consultation::AddDependency(provider), .. } => {
+                Some((resource.clone(), Consultation::RemoveDependency(provider.clone())))
+            }
+            Asked::Resource { resource, question: Consultation::RemoveDependency(provider), .. } => {
+                Some((resource.clone(), Consultation::AddDependency(provider.clone())))
+            }
+            Asked::Resource { question: Consultation::QueryDelete, .. } | Asked::Type(_) => None,
+        }
+    }
+}
+
+/// What goes on when all have answered.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// The apply that is under way.
+    Apply,
+    /// A deletion.
+    Request { request: Request, no_wait: bool, lines: Lines },
+}
+
+/// Questions that have not all been answered.
+#[derive(Debug)]
+pub(crate) struct Consulting {
+    waiting: BTreeMap<OpId, Asked>,
+    agreed: Vec<Asked>,
+    refused: Vec<PlanProblem>,
+    then: Then,
+}
+
+impl Node {
+    /// Whom a plan concerns.
+    pub(crate) fn questions(&self, plan: &Plan) -> Vec<Asked> {
+        let have = self.policy.config();
+        let mut questions = Vec::new();
+        for step in &plan.steps {
+            match step {
+                PlanStep::SetGroup(wanted) => {
+                    let Some(old) = have.groups.get(&wanted.name) else { continue };
+                    for resource in wanted.resources.values() {
+                        if let Some(old) = old.resources.get(&resource.name) {
+                            let place =
+                                format!("group/{}/resource/{}/depends_on", wanted.name, resource.name);
+                            questions.extend(dependencies(old, resource, &place));
+                        }
+                    }
+                }
+                PlanStep::DeleteResource(group, name) => {
+                    let place = format!("group/{group}/resource/{name}");
+                    questions.push(deletion(name.clone(), place));
+                }
+                PlanStep::DeleteGroup(group) => {
+                    let names = have.groups.get(group).into_iter().flat_map(|group| group.resources.keys());
+                    questions.extend(names.map(|name| deletion(name.clone(), format!("group/{group}"))));
+                }
+                PlanStep::DeleteType(name) => questions.push(Asked::Type(name.clone())),
+                PlanStep::SetType(_) => {}
+            }
+        }
+        questions
+    }
+
+    /// Asks; what follows comes when all have answered. False if there is nobody to ask.
+    pub(crate) fn consult(&mut self, questions: Vec<Asked>, then: Then) -> bool {
+        let mut waiting = BTreeMap::new();
+        for asked in questions {
+            let op = match &asked {
+                Asked::Resource { resource, question, .. } => {
+                    self.monitors.consult(resource, question.clone())
+                }
+                Asked::Type(name) => {
+                    let known = self.policy.config().types.get(name);
+                    let library = known.map(|known| self.catalog.library(known));
+                    library.map(|library| self.monitors.consult_type(name.clone(), library))
+                }
+            };
+            waiting.extend(op.map(|op| (op, asked)));
+        }
+        if waiting.is_empty() {
+            self.skip_consultation(then);
+            return false;
+        }
+        self.consulting = Some(Consulting { waiting, agreed: Vec::new(), refused: Vec::new(), then });
+        true
+    }
+
+    fn skip_consultation(&mut self, then: Then) {
+        match then {
+            Then::Apply => {}
+            Then::Request { request, no_wait, lines } => {
+                let id = self.ask(request, no_wait, Some(lines));
+                self.structural = Some(id);
+            }
+        }
+    }
+
+    /// Asks before a deletion that would be carried out otherwise.
+    pub(crate) fn consult_deletion(&mut self, request: Request, no_wait: bool, lines: Lines) {
+        let steps = match &request {
+            Request::DeleteResource { resource } => self
+                .group_of(resource)
+                .map(|group| PlanStep::DeleteResource(group, resource.clone()))
+                .into_iter()
+                .collect(),
+            Request::DeleteGroup { group, .. } => vec![PlanStep::DeleteGroup(group.clone())],
+            Request::DeleteType { type_name } => vec![PlanStep::DeleteType(type_name.clone())],
+            Request::Apply(_)
+            | Request::OnlineResource { .. }
+            | Request::OfflineResource { .. }
+            | Request::RestartResource { .. }
+            | Request::FailResource { .. }
+            | Request::ResourceMaintenance { .. }
+            | Request::OnlineGroup { .. }
+            | Request::OfflineGroup { .. }
+            | Request::MoveGroup { .. }
+            | Request::CancelGroup { .. }
+            | Request::SettleGroup { .. }
+            | Request::CancelResource { .. }
+            | Request::Shutdown => Vec::new(),
+        };
+        let questions = match self.policy.refuses(&request) {
+            None => self.questions(&Plan { steps }),
+            Some(_) => Vec::new(),
+        };
+        self.consult(questions, Then::Request { request, no_wait, lines });
+    }
+
+    /// A resource DLL has answered. One whose monitor was lost over the question holds nothing up.
+    pub(crate) fn consulted(&mut self, op: OpId, code: Option<Code>) {
+        let Some(consulting) = &mut self.consulting else { return };
+        let Some(asked) = consulting.waiting.remove(&op) else { return };
+        match code {
+            None => tracing::warn!(?asked, "a monitor was lost over a question of its node"),
+            Some(Code::SUCCESS | Code::ERROR_INVALID_FUNCTION) => consulting.agreed.push(asked),
+            Some(code) => consulting.refused.push(asked.refused(code)),
+        }
+        if !consulting.waiting.is_empty() {
+            return;
+        }
+        let Some(Consulting { agreed, refused, then, .. }) = self.consulting.take() else { return };
+        if !refused.is_empty() {
+            // In the order opposite to that of the questions.
+            for (resource, question) in agreed.iter().rev().filter_map(Asked::opposite) {
+                self.monitors.consult(&resource, question);
+            }
+        }
+        match then {
+            Then::Apply => self.apply_consulted(refused),
+            Then::Request { request, no_wait, lines } => match refused.into_iter().next() {
+                None => {
+                    let id = self.ask(request, no_wait, Some(lines));
+                    self.structural = Some(id);
+                }
+                Some(problem) => {
+                    let what = stead_policy::describe(&request);
+                    let failure = Failure { what, error: report::code(problem.code), detail: problem.text };
+                    let _ = lines.send(Line::Refused(failure));
+                }
+            },
+        }
+        if self.applying.is_none() {
+            self.monitors.end_checks();
+        }
+        self.next_structural();
+    }
+}
+
+fn deletion(resource: ResourceName, place: String) -> Asked {
+    Asked::Resource { resource, question: Consultation::QueryDelete, place }
+}
+
+/// What is asked about the dependencies that change.
+fn dependencies(old: &ResourceConfig, new: &ResourceConfig, place: &str) -> Vec<Asked> {
+    let has =
+        |config: &ResourceConfig, name: &ResourceName| config.dependency.providers().any(|on| on == name);
+    let asked = |question| Asked::Resource { resource: new.name.clone(), question, place: place.to_owned() };
+    let mut questions: Vec<Asked> = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for provider in new.dependency.providers().filter(|name| !has(old, name)) {
+        if seen.insert(provider) {
+            questions.push(asked(Consultation::AddDependency(provider.clone())));
+        }
+    }
+    for provider in old.dependency.providers().filter(|name| !has(new, name)) {
+        if seen.insert(provider) {
+            questions.push(asked(Consultation::RemoveDependency(provider.clone())));
+        }
+    }
+    questions
+}
