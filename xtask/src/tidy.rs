@@ -22,7 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "stead-clusres",
         ],
     ),
-    ("stead-cli", &["stead-api", "stead-membership"]),
+    ("stead-cli", &["stead-api", "stead-membership", "stead-resapi"]),
     ("stead-lab", &[]),
     ("stead-api", &[]),
     (

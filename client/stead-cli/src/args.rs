@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use stead_resapi::{CodesOf, control_code};
 
 /// A failover cluster for Linux, on one machine: groups of resources are kept online in the order they depend on each
 /// other.
@@ -364,11 +365,12 @@ pub(crate) enum ResourceVerb {
         name: String,
     },
     /// Send a control code, and print the output in hexadecimal
+    #[command(after_long_help = codes(CodesOf::Resources))]
     Control {
         /// Its name
         name: String,
-        /// The full code: decimal, or hexadecimal with 0x
-        #[arg(value_parser = code)]
+        /// The code: its documented name such as GET_CHARACTERISTICS, or its number
+        #[arg(value_parser = resource_code)]
         code: u32,
         /// The input, in hexadecimal
         #[arg(default_value = "")]
@@ -383,12 +385,18 @@ pub(crate) enum ResourceVerb {
     },
 }
 
-fn code(text: &str) -> Result<u32, String> {
-    let read = match text.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    read.map_err(|_| "a code is a number of 32 bits, such as 16777433 or 0x010000d9".to_owned())
+fn resource_code(text: &str) -> Result<u32, String> {
+    control_code(text, CodesOf::Resources)
+}
+
+fn type_code(text: &str) -> Result<u32, String> {
+    control_code(text, CodesOf::ResourceTypes)
+}
+
+/// The control codes there are, for the end of a help text.
+fn codes(of: CodesOf) -> String {
+    let lines: Vec<String> = of.all().map(|(name, code)| format!("  {code:#010x}  {name}")).collect();
+    format!("Control codes:\n{}", lines.join("\n"))
 }
 
 #[derive(Debug, Args)]
@@ -412,11 +420,12 @@ pub(crate) enum TypeVerb {
         common: Vec<String>,
     },
     /// Send a control code to a resource type, and print the output in hexadecimal
+    #[command(after_long_help = codes(CodesOf::ResourceTypes))]
     Control {
         /// The type
         name: String,
-        /// The full code: decimal, or hexadecimal with 0x
-        #[arg(value_parser = code)]
+        /// The code: its documented name such as GET_CLASS_INFO, or its number
+        #[arg(value_parser = type_code)]
         code: u32,
         /// The input, in hexadecimal
         #[arg(default_value = "")]

@@ -38,26 +38,6 @@ pub(crate) fn caught(instance: InstanceId, level: i32, text: &str) -> bool {
     true
 }
 
-fn nearest<'a>(name: &str, known: &'a Formats) -> Option<&'a str> {
-    let distance = |other: &str| {
-        let (a, b): (Vec<u8>, Vec<u8>) =
-            (name.to_ascii_lowercase().into_bytes(), other.to_ascii_lowercase().into_bytes());
-        let mut row: Vec<usize> = (0..=b.len()).collect();
-        for (i, x) in a.iter().enumerate() {
-            let mut corner = row[0];
-            row[0] = i + 1;
-            for (j, y) in b.iter().enumerate() {
-                let change = corner + usize::from(x != y);
-                corner = row[j + 1];
-                row[j + 1] = change.min(corner + 1).min(row[j] + 1);
-            }
-        }
-        row[b.len()]
-    };
-    let best = known.iter().map(|(known, _)| (distance(known), known.as_str())).min()?;
-    (best.0 <= name.len() / 2).then_some(best.1)
-}
-
 /// What a command line may write for short, and a configuration may not: a number for text, a text for a list.
 fn lenient(value: &PropertyValue, format: PropertyFormat) -> bool {
     match format {
@@ -89,7 +69,8 @@ fn against_formats(properties: &PropertyMap, formats: &Formats) -> Vec<Problem> 
         let text = match known {
             None => {
                 let names: Vec<&str> = formats.iter().map(|(name, _)| name.as_str()).collect();
-                let guess = nearest(name, formats).map(|near| format!(" (did you mean {near:?}?)"));
+                let guess = abi::nearest(name, formats.iter().map(|(known, _)| known.as_str()))
+                    .map(|near| format!(" (did you mean {near:?}?)"));
                 let guess = guess.unwrap_or_default();
                 format!("unknown property {name:?}{guess}; allowed here: {}", names.join(", "))
             }

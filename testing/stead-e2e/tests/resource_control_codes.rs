@@ -145,6 +145,21 @@ fn codes_of_a_type_are_answered_without_any_resource_of_it() {
 }
 
 #[test]
+fn a_code_is_known_by_its_documented_name() {
+    let mut node = node();
+    assert_eq!(output(&node, "GET_RESOURCE_TYPE", &[]), wide("Generic Application"));
+    assert_eq!(output(&node, "CLUSCTL_RESOURCE_GET_ID", &[]), wide("app"));
+    let said = node.fails(2, &["resource", "control", "app", "GET_NAEM"]);
+    assert!(said.contains("did you mean GET_NAME?"), "{said}");
+    let said = node.fails(2, &["type", "control", "Generic Script", "GET_CLAS_INFO"]);
+    assert!(said.contains("did you mean GET_CLASS_INFO?"), "{said}");
+    assert_eq!(node.ok(&["type", "control", "Generic Script", "get-class-info"]).trim(), "0000000000000000");
+    let help = node.ok(&["resource", "control", "--help"]);
+    assert!(help.contains("0x01000081  GET_PRIVATE_PROPERTIES"), "{help}");
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
 fn formats_of_private_properties_are_those_of_the_type() {
     let mut node = node();
     let formats = output(&node, PRIVATE_FMTS, &[]);

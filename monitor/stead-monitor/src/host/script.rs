@@ -44,22 +44,6 @@ fn hex(word: Option<&str>) -> Result<Vec<u8>, String> {
     word.parse::<Hex>().map(|bytes| bytes.0).map_err(|error| format!("{word:?}: {error}"))
 }
 
-fn number(word: &str) -> Option<u32> {
-    match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => word.parse().ok(),
-    }
-}
-
-/// A control code of resources by its documented name, with or without prefix, or by its number.
-fn control_code(word: &str) -> Option<u32> {
-    const PREFIX: &str = "CLUSCTL_RESOURCE_";
-    let name = word.to_ascii_uppercase().replace('-', "_");
-    let name = name.strip_prefix(PREFIX).unwrap_or(&name);
-    let named = abi::CTL_U32.iter().find(|(known, _)| known.strip_prefix(PREFIX) == Some(name));
-    number(word).or_else(|| named.and_then(|(_, code)| u32::try_from(*code).ok()))
-}
-
 fn unknown(kind: &str, word: &str, known: impl Iterator<Item = &'static str>) -> String {
     format!("unknown {kind} {word:?}; allowed: {}", known.collect::<Vec<_>>().join(", "))
 }
@@ -114,10 +98,8 @@ pub(super) fn parse(line: &str) -> Result<Option<Command>, (String, String)> {
         "close" => Command::Close,
         "quit" => Command::Quit,
         "control" => {
-            let code = words
-                .next()
-                .and_then(control_code)
-                .ok_or_else(|| fail("a control code must follow: get-private-properties or another documented name, or a number such as 0x01000081".to_owned()))?;
+            let word = words.next().unwrap_or_default();
+            let code = abi::control_code(word, abi::CodesOf::Resources).map_err(fail)?;
             let input = words.next().map_or(Ok(Vec::new()), |word| hex(Some(word))).map_err(fail)?;
             Command::Control { code, input }
         }
@@ -188,6 +170,6 @@ mod tests {
         assert!(text("wait up").contains("OnlinePending"));
         assert!(text("open it").contains("nothing may follow"));
         assert!(text("sleep").contains("milliseconds"));
-        assert!(text("control get-everything").contains("get-private-properties"));
+        assert!(text("control get-privat-properties").contains("did you mean GET_PRIVATE_PROPERTIES?"));
     }
 }
