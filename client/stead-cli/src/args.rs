@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand};
 use stead_resapi::{CodesOf, control_code};
@@ -53,6 +54,8 @@ pub(crate) enum Verb {
     Explain(Explain),
     /// What happened
     Events(Events),
+    /// The cluster log: what node, guardian and monitors wrote, merged by time
+    Log(Log),
     /// What protects you on this machine, and what does not
     Doctor,
     /// Take everything offline in order, and end the node
@@ -472,6 +475,52 @@ pub(crate) struct Events {
     /// Only of this resource
     #[arg(long)]
     pub(crate) resource: Option<String>,
+}
+
+/// The files of the data folder are read: it works without a node as well.
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// Go on with what comes
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only what was written since then: a date such as 2026-01-31T10:00:00Z, or how long ago, such as 10min
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub(crate) since: Option<SystemTime>,
+    /// The last so many; 1000, or with --since all
+    #[arg(long, short = 'n')]
+    pub(crate) last: Option<usize>,
+    /// Only this bad or worse
+    #[arg(long, value_enum, default_value = "information")]
+    pub(crate) level: Level,
+    /// Only of this group, with what its resources printed
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// Only of this resource; what it printed is there if it has a monitor of its own
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+}
+
+/// How bad a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    /// Good to know
+    Information,
+    /// Worth a look
+    Warning,
+    /// Something failed
+    Error,
+}
+
+fn since(text: &str) -> Result<SystemTime, String> {
+    let day = format!("{text}T00:00:00Z");
+    if let Ok(date) = humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&day)) {
+        return Ok(date);
+    }
+    let ago = humantime::parse_duration(text).ok();
+    ago.and_then(|ago| SystemTime::now().checked_sub(ago)).ok_or_else(|| {
+        "a date such as 2026-01-31T10:00:00Z, or how long ago, such as 90s, 10min or 2h".to_owned()
+    })
 }
 
 #[derive(Debug, Args)]

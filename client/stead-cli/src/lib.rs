@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod edit;
 mod exit;
+mod log;
 mod operate;
 mod show;
 mod skeleton;
@@ -86,6 +87,10 @@ fn carry_out(
         Verb::Type(args::Type { verb }) => runtime.block_on(resource_type(&client, verb, json)),
         Verb::Explain(args::Explain { name, kind }) => runtime.block_on(explain(&client, &kind, &name, json)),
         Verb::Events(which) => runtime.block_on(events(&client, &which, json)),
+        Verb::Log(which) => {
+            let resources = runtime.block_on(log::resources_of(&client, which.group.as_deref()));
+            log::run(&data, &which, &resources, json)
+        }
         Verb::Doctor => {
             let findings = runtime.block_on(doctor::examine(&data, contained));
             doctor::print(&findings, json);

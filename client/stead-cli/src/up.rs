@@ -18,6 +18,9 @@ use crate::config::File;
 use crate::exit::Exit;
 use crate::show;
 
+/// `ERROR_CLUSTER_SHUTTING_DOWN`
+const SHUTTING_DOWN: u32 = 5022;
+
 /// A guardian that lives shorter than this may not live longer the next time.
 const SHORT_LIFE: Duration = Duration::from_secs(5);
 
@@ -40,7 +43,7 @@ fn failed(text: String) -> Trouble {
 fn last_words(data: &Path) -> String {
     let text = std::fs::read_to_string(data.join("log/guardian.log")).unwrap_or_default();
     let last = text.lines().next_back().unwrap_or_default();
-    last.strip_prefix("stead guardian: ").unwrap_or(last).to_owned()
+    last.split_once("stead guardian: ").map_or(last, |(_, words)| words).to_owned()
 }
 
 /// What asks for the end.
@@ -317,6 +320,11 @@ impl Session {
                 show::say("the configuration was not applied; nothing was changed");
                 Some(Exit::BadConfig)
             }
+            // What was asked to end in the middle of it has not failed.
+            Line::Refused(failure) if *asked > 0 && failure.error.code == SHUTTING_DOWN => {
+                show::say("the configuration was not applied: the end came first");
+                None
+            }
             Line::Refused(failure) => {
                 show::problem(&show::failure(failure, "refused"));
                 Some(Exit::Refused)
@@ -329,7 +337,10 @@ impl Session {
         };
         match exit {
             Some(exit) => {
-                self.ask_to_end(asked);
+                // Asked once more it would terminate what is slow.
+                if *asked == 0 {
+                    self.ask_to_end(asked);
+                }
                 Some(exit)
             }
             None => {

@@ -126,10 +126,7 @@ impl Cgroups {
             if place.version2
                 && let Err(error) = hand_down(&place)
             {
-                eprintln!(
-                    "stead guardian: {}: its controllers cannot be used: {error}",
-                    place.folder.display()
-                );
+                note!("stead guardian: {}: its controllers cannot be used: {error}", place.folder.display());
                 continue;
             }
             clean(&place.folder);
@@ -174,9 +171,7 @@ impl Cgroups {
         let name = format!("stead-{}-{}", std::process::id(), self.made);
         let folder = |place: &Place| {
             make(place, &name, limits)
-                .inspect_err(|error| {
-                    eprintln!("stead guardian: {}: {error}", place.folder.join(&name).display())
-                })
+                .inspect_err(|error| note!("stead guardian: {}: {error}", place.folder.join(&name).display()))
                 .ok()
         };
         Made(self.places.iter().filter_map(folder).collect())

@@ -89,7 +89,7 @@ pub(crate) fn start_when(
             .map_err(io::Error::from)
             .and_then(|()| settle_in(containment, user, group));
         if let Err(error) = prepared {
-            eprintln!("stead warden: containment: {error}");
+            note!("stead warden: containment: {error}");
             return 71;
         }
         if let Some(go) = go
@@ -103,7 +103,7 @@ pub(crate) fn start_when(
         }
         // Our own file, also after an upgrade has put another in its place.
         let error = Command::new("/proc/self/exe").arg0("stead").args(args).exec();
-        eprintln!("stead warden: {error}");
+        note!("stead warden: {error}");
         72
     })
 }

@@ -101,7 +101,7 @@ pub fn guardian_main(args: Vec<OsString>) -> ExitCode {
     {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("stead guardian: {error}");
+            note!("stead guardian: {error}");
             // Refused, or failed.
             ExitCode::from(if error.kind() == io::ErrorKind::ResourceBusy { 3 } else { 1 })
         }
@@ -139,7 +139,7 @@ fn take(data: &Path) -> io::Result<File> {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
         }
         // The guardian that had it is dead; what it left behind holds the lock until the last of it is gone.
-        eprintln!("stead guardian: waiting for the end of what guardian {holder} left behind");
+        note!("stead guardian: waiting for the end of what guardian {holder} left behind");
         flock(&lock, FlockOperation::LockExclusive)?;
     }
     lock.set_len(0)?;
@@ -194,9 +194,9 @@ impl Guardian {
         }
         // What holds everything together is the last to go when memory runs out; only root may say so.
         let _ = fs::write("/proc/self/oom_score_adj", "-1000");
-        eprintln!("stead guardian: {}", containment.describe());
+        note!("stead guardian: {}", containment.describe());
         let cgroups = Cgroups::find();
-        eprintln!("stead guardian: {}", cgroups.describe(&args.limits));
+        note!("stead guardian: {}", cgroups.describe(&args.limits));
         Ok(Guardian {
             node: Node::new(&data, args.name, now()),
             member: Member::new(&data, now()),
@@ -233,7 +233,7 @@ impl Guardian {
             if self.node.start_at.is_some_and(|at| at <= now())
                 && let Err(error) = self.node.start(now(), &self.lock)
             {
-                eprintln!("stead guardian: node could not be started: {error}");
+                note!("stead guardian: node could not be started: {error}");
                 self.node.start_at = Some(now().after(Duration::from_secs(1)));
             }
             if self.shutdown.is_some() && self.wardens.is_empty() && !self.node.greeted() {
@@ -245,11 +245,11 @@ impl Guardian {
             if !self.member.in_cluster
                 && let Some(why) = self.node.hopeless()
             {
-                eprintln!("stead guardian: the node cannot begin: {why}");
+                note!("stead guardian: the node cannot begin: {why}");
                 return Ok(self.exit(ExitCode::FAILURE));
             }
             if self.shutdown.as_ref().is_some_and(|(_, until)| *until <= now()) {
-                eprintln!("stead guardian: the shutdown takes too long; everything is killed");
+                note!("stead guardian: the shutdown takes too long; everything is killed");
                 return Ok(self.exit(ExitCode::FAILURE));
             }
             self.wait()?;
@@ -324,7 +324,7 @@ impl Guardian {
             return None;
         }
         if self.shutdown.is_some() {
-            eprintln!("stead guardian: told twice; everything is killed");
+            note!("stead guardian: told twice; everything is killed");
             return Some(ExitCode::FAILURE);
         }
         self.begin_shutdown("the guardian was told to end");
@@ -389,7 +389,7 @@ impl Guardian {
 
     fn greet(&mut self, version: u32) {
         if version != VERSION {
-            eprintln!("stead guardian: node speaks version {version}, not {VERSION}");
+            note!("stead guardian: node speaks version {version}, not {VERSION}");
         }
         self.node.greet();
         let hello = FromGuardian::Hello {
@@ -501,7 +501,7 @@ impl Guardian {
             let mut death = warden.into_death(ending);
             death.lapsed = !death.requested && monitor != MonitorKey::Check && self.leases.over().is_some();
             if !death.requested {
-                eprintln!("stead guardian: monitor {monitor}: {death}");
+                note!("stead guardian: monitor {monitor}: {death}");
             }
             if self.leases.held().is_some() && monitor != MonitorKey::Check {
                 self.undo.take((monitor, death), now());

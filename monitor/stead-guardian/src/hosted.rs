@@ -55,7 +55,7 @@ impl Hosted {
         match self.control.receive::<Death>() {
             Ok((death, _)) => self.death = Some(death),
             Err(LinkError::WouldBlock | LinkError::Closed) => {}
-            Err(error) => eprintln!("stead guardian: warden of {monitor}: {error}"),
+            Err(error) => note!("stead guardian: warden of {monitor}: {error}"),
         }
         if let Some(guard) = &mut self.guard {
             return guard.buried(&self.pidfd);

@@ -19,6 +19,11 @@
 //! go with the namespace. What a monitor's processes may use together is limited by control groups where they can be had,
 //! what each of them may use by itself everywhere; the guardian's log says what is in force.
 
+/// Writes a line to the log, with its time.
+macro_rules! note {
+    ($($text:tt)*) => { crate::stamp::say(format_args!($($text)*)) };
+}
+
 mod cgroup;
 mod contain;
 mod guard;
@@ -30,6 +35,7 @@ mod member;
 mod node;
 mod output;
 mod storage;
+mod stamp;
 mod sys;
 mod undo;
 mod warden;

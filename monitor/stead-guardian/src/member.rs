@@ -57,7 +57,7 @@ impl Member {
         }
         self.start_at = None;
         if let Err(error) = self.spawn(now) {
-            eprintln!("stead guardian: the member of etcd could not be started: {error}");
+            note!("stead guardian: the member of etcd could not be started: {error}");
             self.again(now);
         }
     }
@@ -100,7 +100,7 @@ impl Member {
             return;
         }
         self.again(now);
-        eprintln!(
+        note!(
             "stead guardian: the member of etcd ended ({status}), see log/etcd.log; it starts again in {} ms",
             self.pause.as_millis()
         );

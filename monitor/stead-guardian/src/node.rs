@@ -143,7 +143,7 @@ impl Node {
             Ok((message, _)) => Some(message),
             Err(LinkError::WouldBlock | LinkError::Closed) => None,
             Err(error) => {
-                eprintln!("stead guardian: node broke the protocol and is ended: {error}");
+                note!("stead guardian: node broke the protocol and is ended: {error}");
                 self.kill();
                 None
             }
@@ -170,7 +170,7 @@ impl Node {
         };
         self.start_at = Some(now.after(self.pause));
         let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-        eprintln!(
+        note!(
             "stead guardian: node ended ({how}); groups run on; it starts again in {} ms",
             self.pause.as_millis()
         );

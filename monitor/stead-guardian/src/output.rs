@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use crate::contain;
+use crate::stamp::Stamps;
 
 /// A log file longer than this is moved aside; there are at most two.
 pub(crate) const LONGEST_LOG: u64 = 1 << 20;
@@ -27,13 +28,23 @@ pub(crate) struct Output {
     written: u64,
     burst: usize,
     dropped: u64,
+    stamps: Stamps,
 }
 
 impl Output {
     pub(crate) fn new(pipe: OwnedFd, path: PathBuf) -> Self {
         let file = contain::log_file(&path).ok();
         let written = file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |file| file.len());
-        Output { pipe, tail: VecDeque::new(), path, file, written, burst: 0, dropped: 0 }
+        Output {
+            pipe,
+            tail: VecDeque::new(),
+            path,
+            file,
+            written,
+            burst: 0,
+            dropped: 0,
+            stamps: Stamps::new(),
+        }
     }
 
     pub(crate) const fn pipe(&self) -> &OwnedFd {
@@ -62,6 +73,9 @@ impl Output {
             self.dropped += bytes.len() as u64;
             return;
         }
+        let stamped = self.stamps.before(bytes);
+        self.burst += stamped.len() - bytes.len();
+        let bytes = stamped;
         self.written += bytes.len() as u64;
         if self.written > LONGEST_LOG {
             self.file = contain::log_file(&self.path).ok();
@@ -69,7 +83,7 @@ impl Output {
         }
         // A full disk costs the log, not the group.
         if let Some(file) = &mut self.file {
-            let _ = file.write_all(bytes);
+            let _ = file.write_all(&bytes);
         }
     }
 

@@ -144,10 +144,10 @@ fn help(found: &Found) -> u8 {
         let Mounted { source, point, kind, .. } = mounted;
         let what = format!("{source} on {} ({kind})", point.display());
         match file.and_then(|file| sys::shut_down(file.as_fd())) {
-            Ok(()) => eprintln!("stead guardian: {what} is shut down"),
+            Ok(()) => note!("stead guardian: {what} is shut down"),
             Err(error) => {
                 failed = 1;
-                eprintln!(
+                note!(
                     "stead guardian: {what} could not be shut down, the kernel may go on writing to it: {error}"
                 );
             }
@@ -176,7 +176,7 @@ pub(crate) fn shut_down(found: &[Found], patience: Duration, helpers: &mut Vec<P
     }
     reap(helpers);
     if !helpers.is_empty() {
-        eprintln!("stead guardian: a file system does not answer yet; its processes are killed meanwhile");
+        note!("stead guardian: a file system does not answer yet; its processes are killed meanwhile");
     }
 }
 

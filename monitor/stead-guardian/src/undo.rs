@@ -111,7 +111,7 @@ impl Undo {
 
     fn judge(&mut self, left: Vec<String>, now: Time) {
         if left != self.left {
-            left.iter().for_each(|line| eprintln!("stead guardian: left behind: {line}"));
+            left.iter().for_each(|line| note!("stead guardian: left behind: {line}"));
         }
         self.left = left;
         if self.left.is_empty() {

@@ -72,13 +72,13 @@ fn parse(args: &[OsString]) -> Option<Args> {
 #[must_use]
 pub fn warden_main(args: Vec<OsString>) -> ExitCode {
     let Some(args) = parse(&args) else {
-        eprintln!("stead warden: started by the guardian only");
+        note!("stead warden: started by the guardian only");
         return ExitCode::from(2);
     };
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("stead warden: {error}");
+            note!("stead warden: {error}");
             ExitCode::FAILURE
         }
     }
@@ -101,7 +101,7 @@ fn start(args: &Args, node: OwnedFd, output: OwnedFd) -> io::Result<Child> {
     let open =
         |folder: &PathBuf| File::options().write(true).open(folder.join("cgroup.procs")).map(OwnedFd::from);
     let groups = args.groups.iter().filter_map(|folder| {
-        open(folder).inspect_err(|error| eprintln!("stead warden: {}: {error}", folder.display())).ok()
+        open(folder).inspect_err(|error| note!("stead warden: {}: {error}", folder.display())).ok()
     });
     sys::limited(&mut command, groups.collect(), args.limits.of_process(args.memory));
     sys::bound_to_us(&mut command, true).spawn()

@@ -115,7 +115,7 @@ impl<D: Device> Watchdog<D> {
             if !self.complained {
                 self.complained = true;
                 let within = self.timeout.as_millis();
-                eprintln!(
+                note!(
                     "stead guardian: the watchdog is not petted: something may live on; the machine is reset within {within} ms"
                 );
             }
@@ -125,7 +125,7 @@ impl<D: Device> Watchdog<D> {
         if now.since(self.petted) >= self.timeout / TURNS {
             self.petted = now;
             if let Err(error) = self.device.pet() {
-                eprintln!("stead guardian: the watchdog cannot be petted: {error}");
+                note!("stead guardian: the watchdog cannot be petted: {error}");
             }
         }
     }

@@ -58,7 +58,7 @@ pub fn control_code(word: &str, of: CodesOf) -> Result<u32, String> {
     }
     let guess = match near.as_slice() {
         [] => String::new(),
-        [rest @ .., last] if rest.is_empty() => format!("; did you mean {last}?"),
+        [last] => format!("; did you mean {last}?"),
         [rest @ .., last] => format!("; did you mean {} or {last}?", rest.join(", ")),
     };
     Err(format!(

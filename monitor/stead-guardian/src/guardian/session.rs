@@ -34,7 +34,7 @@ impl Guardian {
     }
 
     fn refuse(&mut self, error: String) {
-        eprintln!("stead guardian: refused: {error}");
+        note!("stead guardian: refused: {error}");
         self.node.send(FromGuardian::Refused { error }, None);
     }
 
@@ -67,7 +67,7 @@ impl Guardian {
             self.leases = next;
             self.told_empty = false;
             let longest = terms.longest.as_millis();
-            eprintln!("stead guardian: session {session}: leases are in force, of {longest} ms");
+            note!("stead guardian: session {session}: leases are in force, of {longest} ms");
         }
         self.node.send(FromGuardian::Begun { session, watchdog: self.watchdog.is_some() }, None);
     }
@@ -79,16 +79,16 @@ impl Guardian {
             watchdog.release();
         }
         let (watchdog, words) = watchdog::choose(&self.choice, terms.watchdog, now())?;
-        eprintln!("stead guardian: {words}");
+        note!("stead guardian: {words}");
         self.watchdog = watchdog;
         if self.watchdog_words.replace(words).is_none() && rustix::process::geteuid().is_root() {
             // Whoever is not root has little memory to lock, and then none to allocate.
             let all = rustix::mm::MlockAllFlags::CURRENT | rustix::mm::MlockAllFlags::FUTURE;
             if let Err(error) = rustix::mm::mlockall(all) {
-                eprintln!("stead guardian: its memory cannot be locked: {error}");
+                note!("stead guardian: its memory cannot be locked: {error}");
             }
             if !sys::in_time(PRIORITY) {
-                eprintln!("stead guardian: it cannot run in real time");
+                note!("stead guardian: it cannot run in real time");
             }
         }
         Ok(())
@@ -113,7 +113,7 @@ impl Guardian {
             return;
         }
         let left = if self.undo.clean() { Vec::new() } else { undo::at_once(LAST_LOOK) };
-        left.iter().for_each(|line| eprintln!("stead guardian: left behind: {line}"));
+        left.iter().for_each(|line| note!("stead guardian: left behind: {line}"));
         if let Some(watchdog) = self.watchdog.take()
             && left.is_empty()
         {
@@ -165,7 +165,7 @@ impl Guardian {
         match self.leases.end(session) {
             Err(error) => self.refuse(error),
             Ok(true) => {
-                eprintln!("stead guardian: session {session} is ended; everything of groups is killed");
+                note!("stead guardian: session {session} is ended; everything of groups is killed");
                 self.kill_groups(ORDERED);
             }
             Ok(false) => self.told_empty = false,
@@ -185,7 +185,7 @@ impl Guardian {
     /// Ends what has to end because a lease runs out.
     pub(super) fn lapse(&mut self) {
         if self.leases.lapse(now()) {
-            eprintln!("stead guardian: the lease runs out; everything of groups is killed");
+            note!("stead guardian: the lease runs out; everything of groups is killed");
             self.kill_groups(LEAD);
         }
     }
