@@ -89,12 +89,14 @@ pub(crate) fn run(
     if !entries.iter().skip(skip).all(|entry| tell(entry, json)) {
         return Ok(Exit::Done);
     }
-    while which.follow {
+    if !which.follow {
+        return Ok(Exit::Done);
+    }
+    loop {
         folder.wait().map_err(failed)?;
         let entries = folder.read().map_err(failed)?;
         if !entries.iter().filter(|entry| filter.takes(entry)).all(|entry| tell(entry, json)) {
             return Ok(Exit::Done);
         }
     }
-    Ok(Exit::Done)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use stead_api::{Apply, Line};
-use stead_monitor_protocol::{OpId, Properties};
+use stead_monitor_protocol::{Library, OpId, Properties};
 use stead_policy::{ClusterConfig, Plan, PlanProblem, PlanStep, Request, ResourceConfig};
-use stead_types::{Code, GroupName, ResourceName};
+use stead_types::{Code, GroupName, PropertyMap, ResourceName, TypeName};
 
 use crate::asked::Asker;
 use crate::command::Lines;
@@ -43,6 +43,17 @@ pub(crate) struct Applying {
     problems: Vec<PlanProblem>,
     /// Resource DLLs have been asked, and have nothing against it.
     consulted: bool,
+}
+
+/// What a resource DLL has to look at.
+struct Check {
+    place: String,
+    resource: ResourceName,
+    type_name: TypeName,
+    library: Library,
+    properties: Option<Properties>,
+    /// What the resource has now.
+    stored: PropertyMap,
 }
 
 /// An applied configuration whose groups are on their way.
@@ -104,8 +115,8 @@ impl Node {
             return;
         }
         let mut waiting = BTreeMap::new();
-        for (place, resource, type_name, library, properties) in self.checks(&wanted) {
-            let op = self.monitors.check(resource, type_name, library, properties);
+        for Check { place, resource, type_name, library, properties, stored } in self.checks(&wanted) {
+            let op = self.monitors.check(resource, type_name, library, properties, stored);
             waiting.insert(op, place);
         }
         self.applying =
@@ -114,19 +125,21 @@ impl Node {
     }
 
     /// What the resource DLLs have to look at: types and resources that are new or changed.
-    fn checks(
-        &self,
-        wanted: &ClusterConfig,
-    ) -> Vec<(String, ResourceName, stead_types::TypeName, stead_monitor_protocol::Library, Option<Properties>)>
-    {
+    fn checks(&self, wanted: &ClusterConfig) -> Vec<Check> {
         let have = self.policy.config();
         let mut checks = Vec::new();
         for (name, config) in &wanted.types {
             let same = have.types.get(name).is_some_and(|old| old.revision == config.revision);
             // The name of a type is good enough for a resource that does not exist.
             if let (false, Ok(resource)) = (same, name.as_str().parse()) {
-                let place = format!("type/{name}/dll");
-                checks.push((place, resource, name.clone(), self.catalog.library(config), None));
+                checks.push(Check {
+                    place: format!("type/{name}/dll"),
+                    resource,
+                    type_name: name.clone(),
+                    library: self.catalog.library(config),
+                    properties: None,
+                    stored: PropertyMap::new(),
+                });
             }
         }
         for (group, config) in &wanted.groups {
@@ -142,10 +155,15 @@ impl Node {
                     old.revision == resource.revision && old.type_name == *type_name && type_same
                 };
                 if let (Some(known), false) = (known, old.is_some_and(same)) {
-                    let properties = Properties(self.catalog.properties(resource.revision));
-                    let place = format!("group/{group}/resource/{name}");
-                    let library = self.catalog.library(known);
-                    checks.push((place, name.clone(), type_name.clone(), library, Some(properties)));
+                    let before = old.filter(|old| old.type_name == *type_name);
+                    checks.push(Check {
+                        place: format!("group/{group}/resource/{name}"),
+                        resource: name.clone(),
+                        type_name: type_name.clone(),
+                        library: self.catalog.library(known),
+                        properties: Some(Properties(self.catalog.properties(resource.revision))),
+                        stored: before.map(|old| self.catalog.properties(old.revision)).unwrap_or_default(),
+                    });
                 }
             }
         }

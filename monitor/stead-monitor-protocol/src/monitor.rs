@@ -205,6 +205,8 @@ pub enum ToMonitor {
         library: Library,
         /// Private properties to check.
         properties: Option<Properties>,
+        /// Those that the resource has now and is to keep having, with their values of now.
+        stored: Properties,
     },
     /// Sends a control code to a resource type. Answered by `Done` with the output.
     TypeControl {

@@ -5,12 +5,13 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use clusapi::InMemory;
-use stead_monitor_protocol::{FromMonitor, InstanceId, OpId, Problem, Properties, Timing};
+use stead_monitor_protocol::{FromMonitor, InstanceId, OpId, Problem, Timing};
 use stead_resapi as abi;
 use stead_types::{Code, PropertyFormat, PropertyMap, PropertyValue, ResourceName, TypeName};
 
 use crate::control::{self, Formats};
-use crate::engine::{Engine, NewInstance, Source, lock};
+use crate::dll::Dll;
+use crate::engine::{Engine, Instance, NewInstance, Source, lock};
 use crate::hosting::{Event, State};
 
 /// Log lines of temporary instances: what a DLL says of properties it refuses is what the operator should read.
@@ -85,6 +86,13 @@ fn against_formats(properties: &PropertyMap, formats: &Formats) -> Vec<Problem> 
     problems
 }
 
+/// Private properties that a resource is to have.
+pub(crate) struct Wanted {
+    pub(crate) properties: PropertyMap,
+    /// What it has now of those.
+    pub(crate) stored: PropertyMap,
+}
+
 /// Checks a type and, where given, properties. Nothing is brought online.
 pub(crate) fn run(
     engine: &'static Engine,
@@ -93,7 +101,7 @@ pub(crate) fn run(
     resource: ResourceName,
     type_name: &TypeName,
     source: &Source,
-    properties: Option<Properties>,
+    wanted: Option<Wanted>,
 ) -> FromMonitor {
     let timing = Timing { deadlock_ms: LONGEST_CALL_MS, ..Timing::default() };
     let id = temporary(op);
@@ -107,9 +115,9 @@ pub(crate) fn run(
     let formats = control::formats_of(&dll).clone();
     let shown = formats.iter().map(|(name, format)| (name.clone(), format.number())).collect();
     let mut problems = Vec::new();
-    if let Some(Properties(properties)) = properties {
+    if let Some(wanted) = wanted {
         if !formats.is_empty() {
-            problems = against_formats(&properties, &formats);
+            problems = against_formats(&wanted.properties, &formats);
         }
         // A type may have properties that only it can judge, and only with an instance before it.
         let open_ended = formats.iter().any(|(name, _)| name == "*");
@@ -117,29 +125,53 @@ pub(crate) fn run(
             problems.clear();
         }
         if problems.is_empty() {
-            problems = by_the_dll(engine, op, resource, dll, &properties, &formats);
+            problems = by_the_dll(engine, op, &resource, &dll, &wanted, &formats);
         }
     }
     FromMonitor::Checked { op, code: Code::SUCCESS, detail: None, formats: shown, problems }
 }
 
-/// Opens a temporary instance with the properties, asks it to validate them, and closes it.
+/// Opens a temporary instance with these properties stored. `None` if it cannot be opened.
+fn opened(
+    engine: &'static Engine,
+    id: InstanceId,
+    resource: &ResourceName,
+    dll: &Arc<Dll>,
+    stored: &PropertyMap,
+) -> Option<Arc<Instance>> {
+    let tree = control::tree(InMemory, resource.as_str(), dll, stored, &[]);
+    let timing = Timing { deadlock_ms: LONGEST_CALL_MS, ..Timing::default() };
+    let (name, dll) = (resource.clone(), Arc::clone(dll));
+    let instance = engine.add(NewInstance { id, name, dll, tree, timing, open_flags: 0 });
+    engine.step(&instance, Event::OpenRequested(0));
+    instance.wait_for_calls();
+    if instance.with_hosting(|hosting| hosting.state()) == State::Offline {
+        return Some(instance);
+    }
+    engine.remove(&instance);
+    None
+}
+
+/// Opens a temporary instance as the resource is now, asks it to validate the properties, and closes it. To the DLL
+/// they are candidates: what is stored is what was there before, as when Windows changes them.
 fn by_the_dll(
     engine: &'static Engine,
     op: OpId,
-    resource: ResourceName,
-    dll: Arc<crate::dll::Dll>,
-    properties: &PropertyMap,
+    resource: &ResourceName,
+    dll: &Arc<Dll>,
+    wanted: &Wanted,
     formats: &Formats,
 ) -> Vec<Problem> {
     let id = temporary(op);
-    let tree = control::tree(InMemory, resource.as_str(), &dll, properties, &[]);
-    let timing = Timing { deadlock_ms: LONGEST_CALL_MS, ..Timing::default() };
-    let instance = engine.add(NewInstance { id, name: resource, dll, tree, timing, open_flags: 0 });
-    engine.step(&instance, Event::OpenRequested(0));
-    instance.wait_for_calls();
+    let Wanted { properties, stored } = wanted;
+    let instance = opened(engine, id, resource, dll, stored).or_else(|| {
+        // One that cannot be opened with less than it needs.
+        lock(&LINES).remove(&id.0);
+        opened(engine, id, resource, dll, properties)
+    });
     let (mut refused, mut alone) = (None, Vec::new());
-    if instance.with_hosting(|hosting| hosting.state()) == State::Offline {
+    // A type whose `Open` fails may still come up later: only what it says of properties counts.
+    if let Some(instance) = instance {
         let validate = |properties: &PropertyMap| {
             let (tell, told) = mpsc::channel();
             let list = control::list_of(properties, formats).encode();
@@ -167,9 +199,6 @@ fn by_the_dll(
         }
         engine.step(&instance, Event::CloseRequested(0));
         instance.wait_for_calls();
-    } else {
-        // A type whose `Open` fails may still come up later: only what it says of properties counts.
-        engine.remove(&instance);
     }
     let lines = lock(&LINES).remove(&id.0).unwrap_or_default();
     match refused {

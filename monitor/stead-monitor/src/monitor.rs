@@ -508,11 +508,13 @@ impl Monitor {
                 });
                 self.instances.remove(&instance);
             }
-            ToMonitor::Check { op, resource, type_name, library, properties } => {
+            ToMonitor::Check { op, resource, type_name, library, properties, stored } => {
                 let node = self.node;
                 let source = source(&library);
                 engine.aside(move |worker| {
-                    node.send(&check::run(engine, worker, op, resource, &type_name, &source, properties));
+                    let wanted = properties
+                        .map(|Properties(properties)| check::Wanted { properties, stored: stored.0 });
+                    node.send(&check::run(engine, worker, op, resource, &type_name, &source, wanted));
                 });
             }
             ToMonitor::TypeControl { op, type_name, library, common, code, in_buffer, out_size } => {

@@ -67,11 +67,20 @@ static DWORD control(const char *who, DWORD code, const BYTE *in, DWORD size)
 static RESID WINAPI NoticesOpen(LPCWSTR Name, HKEY Key, RESOURCE_HANDLE Handle, DWORD Flags)
 {
     NOTICES *notices = (NOTICES *)calloc(1, sizeof(NOTICES));
+    WCHAR mark[32] = {0};
+    char line[64] = "Open ";
+    HKEY parameters = NULL;
+    DWORD size = sizeof(mark) - sizeof(WCHAR);
     size_t at;
-    UNREFERENCED_PARAMETER(Key);
     UNREFERENCED_PARAMETER(Handle);
     UNREFERENCED_PARAMETER(Flags);
     for (at = 0; at + 1 < sizeof(notices->Name) && Name[at] != 0; at++) notices->Name[at] = (char)Name[at];
+    if (ClusterRegOpenKey(Key, L"Parameters", KEY_READ, &parameters) == ERROR_SUCCESS) {
+        ClusterRegQueryValue(parameters, L"Mark", NULL, (LPBYTE)mark, &size);
+        ClusterRegCloseKey(parameters);
+    }
+    for (at = 0; mark[at] != 0; at++) line[5 + at] = (char)mark[at];
+    called(notices->Name, line);
     return (RESID)notices;
 }
 

@@ -178,6 +178,41 @@ fn dependencies_change_only_if_the_dll_agrees() {
 }
 
 #[test]
+fn new_properties_are_candidates_until_they_are_stored() {
+    let recorder = Recorder::new();
+    let set = |mark: &str| {
+        config(&recorder.dll, &format!("{}properties = {{ Mark = \"{mark}\" }}\n", resource("r", "")))
+    };
+    let validate = "01000089";
+    let told = |recorder: &Recorder| {
+        let lines = recorder.lines(&["Open", validate, "Close"]);
+        lines
+            .into_iter()
+            .map(|line| line.split(' ').take(3).collect::<Vec<_>>().join(" "))
+            .collect::<Vec<_>>()
+    };
+    let mut node = Node::up(&set("one"));
+    node.wait("r", "Online");
+    // A new one has nothing stored while it is checked; then it is opened with what was accepted.
+    let lines = told(&recorder);
+    assert_eq!(
+        (lines[0].as_str(), lines[2].as_str(), lines[3].as_str()),
+        ("r Open", "r Close", "r Open one")
+    );
+    assert!(lines[1].starts_with(&format!("r {validate} ")), "{lines:?}");
+    recorder.forget();
+    assert!(node.apply(&set("two")).status.success());
+    let lines = told(&recorder);
+    assert_eq!(lines[0], "r Open one");
+    assert!(lines[1].contains(&wide("two")), "{lines:?}");
+    recorder.forget();
+    recorder.answers(&format!("{validate} 87\n"));
+    assert!(!node.apply(&set("three")).status.success());
+    assert_eq!(told(&recorder)[0], "r Open two");
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
 fn a_deletion_is_refused_by_the_dll_and_only_by_it() {
     let recorder = Recorder::new();
     let mut node = recorder.node(&(resource("r", "") + &resource("s", "")));

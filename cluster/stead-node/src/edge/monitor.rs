@@ -3,6 +3,7 @@
 
 mod adopt;
 mod asked;
+mod checking;
 mod consult;
 mod death;
 mod ending;
@@ -133,9 +134,6 @@ enum Pending {
 
 /// So many messages of one monitor are taken in before others have their turn.
 const AT_ONCE: usize = 64;
-
-/// The largest check. An `Open` with the same properties says a little more, and everything under the keys.
-const LARGEST_CHECK: usize = LONGEST_MESSAGE - crate::keys::MOST - 1_024;
 
 const GUARDIAN: u64 = 0;
 /// The token of the descriptor with which other threads wake the loop.
@@ -388,20 +386,6 @@ impl Monitors {
         Some(op)
     }
 
-    /// Has a type and, where given, properties checked; `Checked` carries the number returned here.
-    pub(crate) fn check(
-        &mut self,
-        resource: ResourceName,
-        type_name: TypeName,
-        library: Library,
-        properties: Option<Properties>,
-    ) -> OpId {
-        let op = OpId(self.number());
-        let message = ToMonitor::Check { op, resource, type_name, library, properties };
-        self.give_to_check(op, message);
-        op
-    }
-
     /// Sends a control code to a resource type, where types are checked; `Controlled` carries the number returned here.
     pub(crate) fn type_control(
         &mut self,
@@ -416,50 +400,6 @@ impl Monitors {
             ToMonitor::TypeControl { op, type_name, library, common, code, in_buffer, out_size },
         );
         op
-    }
-
-    fn give_to_check(&mut self, op: OpId, message: ToMonitor) {
-        if self.checks_end {
-            // The one that runs is on its way out; the next one gets it.
-            self.checks.push((op, message));
-        } else {
-            self.send_check(op, &message);
-        }
-    }
-
-    fn send_check(&mut self, op: OpId, message: &ToMonitor) {
-        let key = MonitorKey::Check;
-        if !self.by_key.contains_key(&key) {
-            self.start_key(key.clone());
-        }
-        let pending = if matches!(message, ToMonitor::Check { .. }) {
-            Pending::Check
-        } else if matches!(message, ToMonitor::ConsultType { .. }) {
-            Pending::Consult
-        } else {
-            Pending::Control
-        };
-        self.pending.insert(op, (key.clone(), pending));
-        // What is accepted here is opened together with what the resource DLL has stored.
-        let size = serde_json::to_vec(message).map_or(0, |bytes| bytes.len());
-        if size > LARGEST_CHECK {
-            let text = format!(
-                "the properties take {size} bytes, and {LARGEST_CHECK} are the most a resource is opened with; \
-                 keep what is large in a file and name the file here"
-            );
-            self.too_long(op, text);
-        } else {
-            self.tell(&key, message);
-        }
-    }
-
-    /// Ends the monitor that checks, if it runs and nobody waits for it.
-    pub(crate) fn end_checks(&mut self) {
-        let waiting = self.pending.values().any(|(key, _)| *key == MonitorKey::Check);
-        if !waiting && !self.checks_end && self.by_key.contains_key(&MonitorKey::Check) {
-            self.checks_end = true;
-            self.end(MonitorKey::Check);
-        }
     }
 
     fn instance(&self, resource: &ResourceName) -> Option<(InstanceId, MonitorKey)> {
