@@ -11,7 +11,7 @@ use super::plan::Trial;
 
 mod controls;
 mod health;
-mod leaks;
+pub(super) mod leaks;
 mod process;
 mod reports;
 mod startup;

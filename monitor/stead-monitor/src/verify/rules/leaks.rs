@@ -51,8 +51,8 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Fewer say nothing.
-const LEAST: usize = 8;
+/// Fewer cycles say nothing.
+pub(in super::super) const LEAST: usize = 8;
 
 fn median(values: &mut [u64]) -> u64 {
     values.sort_unstable();
