@@ -1,6 +1,7 @@
 //! Instances, their calls and their timers: carries out what [`crate::hosting`] decides.
 
 mod calls;
+mod leftover;
 mod notices;
 mod observe;
 mod timers;
@@ -20,6 +21,7 @@ use stead_types::{Code, OfflineFlags, OnlineFlags, ResourceName, Time};
 
 use crate::asking::Asking;
 use crate::dll::{Builtin, ControlBuffers, Dll, Resid, StartupCall};
+use crate::family::Process;
 use crate::hosting::{Answer, Effect, Event, Hosting, Op, Poll, State, Status};
 use crate::load::{self, Identity, LoadError};
 use crate::pool::Pool;
@@ -111,6 +113,8 @@ pub(crate) struct Instance {
     rung: AtomicBool,
     /// Somebody new asked what there is while it was being opened.
     pub(crate) asked_after: AtomicBool,
+    /// What it ran has ended, or never began; nobody else may know yet.
+    stopped: AtomicBool,
     /// `CLUS_CHAR_…`, once the DLL has been asked.
     characteristics: OnceLock<u32>,
     scheduled: Mutex<Time>,
@@ -177,6 +181,10 @@ pub(crate) struct Engine {
     asking: OnceLock<&'static Asking>,
     /// This process ends because its node wants it to.
     ending: AtomicBool,
+    /// Read while an entry point runs.
+    entered: RwLock<()>,
+    /// Processes that were there before the first resource came online.
+    before: Mutex<Vec<Process>>,
 }
 
 /// Where a resource type's entry points come from.
@@ -227,6 +235,8 @@ impl Engine {
             outstanding: Mutex::default(),
             asking: OnceLock::new(),
             ending: AtomicBool::new(false),
+            entered: RwLock::new(()),
+            before: Mutex::default(),
         }));
         crate::dll::set_callbacks(engine);
         std::thread::Builder::new().name("events".to_owned()).spawn(|| engine.watch())?;
@@ -376,6 +386,7 @@ impl Engine {
             waiting: Mutex::new(None),
             rung: AtomicBool::new(false),
             asked_after: AtomicBool::new(false),
+            stopped: AtomicBool::new(true),
             characteristics: OnceLock::new(),
             scheduled: Mutex::new(Time::NEVER),
         });
@@ -586,5 +597,9 @@ fn buffer_args(in_buffer: Option<Vec<u8>>) -> [(&'static str, Field); 2] {
 
 /// Takes a status report in, from whatever thread.
 pub(crate) fn report(engine: &'static Engine, instance: &Arc<Instance>, status: Status) -> Answer {
+    let offline = status.state == stead_resapi::ClusterResourceOffline;
+    if offline && instance.with_hosting(Hosting::state) == State::OfflinePending {
+        engine.end_leftovers(instance);
+    }
     engine.step(instance, Event::Reported(status))
 }

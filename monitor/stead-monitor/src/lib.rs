@@ -16,6 +16,7 @@ mod dll;
 #[allow(unsafe_code, reason = "calls a library's own main routine")]
 mod dll_main;
 mod engine;
+mod family;
 mod fd;
 mod guarded;
 mod host;

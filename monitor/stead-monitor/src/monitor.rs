@@ -200,7 +200,7 @@ impl Observer for Teller {
         false
     }
 
-    fn notifies(&self) -> bool {
+    fn in_a_node(&self) -> bool {
         true
     }
 

@@ -20,8 +20,16 @@ fn processes() {
         yard.judge(case);
     }
     let node = yard.node();
-    // It is believed, and its process is found when everything ends.
+    // Its process is found and ended before anybody hears that it is offline.
+    let process = node.pid("offline-with-living-process");
+    assert!(stead_e2e::alive(process));
     node.ok(&["resource", "offline", "offline-with-living-process"]);
-    assert_eq!(node.state("offline-with-living-process"), "Offline");
+    assert!(!stead_e2e::alive(process));
+    let told = format!("sleep ({process})");
+    let events = node.events();
+    assert!(
+        events.iter().any(|text| text.contains("a process left behind") && text.contains(&told)),
+        "{told}: {events:?}"
+    );
     yard.close();
 }

@@ -57,6 +57,7 @@ impl Engine {
 
     /// Notes that a call begins: on the board for the warden, and for our own timer.
     pub(super) fn begin(&'static self, instance: &Arc<Instance>, entry: &'static str, worker: u32) -> Time {
+        self.enter();
         let at = self.observer.begins();
         let deadline = at.after(instance.with_hosting(Hosting::call_limit));
         INSIDE.set(Some((instance.id, deadline)));
@@ -83,6 +84,7 @@ impl Engine {
     /// Notes that a call has returned.
     pub(super) fn end(&'static self, worker: u32) {
         INSIDE.set(None);
+        self.leave();
         crate::process::end_copies();
         if let Some(board) = &self.board {
             let _ = board.end(worker);
@@ -142,6 +144,7 @@ impl Engine {
             }
             (Call::Online, Some(resid)) => {
                 let mut arguments = std::mem::take(&mut *lock(&instance.online));
+                self.begin_to_run(instance);
                 let at = self.begin(instance, "Online", worker);
                 let (returned, event) =
                     dll.online(resid, arguments.flags.bits(), arguments.in_buffer.as_mut());
@@ -190,6 +193,9 @@ impl Engine {
                     args.push(("Reserved", Field::Number(arguments.reason.into())));
                     args
                 });
+                if returned == stead_resapi::ERROR_SUCCESS {
+                    self.end_leftovers(instance);
+                }
                 self.step_in(instance, turn, Event::CallReturned(Code(returned), 0));
             }
             (Call::Poll(poll), Some(resid)) => {
@@ -317,6 +323,7 @@ impl Engine {
                 instance.dll.terminate(resid);
                 engine.end(worker);
                 engine.told(&instance, "Terminate", at, None, Vec::new);
+                engine.end_leftovers(&instance);
             }
             {
                 let mut calls = lock(&instance.calls);

@@ -31,7 +31,7 @@ fn reason_of(reason: u32) -> i32 {
 impl Engine {
     /// Asks the DLL once for its characteristics, where anything depends on them.
     pub(super) fn ask_for_characteristics(&'static self, instance: &Arc<Instance>) {
-        if !self.observer.notifies()
+        if !self.observer.in_a_node()
             || !instance.dll.has_control()
             || instance.characteristics.get().is_some()
         {

@@ -55,8 +55,8 @@ pub(crate) trait Observer: Send + Sync {
     fn called(&self, instance: Option<&Instance>, call: Called);
     fn called_back(&self, instance: Option<&Instance>, call: CalledBack);
     fn wants_calls(&self) -> bool;
-    /// True if resource DLLs are notified, and asked what of.
-    fn notifies(&self) -> bool {
+    /// True in a node: resource DLLs are notified, and what they leave running is ended.
+    fn in_a_node(&self) -> bool {
         false
     }
     fn changed(&self, instance: &Instance, change: Changed);
