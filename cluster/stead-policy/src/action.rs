@@ -161,6 +161,8 @@ pub enum Change {
     ResourcePersistentState(ResourceName, Option<PersistentState>),
     /// Maintenance mode of a resource, which survives a restart of the node.
     ResourceMaintenance(ResourceName, bool),
+    /// Whether a node is paused, which survives a restart of it.
+    NodePaused(NodeName, bool),
 }
 
 /// How bad an event is.

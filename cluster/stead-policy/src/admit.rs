@@ -26,6 +26,8 @@ impl Policy {
             | Request::DeleteResource { .. }
             | Request::DeleteGroup { .. }
             | Request::DeleteType { .. }
+            | Request::PauseNode { .. }
+            | Request::ResumeNode { .. }
             | Request::Shutdown => None,
         }
     }
@@ -151,6 +153,7 @@ impl Policy {
                 self.refuse_leaving(what, &group, &names)?;
                 self.queued(what, &group)?;
                 self.pending(what, resource)?;
+                self.refuse_paused(what, &names)?;
                 if *ignore_resource_status { Ok(()) } else { self.refuse_locked(what, names) }
             }
             Request::OfflineResource {
@@ -176,6 +179,7 @@ impl Policy {
                 let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
                 self.refuse_leaving(what, group, &names)?;
                 self.queued(what, group)?;
+                self.refuse_paused(what, &names)?;
                 if *ignore_resource_status { Ok(()) } else { self.refuse_locked(what, names) }
             }
             Request::OfflineGroup {
@@ -201,6 +205,13 @@ impl Policy {
                 self.refuse_leaving(what, &group, std::slice::from_ref(resource))?;
                 self.queued(what, &group)?;
                 self.pending(what, resource)?;
+                if self.paused {
+                    let detail = format!(
+                        "it could not be brought online again: node \"{0}\" is paused; first `stead node resume \"{0}\"`",
+                        self.node
+                    );
+                    return Err(refusal(what, Code::ERROR_SHARING_PAUSED, detail));
+                }
                 self.refuse_locked(what, self.with_dependents(&group, resource))
             }
             Request::FailResource { resource } => {
@@ -215,7 +226,7 @@ impl Policy {
                 self.known_resource(what, resource).map(|_| ())
             }
             Request::CancelGroup { group } | Request::SettleGroup { group } => self.known_group(what, group),
-            Request::MoveGroup { group, to } => {
+            Request::MoveGroup { group, to, .. } => {
                 self.known_group(what, group)?;
                 match to {
                     Some(node) if *node != self.node => {
@@ -289,6 +300,8 @@ impl Policy {
                 }
                 Ok(())
             }
+            Request::PauseNode { node, drain, .. } => self.admit_pause(what, node, drain.as_ref()),
+            Request::ResumeNode { node, .. } => self.admit_resume(what, node),
             Request::Shutdown => Ok(()),
         }
     }

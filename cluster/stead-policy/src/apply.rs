@@ -69,10 +69,8 @@ impl Policy {
         let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
         for name in names {
             let wish = self.wish(group, &name);
-            if before.get(&name).is_some_and(|before| *before != wish)
-                && let Some(resource) = self.resource_mut(&name)
-            {
-                resource.online_wanted = wish;
+            if before.get(&name).is_some_and(|before| *before != wish) {
+                self.keep_as(&name, wish);
             }
         }
     }

@@ -29,6 +29,8 @@ impl Policy {
             Request::MoveGroup { .. }
             | Request::Apply(_)
             | Request::DeleteType { .. }
+            | Request::PauseNode { .. }
+            | Request::ResumeNode { .. }
             | Request::Shutdown => None,
         }
     }

@@ -103,6 +103,8 @@ pub enum Event {
     },
     /// Another node changed the configuration: this is all of it.
     Configured(ClusterConfig),
+    /// Another node has stored whether this node is paused.
+    Paused(bool),
     /// The instant of [`crate::Policy::next_timeout`] has come.
     Timer,
 }

@@ -175,6 +175,11 @@ impl Policy {
         if !arrival.start {
             self.keep_offline(group);
         }
+        if matches!(arrival.coming, Coming::Returned(_)) {
+            // It was online here when it was sent away, which is as if it had never left.
+            let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
+            self.release_held(names);
+        }
         self.reconcile(group, now);
     }
 

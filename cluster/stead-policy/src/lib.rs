@@ -18,6 +18,7 @@ mod event;
 mod explain;
 mod happen;
 mod hosting;
+mod pause;
 mod plan;
 mod policy;
 mod reconcile;
@@ -33,6 +34,8 @@ pub use config::{
 pub use event::{Event, Lost, MonitorId, News, OpId, Report, RequestId, WriteId};
 pub use hosting::{Arrival, Coming, Departure, Release, Will};
 pub use policy::Policy;
-pub use request::{Answer, InBuffers, Plan, PlanProblem, PlanStep, Refusal, Request};
+pub use request::{
+    Answer, DrainTo, InBuffers, Plan, PlanProblem, PlanStep, Refusal, Request, ResumeFailback,
+};
 pub use requests::describe;
 pub use view::{GroupView, NodeView, ResourceView, View};

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use stead_types::{Code, GroupName, GroupState, NodeName, NodeState, ResourceName, Time};
+use stead_types::{Code, GroupName, GroupState, NodeName, NodeState, ResourceName, ResourceState, Time};
 
 use crate::action::{Action, Change, Level, Record};
 use crate::config::{ClusterConfig, PersistentState, ResourceConfig};
-use crate::event::{Event, MonitorId, OpId, Report, RequestId, WriteId};
+use crate::event::{Event, MonitorId, News, OpId, Report, RequestId, WriteId};
 use crate::hosting::Hosted;
 use crate::request::{Answer, Plan, Refusal, Request};
 use crate::runtime::{Group, Monitor, Opened, Resource, Waiter};
@@ -68,6 +68,8 @@ pub struct Policy {
     pub(crate) maintenance: BTreeSet<ResourceName>,
     /// The groups this node has; `None` is all of them, on one machine.
     pub(crate) hosted: Option<BTreeMap<GroupName, Hosted>>,
+    /// The node is paused.
+    pub(crate) paused: bool,
     actions: VecDeque<Action>,
     next: u64,
 }
@@ -95,6 +97,7 @@ impl Policy {
             deferred: VecDeque::new(),
             maintenance,
             hosted: None,
+            paused: false,
             actions: VecDeque::new(),
             next: 1,
         }
@@ -125,6 +128,7 @@ impl Policy {
             Event::Arrived { group, arrival } => self.arrived(&group, arrival, now),
             Event::Depart { group, departure } => self.depart(&group, departure, now),
             Event::Departed { group } => self.departed(&group, now),
+            Event::Paused(paused) => self.pause(paused, now),
             Event::Configured(config) => self.configured_elsewhere(config, now),
             Event::Timer => self.timer(now),
         }
@@ -240,7 +244,13 @@ impl Policy {
         for name in &names {
             let wanted = self.wish(group, name);
             let maintenance = self.maintenance.contains(name);
-            runtime.resources.entry(name.clone()).or_insert_with(|| Resource::new(wanted, maintenance, now));
+            let held = self.paused && wanted;
+            let why = held.then(|| self.why_held());
+            runtime.resources.entry(name.clone()).or_insert_with(|| Resource {
+                held,
+                why,
+                ..Resource::new(wanted && !held, maintenance, now)
+            });
         }
         self.groups.insert(group.clone(), runtime);
     }
@@ -264,6 +274,14 @@ impl Policy {
                     Some(runtime) if here => {
                         runtime.opened = Opened::Yes;
                         runtime.monitor = Some(monitor.clone());
+                        if let News::State {
+                            state: ResourceState::Online | ResourceState::OnlinePending,
+                            ..
+                        } = news
+                        {
+                            // A pause does not touch what the node has.
+                            self.release_held([resource.clone()]);
+                        }
                         self.report(&resource, news, now);
                     }
                     Some(_) | None => self.orphan(&resource),
@@ -306,6 +324,9 @@ impl Policy {
         let Some(runtime) = self.groups.get_mut(group) else { return };
         for resource in runtime.resources.values_mut() {
             resource.online_wanted = false;
+            if std::mem::take(&mut resource.held) {
+                resource.why = None;
+            }
         }
         runtime.why = Some(format!("it is not started by itself; `stead group online \"{group}\"`"));
     }
@@ -340,7 +361,11 @@ impl Policy {
     /// Everything that can be seen at this instant.
     #[must_use]
     pub fn view(&self) -> View {
-        let state = if self.stopped { NodeState::Down } else { NodeState::Up };
+        let state = match (self.stopped, self.paused) {
+            (true, _) => NodeState::Down,
+            (false, true) => NodeState::Paused,
+            (false, false) => NodeState::Up,
+        };
         View {
             nodes: vec![NodeView { name: self.node.clone(), state }],
             groups: self

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use stead_types::{Code, GroupName, GroupState, NodeName, ResourceName, ResourceState, TypeName};
+use stead_types::{
+    Code, GroupName, GroupState, MoveFlags, NodeName, PauseFlags, ResourceName, ResourceState, TypeName,
+};
 
 use crate::config::{GroupConfig, TypeConfig};
 
@@ -88,6 +90,10 @@ pub enum Request {
         group: GroupName,
         /// Where to; `None` is the best node.
         to: Option<NodeName>,
+        /// How.
+        flags: MoveFlags,
+        /// Handed to the DLLs, where it is and where it goes.
+        in_buffers: InBuffers,
     },
     /// Ends the operation queued or pending for the group. Windows: clusapi/nf-clusapi-cancelclustergroupoperation
     CancelGroup {
@@ -121,8 +127,45 @@ pub enum Request {
         /// Which.
         type_name: TypeName,
     },
+    /// The node takes no more groups and brings nothing online; what it has online stays, unless it is drained. With one
+    /// node a drain is 5050. Windows: clusapi/nf-clusapi-pauseclusternodeex
+    PauseNode {
+        /// Which.
+        node: NodeName,
+        /// Moves its groups away.
+        drain: Option<DrainTo>,
+        /// How it is drained.
+        flags: PauseFlags,
+    },
+    /// Ends a pause. Windows: clusapi/nf-clusapi-resumeclusternodeex
+    ResumeNode {
+        /// Which.
+        node: NodeName,
+        /// What comes back of what was drained.
+        failback: ResumeFailback,
+    },
     /// Everything offline in order, wanted states unchanged; then no more is begun.
     Shutdown,
+}
+
+/// Where the groups of a node go that is drained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DrainTo {
+    /// Each to the node that is best for it.
+    Best,
+    /// All to this one.
+    Node(NodeName),
+}
+
+/// What comes back to a node that is resumed. Windows: clusapi/ne-clusapi-cluster_node_resume_failback_type
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResumeFailback {
+    /// Nothing.
+    None,
+    /// What was drained from it, at once.
+    Immediate,
+    /// What its failback policy brings back.
+    Policy,
 }
 
 /// A checked list of steps from the configuration as it is to the one wanted.

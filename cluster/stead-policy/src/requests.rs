@@ -72,6 +72,20 @@ impl Policy {
                 let request = Request::ResourceMaintenance { resource, on };
                 self.write(changes.clone(), Purpose::Wish(id, request, changes));
             }
+            Request::PauseNode { .. } if self.paused => {
+                self.act(Action::Accept { id });
+                self.finish(id, Ok(Answer::Done));
+            }
+            Request::PauseNode { node, drain, flags } => {
+                let changes = vec![Change::NodePaused(node.clone(), true)];
+                let request = Request::PauseNode { node, drain, flags };
+                self.write(changes.clone(), Purpose::Wish(id, request, changes));
+            }
+            Request::ResumeNode { node, failback } => {
+                let changes = vec![Change::NodePaused(node.clone(), false)];
+                let request = Request::ResumeNode { node, failback };
+                self.write(changes.clone(), Purpose::Wish(id, request, changes));
+            }
             Request::RestartResource { .. }
             | Request::FailResource { .. }
             | Request::SettleGroup { .. }
@@ -134,6 +148,8 @@ impl Policy {
             | Request::DeleteResource { .. }
             | Request::DeleteGroup { .. }
             | Request::DeleteType { .. }
+            | Request::PauseNode { .. }
+            | Request::ResumeNode { .. }
             | Request::Shutdown => Vec::new(),
         }
     }
@@ -213,7 +229,7 @@ impl Policy {
                 let wish = self.configured(name)?.persistent_state;
                 Some(Change::ResourcePersistentState(name.clone(), wish))
             }
-            Change::ResourceMaintenance(..) | Change::Step(_) => None,
+            Change::ResourceMaintenance(..) | Change::NodePaused(..) | Change::Step(_) => None,
         }
     }
 
@@ -230,7 +246,7 @@ impl Policy {
                     config.persistent_state = wish;
                 }
             }
-            Change::ResourceMaintenance(..) | Change::Step(_) => {}
+            Change::ResourceMaintenance(..) | Change::NodePaused(..) | Change::Step(_) => {}
         }
     }
 
@@ -269,6 +285,9 @@ impl Policy {
         let type_name = self.configured(name).map(|config| config.type_name.clone());
         if let Some(resource) = self.resource_mut(name) {
             resource.online_wanted = false;
+            if std::mem::take(&mut resource.held) {
+                resource.why = None;
+            }
             resource.hold = None;
             resource.bounce = false;
             resource.force = force;
@@ -436,6 +455,14 @@ impl Policy {
                 self.wait(&group, Waiter { id, goal: Goal::GroupSettled, what, before: Vec::new(), undo });
                 self.reconcile(&group, now);
             }
+            Request::PauseNode { .. } => {
+                self.pause(true, now);
+                self.finish(id, Ok(Answer::Done));
+            }
+            Request::ResumeNode { .. } => {
+                self.pause(false, now);
+                self.finish(id, Ok(Answer::Done));
+            }
             // Admitted: the group is where it is asked to go. Moves to other nodes come as departures.
             Request::MoveGroup { .. } => self.finish(id, Ok(Answer::Done)),
             Request::CancelGroup { group } => {
@@ -581,6 +608,8 @@ pub fn describe(request: &Request) -> String {
         Request::SettleGroup { group } => format!("group \"{group}\": apply"),
         Request::DeleteGroup { group, .. } => format!("group \"{group}\": delete"),
         Request::DeleteType { type_name } => format!("resource type \"{type_name}\": delete"),
+        Request::PauseNode { node, .. } => format!("node \"{node}\": pause"),
+        Request::ResumeNode { node, .. } => format!("node \"{node}\": resume"),
         Request::Shutdown => "shutdown".to_owned(),
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Resource {
     pub(crate) busy: Option<OpId>,
     /// What it is kept at: the stored wish, or what an operation put in its place.
     pub(crate) online_wanted: bool,
+    /// It is wanted online and not kept so because the node is paused.
+    pub(crate) held: bool,
     pub(crate) hold: Option<Hold>,
     /// Failures within `RestartPeriod`, oldest first.
     pub(crate) failures: VecDeque<Time>,
@@ -76,6 +78,7 @@ impl Resource {
             monitor: None,
             busy: None,
             online_wanted,
+            held: false,
             hold: None,
             failures: VecDeque::new(),
             bounce: false,

@@ -19,6 +19,8 @@
 //! > member                   instead of start: one node of several, which has no group yet
 //! > arrives placed|moved FROM|returned FROM CODE [FLAG …] [buffer]     the group becomes this node's
 //! > departs TO [failover] [FLAG …] [buffer]     it is to go; `departed`: that it went is stored
+//! > pause NODE [drain|to NODE] | resume NODE     requests; `paused on|off`: another node has stored it
+//! > restarted [paused]       the node process starts again and finds running what runs; with start: `start paused`
 //! > delete NAME | shutdown | state          `group:NAME` deletes a group with its resources
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
@@ -29,9 +31,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use stead_policy::{
-    Arrival, Coming, Departure, Event, GroupConfig, News, Policy, Report, Request, ResourceConfig, Will,
+    Arrival, Coming, Departure, DrainTo, Event, GroupConfig, MonitorId, News, Policy, Report, Request,
+    ResourceConfig, ResumeFailback, Will,
 };
-use stead_types::{Code, CommonProperties, MoveFlags, ResourceName, RestartAction, TypeName};
+use stead_types::{
+    Code, CommonProperties, MoveFlags, PauseFlags, ResourceName, RestartAction, StatusFlags, TypeName,
+};
 use world::{Manner, World, config, group, name, resource};
 
 fn common(words: &[&str]) -> CommonProperties {
@@ -140,13 +145,35 @@ impl Stage {
                 let properties = common(rest.get(with + 1..).unwrap_or_default());
                 self.resources.push(resource(of, &depends_on, properties));
             }
-            ["start", priority @ ..] => {
-                let priority = priority.first().map_or(2_000, |priority| priority.parse().unwrap());
+            ["start", words @ ..] => {
+                let priority = words.iter().find_map(|word| word.parse().ok()).unwrap_or(2_000);
                 let group = group("g", std::mem::take(&mut self.resources));
-                let mut world = World::new(vec![GroupConfig { priority, ..group }]);
+                let config = config(vec![GroupConfig { priority, ..group }]);
+                let policy = Policy::new(name("n1"), config, BTreeSet::new());
+                let mut world = World::with(policy.paused(words.contains(&"paused")));
                 world.send(Event::Start { running: Vec::new() });
                 world.settle();
                 self.world = Some(world);
+            }
+            ["restarted", paused @ ..] => {
+                let world = self.world();
+                let mut running: BTreeMap<MonitorId, Vec<Report>> = BTreeMap::new();
+                for (resource, (monitor, state)) in &world.open {
+                    let (state, why) = (*state, "");
+                    let news = News::State {
+                        state,
+                        settled: true,
+                        code: Code::SUCCESS,
+                        flags: StatusFlags::NONE,
+                        why,
+                    };
+                    let report = Report { resource: resource.clone(), news };
+                    running.entry(monitor.clone()).or_default().push(report);
+                }
+                let policy = Policy::new(name("n1"), world.policy.config().clone(), BTreeSet::new());
+                world.policy = policy.paused(!paused.is_empty());
+                world.send(Event::Start { running: running.into_iter().collect() });
+                world.settle();
             }
             ["member"] => {
                 let group = group("g", std::mem::take(&mut self.resources));
@@ -205,7 +232,25 @@ impl Stage {
                 Some(group) => Request::CancelGroup { group: name(group) },
                 None => Request::CancelResource { resource: name(of) },
             }),
-            ["move", of] => self.ask(Request::MoveGroup { group: name(of), to: None }),
+            ["move", of, words @ ..] => {
+                let (flags, in_buffers) = movement(words);
+                let to = words.iter().find_map(|word| word.strip_prefix("to:")).map(name);
+                self.ask(Request::MoveGroup { group: name(of), to, flags, in_buffers });
+            }
+            ["pause", node, drain @ ..] => {
+                let drain = match drain {
+                    [] => None,
+                    ["drain"] => Some(DrainTo::Best),
+                    ["to", node] => Some(DrainTo::Node(name(node))),
+                    other => panic!("unknown drain {other:?}"),
+                };
+                self.ask(Request::PauseNode { node: name(node), drain, flags: PauseFlags::NONE });
+            }
+            ["resume", node] => {
+                self.ask(Request::ResumeNode { node: name(node), failback: ResumeFailback::Policy })
+            }
+            ["paused", on] => self.event(Event::Paused(*on == "on")),
+            ["node"] => return vec![self.world().policy.view().nodes[0].state.to_string()],
             ["delete", of] => self.ask(match of.strip_prefix("group:") {
                 Some(group) => Request::DeleteGroup { group: name(group), force: true },
                 None => Request::DeleteResource { resource: name(of) },

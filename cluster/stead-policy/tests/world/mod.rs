@@ -443,6 +443,7 @@ pub(crate) fn shown(action: &Action) -> Option<String> {
                         format!("group {name} wanted {}", wish(*state))
                     }
                     Change::ResourcePersistentState(name, state) => format!("{name} wanted {}", wish(*state)),
+                    Change::NodePaused(name, paused) => format!("node {name} paused {paused}"),
                     Change::ResourceMaintenance(name, on) => format!("{name} maintenance {on}"),
                 })
                 .collect();
