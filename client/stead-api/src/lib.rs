@@ -20,6 +20,8 @@ pub mod routes {
     pub const GROUP: &str = "/v1/groups/{name}/{verb}";
     /// `POST` [`crate::Operate`]: lines. The verb is one of [`crate::RESOURCE_VERBS`].
     pub const RESOURCE: &str = "/v1/resources/{name}/{verb}";
+    /// `POST` [`crate::NodeOperate`]: lines. The verb is one of [`crate::NODE_VERBS`].
+    pub const NODE: &str = "/v1/nodes/{name}/{verb}";
     /// `POST` [`crate::Control`]: [`crate::Controlled`].
     pub const CONTROL: &str = "/v1/control/{name}";
     /// `POST` [`crate::Control`]: [`crate::Controlled`]. For a resource type.
@@ -57,6 +59,13 @@ pub const GROUP_VERBS: &[&str] = &["online", "offline", "move", "cancel", "delet
 pub const RESOURCE_VERBS: &[&str] =
     &["online", "offline", "restart", "fail", "maintenance-on", "maintenance-off", "cancel", "delete"];
 
+/// What can be asked of a node.
+pub const NODE_VERBS: &[&str] = &["pause", "resume"];
+
+/// What comes back to a node that is resumed: nothing, what was drained from it at once, or what its failback policy
+/// brings back.
+pub const FAILBACKS: &[&str] = &["none", "now", "policy"];
+
 /// A Windows status code with its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorCode {
@@ -90,6 +99,34 @@ pub struct Node {
     pub guarantee: String,
     /// How often the node process was started again under running groups.
     pub restarts: u32,
+    /// An operator has paused it: it takes no groups and brings nothing online.
+    #[serde(default)]
+    pub paused: bool,
+    /// The last drain, while it is in progress and for its result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
+    /// Why it is kept out of the cluster, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<String>,
+    /// Its session, where there are several nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// When the node that answers last saw a sign of its life, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_ms_ago: Option<u64>,
+    /// It is the one that plans where groups go.
+    #[serde(default)]
+    pub coordinator: bool,
+}
+
+/// A drain of a node: its groups are moved away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Drain {
+    /// `InProgress`, `Completed`, `Failed`.
+    pub status: String,
+    /// The node all of them go to; none is the best for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// A group.
@@ -257,7 +294,8 @@ pub struct Apply {
     pub no_wait: bool,
 }
 
-/// How an operation is to be done. Flags without meaning for the verb are ignored.
+/// How an operation is to be done. What only a move knows is refused elsewhere, and the other way round; other flags
+/// without meaning for the verb are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Operate {
@@ -269,10 +307,35 @@ pub struct Operate {
     pub terminate: bool,
     /// Retry a delayed offline until it is done or cancelled (`QUEUE_ENABLED`).
     pub queue: bool,
-    /// The destination of a move.
+    /// The destination of a move; none is the best node.
     pub to: Option<String>,
+    /// Of a move: a resource that fails at the destination brings the group back (`RETURN_TO_SOURCE_NODE_ON_ERROR`).
+    pub return_on_error: bool,
+    /// Of a move: started ahead of others at the destination (`HIGH_PRIORITY_START`).
+    pub high_priority: bool,
+    /// Of a move: although anti-affinity speaks against it (`IGNORE_AFFINITY_RULE`).
+    pub ignore_affinity: bool,
     /// `InBuffer` in hexadecimal, by the resource type it is meant for.
     pub in_buffer: BTreeMap<String, String>,
+    /// Answer as soon as the request is accepted.
+    pub no_wait: bool,
+}
+
+/// How a node is to be paused or resumed. What belongs to the other verb is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeOperate {
+    /// Pause: its groups are moved to other nodes.
+    pub drain: bool,
+    /// Of a drain: the node all of them go to; none is the best for each.
+    pub to: Option<String>,
+    /// Of a drain: a group that fails where it goes comes back and keeps running
+    /// (`REMAIN_ON_PAUSED_NODE_ON_MOVE_ERROR`).
+    pub keep_on_error: bool,
+    /// Of a drain: a group that could not be moved is tried again (`RETRY_DRAIN_ON_FAILURE`).
+    pub retry: bool,
+    /// Resume: one of [`FAILBACKS`]; `policy` by default.
+    pub failback: Option<String>,
     /// Answer as soon as the request is accepted.
     pub no_wait: bool,
 }
@@ -347,8 +410,11 @@ pub struct Problem {
 /// A line of the event history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
-    /// Rises with every event.
+    /// Rises with every event of a node.
     pub sequence: u64,
+    /// The node it happened on, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// Milliseconds since 1970, by the node's wall clock.
     pub time_ms: u64,
     /// What kind: Windows' id where it has one, ours from 10000.

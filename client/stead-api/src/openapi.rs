@@ -3,7 +3,7 @@
 
 use utoipa::OpenApi;
 
-use crate::{Apply, Config, Control, Controlled, Event, Explanation, Line, Operate, Status};
+use crate::{Apply, Config, Control, Controlled, Event, Explanation, Line, NodeOperate, Operate, Status};
 
 /// The interface of a node.
 #[derive(OpenApi)]
@@ -18,6 +18,7 @@ use crate::{Apply, Config, Control, Controlled, Event, Explanation, Line, Operat
         apply,
         group,
         resource,
+        node,
         control,
         type_control,
         delete_type,
@@ -48,6 +49,11 @@ fn group() {}
         description = "online, offline, restart, fail, maintenance-on, maintenance-off, cancel, delete")),
     responses((status = 200, body = Line, content_type = "application/x-ndjson")))]
 fn resource() {}
+
+#[utoipa::path(post, path = "/v1/nodes/{name}/{verb}", request_body = NodeOperate,
+    params(("name" = String, Path), ("verb" = String, Path, description = "pause, resume")),
+    responses((status = 200, body = Line, content_type = "application/x-ndjson")))]
+fn node() {}
 
 #[utoipa::path(post, path = "/v1/control/{name}", request_body = Control, params(("name" = String, Path)),
     responses((status = 200, body = Controlled)))]

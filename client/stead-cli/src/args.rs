@@ -60,7 +60,7 @@ pub(crate) enum Verb {
     Doctor,
     /// Take everything offline in order, and end the node
     Shutdown(Waiting),
-    /// The node by itself, for a service manager
+    /// Nodes: list, status, pause, resume; run, for a service manager
     Node(Node),
     /// Several machines: create, join, invite, status, leave, members
     Cluster(crate::cluster::args::Cluster),
@@ -162,9 +162,42 @@ pub(crate) struct Flags {
     /// Leave the wanted state as it is (DO_NOT_UPDATE_PERSISTENT_STATE)
     #[arg(long)]
     pub(crate) keep_persistent_state: bool,
-    /// InBuffer for resources of a type, in hexadecimal; may be given again
-    #[arg(long, value_name = "TYPE=HEX")]
+    #[command(flatten)]
+    pub(crate) buffers: Buffers,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Buffers {
+    /// InBuffer for resources of a type: hex:00ff, @FILE, or text as it stands; may be given again
+    #[arg(long, value_name = "TYPE=VALUE")]
     pub(crate) in_buffer: Vec<String>,
+}
+
+/// Flags of a move, by the words of this command line.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MoveFlags {
+    /// The node; by default the best there is
+    #[arg(long, value_name = "NODE")]
+    pub(crate) to: Option<String>,
+    /// Although locked (IGNORE_RESOURCE_STATUS)
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Retry a move that a resource delays until it is done or cancelled (QUEUE_ENABLED)
+    #[arg(long)]
+    pub(crate) queue: bool,
+    /// If a resource fails there, come back (RETURN_TO_SOURCE_NODE_ON_ERROR)
+    #[arg(long)]
+    pub(crate) return_on_error: bool,
+    /// Start ahead of other groups there (HIGH_PRIORITY_START)
+    #[arg(long)]
+    pub(crate) high_priority: bool,
+    /// Although anti-affinity speaks against it (IGNORE_AFFINITY_RULE)
+    #[arg(long)]
+    pub(crate) ignore_affinity: bool,
+    #[command(flatten)]
+    pub(crate) buffers: Buffers,
     #[command(flatten)]
     pub(crate) waiting: Waiting,
 }
@@ -220,14 +253,17 @@ pub(crate) enum GroupVerb {
         flags: OfflineFlags,
     },
     /// Move to another node
+    #[command(after_help = "\
+Examples:
+  stead group move web --to n2                      wait until it is online there
+  stead group move web --return-on-error            to the best node; back if it fails there
+  stead group move vm --queue --no-wait             when its resources allow it
+  stead group move vm --in-buffer \"My VM=hex:04000000\"")]
     Move {
         /// Its name
         name: String,
-        /// The node
-        #[arg(long, value_name = "NODE")]
-        to: Option<String>,
         #[command(flatten)]
-        flags: Flags,
+        flags: MoveFlags,
     },
     /// Give up what is queued or pending
     Cancel {
@@ -529,8 +565,61 @@ pub(crate) struct Node {
     pub(crate) verb: NodeVerb,
 }
 
+/// Flags of a pause, by the words of this command line.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PauseFlags {
+    /// Move its groups to other nodes
+    #[arg(long)]
+    pub(crate) drain: bool,
+    /// The node all of them go to; by default the best for each
+    #[arg(long, value_name = "NODE", requires = "drain")]
+    pub(crate) to: Option<String>,
+    /// A group that fails where it goes comes back and keeps running (REMAIN_ON_PAUSED_NODE_ON_MOVE_ERROR)
+    #[arg(long, requires = "drain")]
+    pub(crate) keep_on_error: bool,
+    /// Try a group that could not be moved again (RETRY_DRAIN_ON_FAILURE)
+    #[arg(long, requires = "drain")]
+    pub(crate) retry: bool,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeVerb {
+    /// All nodes
+    List,
+    /// Everything about a node, or about all
+    Status {
+        /// Its name
+        name: Option<String>,
+    },
+    /// Take no more groups and bring nothing online; what is online stays, unless it is drained
+    #[command(after_help = "\
+Examples:
+  stead node pause n1                  it keeps what it has
+  stead node pause n1 --drain          its groups move away, one by one by priority
+  stead node pause n1 --drain --to n2 --keep-on-error")]
+    Pause {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        flags: PauseFlags,
+    },
+    /// End a pause
+    #[command(after_help = "\
+Examples:
+  stead node resume n1                       groups come back as their failback policy says
+  stead node resume n1 --failback now        what was drained from it comes back at once")]
+    Resume {
+        /// Its name
+        name: String,
+        /// What comes back of what was drained: nothing, all of it now, or what its failback policy says
+        #[arg(long, value_name = "WHAT", default_value = "policy",
+            value_parser = clap::builder::PossibleValuesParser::new(stead_api::FAILBACKS))]
+        failback: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
     /// Run guardian and node in the foreground until SIGTERM
     Run {
         #[command(flatten)]

@@ -1,6 +1,7 @@
 //! The command line: arguments -> request -> table or JSON. It speaks the node's HTTP interface over its Unix socket.
 
 mod args;
+mod buffer;
 mod client;
 mod cluster;
 mod config;
@@ -8,6 +9,7 @@ mod doctor;
 mod edit;
 mod exit;
 mod log;
+mod nodes;
 mod operate;
 mod show;
 mod skeleton;
@@ -24,7 +26,7 @@ use hyper::Method;
 use stead_api::{Apply, Config, Control, Controlled, Event, Explanation, Operate, Status, routes};
 
 use args::{
-    Cli, Everywhere, Flags, GroupVerb, NodeVerb, OfflineFlags, ResourceVerb, TypeVerb, Verb, Waiting,
+    Cli, Everywhere, Flags, GroupVerb, MoveFlags, OfflineFlags, ResourceVerb, TypeVerb, Verb, Waiting,
 };
 use client::{Client, Trouble, encode};
 pub use config::{check_file, read_config};
@@ -97,8 +99,11 @@ fn carry_out(
             Ok(Exit::Done)
         }
         Verb::Shutdown(waiting) => runtime.block_on(shutdown(&client, &waiting, json)),
-        Verb::Node(args::Node { verb: NodeVerb::Run { machine } }) => node_run(&data, &machine),
         Verb::Cluster(cluster::args::Cluster { verb }) => cluster::run(&data, verb, json),
+        Verb::Node(args::Node { verb }) => {
+            let run = |machine: &args::Machine| node_run(&data, machine);
+            runtime.block_on(nodes::carry_out(&client, verb, run, json))
+        }
         Verb::Config => runtime.block_on(async {
             show::json(&client.get::<Config>(routes::CONFIG).await?);
             Ok(Exit::Done)
@@ -195,14 +200,7 @@ fn manner(json: bool, waiting: &Waiting) -> Manner {
 }
 
 fn operation(flags: &Flags) -> Result<Operate, Trouble> {
-    let mut in_buffer = std::collections::BTreeMap::new();
-    for given in &flags.in_buffer {
-        let Some((name, hex)) = given.split_once('=') else {
-            let text = format!("--in-buffer {given:?}: write TYPE=HEX");
-            return Err(Trouble { exit: Exit::Usage, text });
-        };
-        in_buffer.insert(name.to_owned(), hex.to_owned());
-    }
+    let in_buffer = buffer::read(&flags.buffers.in_buffer)?;
     Ok(Operate {
         force: flags.force,
         keep_persistent_state: flags.keep_persistent_state,
@@ -214,6 +212,22 @@ fn operation(flags: &Flags) -> Result<Operate, Trouble> {
 
 fn offline(given: &OfflineFlags) -> Result<Operate, Trouble> {
     Ok(Operate { terminate: given.terminate, queue: given.queue, ..operation(&given.flags)? })
+}
+
+fn movement(flags: MoveFlags) -> Result<Operate, Trouble> {
+    let MoveFlags { to, force, queue, return_on_error, high_priority, ignore_affinity, buffers, waiting } =
+        flags;
+    Ok(Operate {
+        to,
+        force,
+        queue,
+        return_on_error,
+        high_priority,
+        ignore_affinity,
+        in_buffer: buffer::read(&buffers.in_buffer)?,
+        no_wait: waiting.no_wait,
+        ..Operate::default()
+    })
 }
 
 async fn operate_on(
@@ -252,9 +266,9 @@ async fn group(client: &Client, verb: GroupVerb, json: bool) -> Result<Exit, Tro
             let body = offline(&flags)?;
             operate_on(client, ("groups", &name, "offline"), &body, manner(json, &flags.flags.waiting)).await
         }
-        GroupVerb::Move { name, to, flags } => {
-            let body = Operate { to, ..operation(&flags)? };
-            operate_on(client, ("groups", &name, "move"), &body, manner(json, &flags.waiting)).await
+        GroupVerb::Move { name, flags } => {
+            let manner = manner(json, &flags.waiting);
+            operate_on(client, ("groups", &name, "move"), &movement(flags)?, manner).await
         }
         GroupVerb::Cancel { name } => {
             operate_on(client, ("groups", &name, "cancel"), &Operate::default(), plain).await

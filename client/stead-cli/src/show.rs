@@ -52,7 +52,8 @@ pub(crate) fn event(event: &Event) -> String {
         Some(_) | None => text,
     };
     let group = event.group.as_deref().unwrap_or("-");
-    format!("{DIM}{group}{DIM:#}  {style}{text}{style:#}")
+    let node = event.node.as_ref().map(|node| format!("{node}  ")).unwrap_or_default();
+    format!("{DIM}{node}{group}{DIM:#}  {style}{text}{style:#}")
 }
 
 fn state_colour(state: &str) -> Color {
@@ -130,16 +131,7 @@ fn heading(names: &[&str]) -> Vec<Cell> {
 
 /// The whole status as one screen. With `width`, long notes are wrapped.
 pub(crate) fn status(status: &Status, width: Option<u16>) -> String {
-    let mut lines = Vec::new();
-    for node in &status.nodes {
-        let restarts = match node.restarts {
-            0 => String::new(),
-            count => format!("; node process restarted {count} times, groups ran on"),
-        };
-        lines.push(format!("node {}: {}, stead {}{restarts}", node.name, node.state, node.version));
-        lines.push(format!("  containment: {}", node.containment));
-        lines.push(format!("  guarantee: {}", node.guarantee));
-    }
+    let mut lines = crate::nodes::head(status);
     lines.push(String::new());
     if status.groups.is_empty() {
         lines.push("no groups yet: `stead apply FILE` brings some".to_owned());

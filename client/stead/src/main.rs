@@ -22,6 +22,12 @@ fn containment() -> (bool, &'static str) {
     (found == stead_guardian::Containment::PidNamespace, found.describe())
 }
 
+/// True for what the guardian starts, `node --data DIR [--name NAME]`; a person's `node --data DIR list` has a verb.
+fn is_inner_node(args: &[OsString]) -> bool {
+    let mut words = args.iter().skip(2).step_by(2);
+    args.len().is_multiple_of(2) && args.len() > 2 && words.all(|word| word == "--data" || word == "--name")
+}
+
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let rest = || args.iter().skip(2).cloned().collect::<Vec<_>>();
@@ -31,7 +37,7 @@ fn main() -> ExitCode {
         Some("monitor") => stead_monitor::monitor_main(rest(), builtin()),
         Some("member") => stead_membership::member_main(rest()),
         Some("undo") if args.len() == 2 => stead_clusres::undo_main(),
-        Some("node") if args.get(2).is_some_and(|word| word == "--data") => stead_node::node_main(rest()),
+        Some("node") if is_inner_node(&args) => stead_node::node_main(rest()),
         Some(_) | None => {
             let command = stead_cli::command(vec![
                 stead_monitor::host_command(),
@@ -51,6 +57,27 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    #[test]
+    fn the_inner_node_is_told_from_verbs_of_nodes() {
+        let inner = |words: &str| {
+            let args: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+            super::is_inner_node(&args)
+        };
+        assert!(inner("stead node --data d") && inner("stead node --data d --name n1"));
+        for words in
+            ["stead node", "stead node list", "stead node --data d list", "stead node --data d pause n1"]
+        {
+            assert!(!inner(words), "{words}");
+        }
+        for words in
+            ["stead node pause --data d n1", "stead node run --data d", "stead node --data d --json list"]
+        {
+            assert!(!inner(words), "{words}");
+        }
+    }
+
     #[test]
     fn the_shipped_types_are_those_that_the_node_knows() {
         let linked: Vec<&str> = super::builtin().iter().map(|builtin| builtin.type_name).collect();

@@ -72,14 +72,15 @@ fn alone(data: &Path, name: NodeName) -> Result<ExitCode, String> {
     let open: store::Open = Box::new(move || Ok(Box::new(EmbeddedStore::open(&path)?)));
     let store: Box<dyn Store> = open().map_err(|error| error.to_string())?;
     let mut entries = Vec::new();
-    for prefix in ["group/", "resource/", "type/"] {
+    for prefix in ["group/", "node/", "resource/", "type/"] {
         entries.extend(store.list(prefix).map_err(|error| error.to_string())?.1);
     }
     let (catalog, config) = configuration(entries)?;
     let history = Arc::new(History::new(store::events(&*store).map_err(|error| error.to_string())?));
     let (way, todo, end) = channels(history)?;
     let keeper = Box::new(Reopening::new(store, open));
-    let policy = Policy::new(name, config, catalog.maintenance().collect());
+    let paused = catalog.paused(&name);
+    let policy = Policy::new(name, config, catalog.maintenance().collect()).paused(paused);
     let around = around(data, &way, todo, end)?;
     node(policy, catalog, keeper, HISTORY.to_owned(), &way)?.turn(&around)
 }

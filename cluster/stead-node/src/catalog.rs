@@ -9,7 +9,7 @@ use stead_policy::{
     Change, ClusterConfig, GroupConfig, PersistentState, PlanProblem, PlanStep, ResourceConfig, TypeConfig,
 };
 use stead_store::{Entry, Guard, Operation, Revision};
-use stead_types::{GroupName, PropertyMap, ResourceName, TypeDefaults, TypeName};
+use stead_types::{GroupName, NodeName, PropertyMap, ResourceName, TypeDefaults, TypeName};
 
 use crate::common::{self, Numbers};
 use crate::keys;
@@ -92,6 +92,10 @@ fn group_key(name: &GroupName) -> String {
 
 fn resource_key(name: &ResourceName) -> String {
     format!("resource/{}", name.as_str().to_ascii_lowercase())
+}
+
+fn node_key(name: &NodeName) -> String {
+    format!("node/{}", name.as_str().to_ascii_lowercase())
 }
 
 fn type_key(name: &TypeName) -> String {
@@ -302,6 +306,12 @@ impl Catalog {
             .filter_map(|(_, document)| document.get("name")?.as_str()?.parse().ok())
     }
 
+    /// Whether a node is paused.
+    pub(crate) fn paused(&self, node: &NodeName) -> bool {
+        let document = self.documents.get(&node_key(node));
+        document.is_some_and(|document| document.get("paused") == Some(&json!(true)))
+    }
+
     /// The configuration as clients see it.
     ///
     /// # Errors
@@ -455,6 +465,10 @@ impl Catalog {
                     let on = if *on { json!(true) } else { Value::Null };
                     operations.extend(self.amend(resource_key(name), json!({ "maintenance": on })));
                 }
+                Change::NodePaused(name, paused) => {
+                    let known = json!({ "name": name.as_str(), "paused": paused });
+                    operations.push(self.put(node_key(name), known));
+                }
             }
         }
         operations
@@ -555,7 +569,7 @@ mod tests {
             .map(|group| Change::Step(PlanStep::SetGroup(group)))
             .collect();
         let operations = catalog.operations(&steps);
-        catalog.take(operations);
+        catalog.take(operations, 2);
         let shown = catalog.documented().unwrap();
         let (shown, group) = (&shown.groups[0], &given.groups[0]);
         assert_eq!(shown.preferred_owners, group.preferred_owners);
@@ -595,6 +609,22 @@ mod tests {
         let mut after = catalog.documents["resource/db"].clone();
         assert_eq!(after.remove("persistent_state"), Some(json!("Offline")));
         assert_eq!(after, before);
+    }
+
+    #[test]
+    fn a_pause_is_a_document_of_its_own_and_keeps_what_others_say_of_the_node() {
+        let (mut catalog, _) = catalog();
+        let (name, before) = ("N1".parse::<NodeName>().unwrap(), catalog.documented().unwrap());
+        assert!(!catalog.paused(&name));
+        let operations = catalog.operations(&[Change::NodePaused(name.clone(), true)]);
+        catalog.take(operations, 2);
+        assert!(catalog.paused(&"n1".parse().unwrap()));
+        catalog.documents.get_mut("node/n1").unwrap().insert("quarantine".to_owned(), json!("from another"));
+        let operations = catalog.operations(&[Change::NodePaused(name.clone(), false)]);
+        catalog.take(operations, 2);
+        assert!(!catalog.paused(&name));
+        assert_eq!(catalog.documents["node/n1"]["quarantine"], "from another");
+        assert_eq!(catalog.documented().unwrap(), before, "it is no configuration");
     }
 
     #[test]

@@ -167,6 +167,8 @@ impl Node {
             | Request::CancelGroup { .. }
             | Request::SettleGroup { .. }
             | Request::CancelResource { .. }
+            | Request::PauseNode { .. }
+            | Request::ResumeNode { .. }
             | Request::Shutdown => Vec::new(),
         };
         let questions = match self.policy.refuses(&request) {

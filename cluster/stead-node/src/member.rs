@@ -7,6 +7,7 @@
 mod documents;
 mod elsewhere;
 mod news;
+mod nodes;
 mod open;
 mod ownership;
 mod publish;
@@ -127,6 +128,9 @@ pub(crate) struct Member {
     held: VecDeque<News>,
     moving: Vec<Moving>,
     awaited: Vec<Awaited>,
+    asked: Vec<nodes::Asked>,
+    /// This node is paused, as the policy knows it.
+    paused: bool,
     /// The revision of the last news.
     revision: Revision,
     /// Sessions as they were when this node began.
@@ -172,6 +176,8 @@ impl Member {
             held: VecDeque::new(),
             moving: Vec::new(),
             awaited: Vec::new(),
+            asked: Vec::new(),
+            paused: false,
             sessions_at_start: Vec::new(),
             leases: None,
             in_force: false,
@@ -212,17 +218,16 @@ impl Member {
     /// True if this node is the one that decides: of those that are up, the first by name. That two think so at once costs
     /// conflicts and nothing else.
     fn decides(&self) -> bool {
-        use stead_lease::{Sight, State};
-        if self.machine.state() != State::Active {
-            return false;
-        }
+        self.machine.state() == stead_lease::State::Active
+            && self.coordinator_name().is_none_or(|coordinator| coordinator == self.me)
+    }
+
+    /// The node that decides, as seen from here.
+    fn coordinator_name(&self) -> Option<NodeName> {
+        use stead_lease::Sight;
         let now = crate::edge::timer::now();
-        let up = self
-            .machine
-            .nodes()
-            .map(|(node, _)| node)
-            .filter(|node| **node == self.me || self.machine.sight(node, now) == Some(Sight::Up));
-        up.min().is_none_or(|first| *first == self.me)
+        let up = self.machine.nodes().map(|(node, _)| node);
+        up.filter(|node| self.machine.sight(node, now) == Some(Sight::Up)).min().cloned()
     }
 }
 

@@ -273,12 +273,15 @@ impl Node {
                 | Request::CancelGroup { .. }
                 | Request::SettleGroup { .. }
                 | Request::CancelResource { .. } => drop(self.ask(request, no_wait, Some(lines))),
-                Request::MoveGroup { group, to } if self.member.is_some() => {
-                    let flags = stead_types::MoveFlags::NONE;
-                    let in_buffers = stead_policy::InBuffers::new();
+                Request::MoveGroup { group, to, flags, in_buffers } if self.member.is_some() => {
                     self.ask_move(Move { group, to, flags, in_buffers }, no_wait, lines);
                 }
-                Request::MoveGroup { .. } => drop(self.ask(request, no_wait, Some(lines))),
+                Request::PauseNode { .. } | Request::ResumeNode { .. } if self.member.is_some() => {
+                    self.ask_node(request, no_wait, lines);
+                }
+                Request::MoveGroup { .. } | Request::PauseNode { .. } | Request::ResumeNode { .. } => {
+                    drop(self.ask(request, no_wait, Some(lines)));
+                }
                 Request::Shutdown => self.leave(Some(lines)),
             },
         }
@@ -315,7 +318,11 @@ impl Node {
                     | Request::ResourceMaintenance { resource, .. }
                     | Request::CancelResource { resource }
                     | Request::DeleteResource { resource } => self.group_of(resource),
-                    Request::Apply(_) | Request::DeleteType { .. } | Request::Shutdown => None,
+                    Request::Apply(_)
+                    | Request::DeleteType { .. }
+                    | Request::PauseNode { .. }
+                    | Request::ResumeNode { .. }
+                    | Request::Shutdown => None,
                 };
                 let concerns = group.map_or(Concerns::Everything, Concerns::Group);
                 Asker::Client { lines, no_wait, concerns }
@@ -498,6 +505,7 @@ impl Node {
     fn event(&self, record: &Record) -> HistoryEvent {
         HistoryEvent {
             sequence: 0,
+            node: None,
             time_ms: timer::wall_clock_ms(),
             id: record.id,
             level: report::level(record.level).to_owned(),

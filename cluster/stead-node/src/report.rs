@@ -5,7 +5,7 @@ use stead_policy::{
     Answer, GroupConfig, GroupView, Level, PersistentState, Plan, PlanProblem, PlanStep, Refusal,
     ResourceView, View,
 };
-use stead_types::{Code, ResourceName, Time};
+use stead_types::{Code, NodeState, ResourceName, Time};
 
 /// A code with its name.
 pub(crate) fn code(code: Code) -> ErrorCode {
@@ -52,6 +52,12 @@ pub(crate) fn status(
                 containment: surroundings.containment.clone(),
                 guarantee: GUARANTEE.to_owned(),
                 restarts: surroundings.restarts,
+                paused: node.state == NodeState::Paused,
+                drain: None,
+                quarantine: None,
+                session: None,
+                seen_ms_ago: None,
+                coordinator: false,
             })
             .collect(),
         groups: view.groups.into_iter().map(|view| group(view, now, &process)).collect(),

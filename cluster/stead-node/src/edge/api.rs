@@ -21,15 +21,15 @@ use axum::{Json, Router};
 use futures_util::stream;
 use rustix::fd::OwnedFd;
 use serde::Deserialize;
-use stead_api::{Apply, Control, Event, Failure, Line, Operate, routes};
-use stead_monitor_protocol::Hex;
-use stead_policy::{InBuffers, Request};
+use stead_api::{Apply, Control, Event, Failure, Line, NodeOperate, Operate, routes};
+use stead_policy::Request;
 use stead_types::Code;
 use tokio::net::UnixListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::command::{Command, Input, Kind};
 use crate::edge::history::History;
+use crate::edge::request;
 use crate::report;
 
 /// How the interface reaches the loop.
@@ -150,6 +150,7 @@ fn router(way: Way) -> Router {
         .route(routes::APPLY, post(apply))
         .route(routes::GROUP, post(group))
         .route(routes::RESOURCE, post(resource))
+        .route(routes::NODE, post(node))
         .route(routes::CONTROL, post(control))
         .route(routes::TYPE_CONTROL, post(type_control))
         .route(routes::TYPE, delete(delete_type))
@@ -239,83 +240,6 @@ async fn apply(State(way): State<Way>, bytes: Bytes) -> Response {
     }
 }
 
-fn in_buffers(given: &Operate) -> Result<InBuffers, String> {
-    given
-        .in_buffer
-        .iter()
-        .map(|(name, hex)| {
-            let name = name.parse().map_err(|error: stead_types::NameError| error.to_string())?;
-            let bytes: Hex =
-                hex.parse().map_err(|error: &str| format!("in_buffer of \"{name}\": {error}"))?;
-            Ok((name, bytes.0))
-        })
-        .collect()
-}
-
-fn group_request(name: &str, verb: &str, given: &Operate) -> Result<Request, String> {
-    let group = name.parse().map_err(|error: stead_types::NameError| error.to_string())?;
-    let in_buffers = in_buffers(given)?;
-    Ok(match verb {
-        "online" => Request::OnlineGroup {
-            group,
-            ignore_resource_status: given.force,
-            keep_persistent_state: given.keep_persistent_state,
-            in_buffers,
-        },
-        "offline" => Request::OfflineGroup {
-            group,
-            ignore_resource_status: given.force,
-            force_with_termination: given.terminate,
-            keep_persistent_state: given.keep_persistent_state,
-            queue_enabled: given.queue,
-            in_buffers,
-        },
-        "move" => {
-            let to = given.to.as_deref().map(str::parse).transpose();
-            Request::MoveGroup { group, to: to.map_err(|error: stead_types::NameError| error.to_string())? }
-        }
-        "cancel" => Request::CancelGroup { group },
-        "delete" => Request::DeleteGroup { group, force: given.force },
-        _ => {
-            return Err(format!(
-                "there is no verb {verb:?} for a group; there are: {}",
-                stead_api::GROUP_VERBS.join(", ")
-            ));
-        }
-    })
-}
-
-fn resource_request(name: &str, verb: &str, given: &Operate) -> Result<Request, String> {
-    let resource = name.parse().map_err(|error: stead_types::NameError| error.to_string())?;
-    let in_buffers = in_buffers(given)?;
-    Ok(match verb {
-        "online" => Request::OnlineResource {
-            resource,
-            ignore_resource_status: given.force,
-            keep_persistent_state: given.keep_persistent_state,
-            in_buffers,
-        },
-        "offline" => Request::OfflineResource {
-            resource,
-            ignore_resource_status: given.force,
-            force_with_termination: given.terminate,
-            keep_persistent_state: given.keep_persistent_state,
-            queue_enabled: given.queue,
-            in_buffers,
-        },
-        "restart" => Request::RestartResource { resource },
-        "fail" => Request::FailResource { resource },
-        "maintenance-on" => Request::ResourceMaintenance { resource, on: true },
-        "maintenance-off" => Request::ResourceMaintenance { resource, on: false },
-        "cancel" => Request::CancelResource { resource },
-        "delete" => Request::DeleteResource { resource },
-        _ => {
-            let verbs = stead_api::RESOURCE_VERBS.join(", ");
-            return Err(format!("there is no verb {verb:?} for a resource; there are: {verbs}"));
-        }
-    })
-}
-
 fn operate(
     way: &Way,
     what: &str,
@@ -327,13 +251,16 @@ fn operate(
         Err(response) => return *response,
     };
     match make(&given) {
-        Ok(request) => {
-            let (sender, receiver) = mpsc::unbounded_channel();
-            way.ask(Command::Request { request, no_wait: given.no_wait, lines: sender });
-            lines(receiver)
-        }
+        Ok(request) => asked(way, request, given.no_wait),
         Err(text) => bad(what, text),
     }
+}
+
+/// The lines of the answer to a request.
+fn asked(way: &Way, request: Request, no_wait: bool) -> Response {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    way.ask(Command::Request { request, no_wait, lines: sender });
+    lines(receiver)
 }
 
 async fn group(
@@ -342,7 +269,7 @@ async fn group(
     bytes: Bytes,
 ) -> Response {
     let what = format!("group \"{name}\": {verb}");
-    operate(&way, &what, &bytes, |given| group_request(&name, &verb, given))
+    operate(&way, &what, &bytes, |given| request::group(&name, &verb, given))
 }
 
 async fn resource(
@@ -351,7 +278,23 @@ async fn resource(
     bytes: Bytes,
 ) -> Response {
     let what = format!("resource \"{name}\": {verb}");
-    operate(&way, &what, &bytes, |given| resource_request(&name, &verb, given))
+    operate(&way, &what, &bytes, |given| request::resource(&name, &verb, given))
+}
+
+async fn node(
+    State(way): State<Way>,
+    InPath((name, verb)): InPath<(String, String)>,
+    bytes: Bytes,
+) -> Response {
+    let what = format!("node \"{name}\": {verb}");
+    let given: NodeOperate = match body(&what, &bytes) {
+        Ok(given) => given,
+        Err(response) => return *response,
+    };
+    match request::node(&name, &verb, &given) {
+        Ok(request) => asked(&way, request, given.no_wait),
+        Err(text) => bad(&what, text),
+    }
 }
 
 async fn delete_type(State(way): State<Way>, InPath(name): InPath<String>, bytes: Bytes) -> Response {
@@ -469,6 +412,7 @@ impl Following {
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
                     return Some(Event {
                         sequence: 0,
+                        node: None,
                         time_ms: crate::edge::timer::wall_clock_ms(),
                         id: 10_020,
                         level: "warning".to_owned(),

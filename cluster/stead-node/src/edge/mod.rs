@@ -5,5 +5,6 @@ pub(crate) mod api;
 pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod monitor;
+pub(crate) mod request;
 pub(crate) mod store;
 pub(crate) mod timer;

@@ -207,6 +207,7 @@ mod tests {
     fn event(sequence: u64) -> Event {
         Event {
             sequence,
+            node: None,
             time_ms: 0,
             id: 10_001,
             level: "information".to_owned(),

@@ -166,26 +166,55 @@ impl Node {
         let elsewhere = groups.values().filter(|config| !member.having.contains_key(&config.name));
         status.groups.extend(elsewhere.map(|config| member.shown(config, now_ms)));
         status.groups.sort_by_key(|group| group.name.to_lowercase());
-        for node in &mut status.nodes {
-            node.guarantee = member.machine.guarantee();
-            node.state = member.node_state(&member.me, now);
+        let own = std::mem::take(&mut status.nodes).pop();
+        let (containment, restarts) = own.map(|own| (own.containment, own.restarts)).unwrap_or_default();
+        status.nodes = member.nodes_shown(now);
+        for node in status.nodes.iter_mut().filter(|node| node.name == member.me.as_str()) {
+            node.containment.clone_from(&containment);
+            node.restarts = restarts;
         }
-        let others = member.machine.nodes().filter(|(node, _)| **node != member.me).map(|(node, session)| {
-            stead_api::Node {
-                name: node.to_string(),
-                state: member.node_state(node, now),
-                version: session.version.clone(),
-                containment: String::new(),
-                guarantee: session.params.guarantee(),
-                restarts: 0,
-            }
-        });
-        status.nodes.extend(others);
         status.nodes.sort_by_key(|node| node.name.to_lowercase());
     }
 }
 
 impl super::Member {
+    /// All nodes, as this one sees them.
+    fn nodes_shown(&self, now: stead_types::Time) -> Vec<stead_api::Node> {
+        use stead_lease::Sight;
+        use stead_policy::cluster::DrainStatus;
+        let coordinator = self.coordinator_name();
+        let shown = self.machine.nodes().map(|(node, session)| {
+            let record = self.situation.nodes.get(node).map(|facts| facts.record.clone()).unwrap_or_default();
+            let seen = match self.machine.sight(node, now) {
+                Some(Sight::NotSeen(since)) => Some(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+                Some(Sight::Up | Sight::Left | Sight::Down | Sight::Deleted | Sight::Unreadable(_)) | None => None,
+            };
+            stead_api::Node {
+                name: node.to_string(),
+                state: self.node_state(node, now),
+                version: session.version.clone(),
+                containment: String::new(),
+                guarantee: session.params.guarantee(),
+                restarts: 0,
+                paused: record.paused,
+                drain: record.drain.map(|drain| stead_api::Drain {
+                    status: match drain.status {
+                        DrainStatus::InProgress => "InProgress",
+                        DrainStatus::Completed => "Completed",
+                        DrainStatus::Failed => "Failed",
+                    }
+                    .to_owned(),
+                    to: drain.target.map(|target| target.to_string()),
+                }),
+                quarantine: record.quarantine.map(|quarantine| quarantine.reason),
+                session: Some(session.sid.to_string()),
+                seen_ms_ago: seen,
+                coordinator: coordinator.as_ref() == Some(node),
+            }
+        });
+        shown.collect()
+    }
+
     /// A node's state, as people read it.
     fn node_state(&self, node: &NodeName, now: stead_types::Time) -> String {
         use stead_lease::Sight;

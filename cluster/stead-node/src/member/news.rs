@@ -204,6 +204,7 @@ impl Node {
         facts.record = record;
         facts.revision = revision;
         member.decide = true;
+        self.settle_nodes();
     }
 
     /// Something in the database makes no sense: what was good last counts, and people are told.
@@ -300,13 +301,14 @@ impl Node {
             }
             Purpose::Node { node, record, records } => {
                 member.busy.remove(&node_key(&node));
-                let Some(revision) = revision else { return };
+                let Some(revision) = revision else { return self.node_stored(&node, false) };
                 let facts = member.node_mut(&node);
                 if facts.revision.is_none_or(|seen| seen < revision) {
                     facts.record = *record;
                     facts.revision = Some(revision);
                     member.decide = true;
                 }
+                self.node_stored(&node, true);
                 for record in records {
                     self.record(record);
                 }
