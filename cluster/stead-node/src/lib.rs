@@ -13,6 +13,7 @@ mod consult;
 mod control;
 mod edge;
 mod keys;
+pub mod mailbox;
 mod member;
 mod node;
 mod report;

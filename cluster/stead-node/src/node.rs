@@ -280,7 +280,7 @@ impl Node {
                     self.ask_node(request, no_wait, lines);
                 }
                 Request::MoveGroup { .. } | Request::PauseNode { .. } | Request::ResumeNode { .. } => {
-                    drop(self.ask(request, no_wait, Some(lines)));
+                    self.ask(request, no_wait, Some(lines));
                 }
                 Request::Shutdown => self.leave(Some(lines)),
             },
