@@ -1,4 +1,4 @@
-//! Tasks of the project: `cargo xtask test`, `tidy`, `bench`, `fuzz`, `soak-verify`.
+//! Tasks of the project: `cargo xtask test`, `tidy`, `bench`, `fuzz`, `sim`, `soak-verify`.
 
 mod bench;
 mod coverage;
@@ -20,6 +20,8 @@ usage: cargo xtask TASK
   test             install what the tests need where that is allowed, then every check and every test
   tidy [--fix]     dependency edges, source pages, file sizes; --fix rewrites book/coverage.md
   bench [NAME…]    measure, and print a table; release build
+  sim [--seeds N] [--mutants] [--seed SEED] …
+                   the cluster in virtual time: seeds must break no rule, every wrong protocol must; release build
   fuzz [TARGET…] [--minutes N]
                    the targets of stead-fuzz under libFuzzer, N minutes each (5); needs a nightly compiler
   soak-verify [--runs N] [TYPE…]
@@ -41,6 +43,9 @@ fn main() -> ExitCode {
         ["tidy", "--fix"] => tidy::run(true),
         ["fuzz", words @ ..] => fuzz::run_all(words),
         ["soak-verify", words @ ..] => soak::verify(words),
+        ["sim", words @ ..] => {
+            run::run("cargo", &[&["run", "--release", "--quiet", "-p", "stead-sim", "--"], words].concat())
+        }
         ["bench", names @ ..] => bench::run_all(names),
         _ => {
             eprint!("{USAGE}");

@@ -59,6 +59,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stead-store", &[]),
     ("stead-store-embedded", &["stead-store"]),
     ("stead-store-etcd", &["stead-store"]),
+    ("stead-sim", &["stead-lease", "stead-types"]),
     ("stead-e2e", &[]),
     ("stead-misbehave", &["stead-e2e"]),
     (

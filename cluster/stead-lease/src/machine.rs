@@ -427,6 +427,15 @@ impl Machine {
         if self.mutants.has(M::WaitFromOwnTimings) {
             return own.wait(own.rho_ppm);
         }
-        self.wait.unwrap_or_else(|| params.wait(own.rho_ppm))
+        if let Some(wait) = self.wait {
+            return wait;
+        }
+        let wait = params.wait(own.rho_ppm);
+        if params.check().is_err() {
+            // No node begins with these: somebody wrote them there, and what it really keeps is not known.
+            let longest = Profile::Patient.params(Watchdog::Strict).wait(own.rho_ppm);
+            return wait.max(longest).max(self.longest);
+        }
+        wait
     }
 }

@@ -450,8 +450,12 @@ impl Machine {
             State::Waiting => self.own.doubt = false,
             State::Beginning | State::Resuming | State::Active | State::Lapsed | State::Leaving => {
                 if !self.own_found(found) {
-                    // Older than what is known to be stored.
+                    // Older than what is known to be stored; or what was kept is of a store that is no more.
                     self.pause();
+                    if self.own.state == State::Resuming && self.own.gone {
+                        self.own.doubt = false;
+                        self.wait_for_name();
+                    }
                 }
             }
             State::Stopped | State::Left | State::Deposed | State::Refused => {}

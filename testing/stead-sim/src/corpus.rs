@@ -1,0 +1,64 @@
+use stead_lease::Mutant;
+
+/// A seed that broke a rule once, by a defect or by a wrong version that was hard to find.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed {
+    /// The seed, with the setup as it comes.
+    pub seed: u64,
+    /// The wrong version it breaks still, if it was one.
+    pub mutant: Option<Mutant>,
+    /// The invariant the mutant breaks, or what the defect was.
+    pub what: &'static str,
+}
+
+const fn found(mutant: Mutant, seed: u64, invariant: &'static str) -> Failed {
+    Failed { seed, mutant: Some(mutant), what: invariant }
+}
+
+const fn fixed(seed: u64, what: &'static str) -> Failed {
+    Failed { seed, mutant: None, what }
+}
+
+/// Every seed that ever failed, replayed by the tests: without its mutant it must break no rule.
+pub const CORPUS: &[Failed] = &[
+    fixed(28, "a session too new to be seen was taken for one that was replaced: a group lived twice"),
+    fixed(256, "a session kept over a restart of the store was looked for in the new one for ever"),
+    fixed(
+        244,
+        "timings that somebody wrote into a session shortened the wait of a node that never saw the old ones",
+    ),
+    found(Mutant::DeadlineFromAck, 0, "I6"),
+    found(Mutant::DeadlineFromUnknown, 0, "I6"),
+    found(Mutant::DeadlineFromReadBack, 2, "I6"),
+    found(Mutant::DeadlineFromLatestSend, 27, "I6"),
+    found(Mutant::ConflictOverwritten, 2, "I1"),
+    found(Mutant::WaitDeadlineOnly, 0, "I4"),
+    found(Mutant::WaitWithoutKill, 0, "I4"),
+    found(Mutant::WaitWithoutRate, 0, "I4"),
+    found(Mutant::WaitFromOwnTimings, 7, "I4"),
+    found(Mutant::WaitNotRestarted, 0, "I4"),
+    found(Mutant::NameTakenAtOnce, 2, "I4"),
+    found(Mutant::RebootOfAnyMachine, 2, "I4"),
+    found(Mutant::FencedAnySession, 12, "I4"),
+    found(Mutant::IncarnationIgnored, 3, "I12"),
+    found(Mutant::NoQuarantine, 62, "I1"),
+    found(Mutant::AbsenceFrees, 68, "I1"),
+    found(Mutant::SuspicionFrees, 0, "I1"),
+    found(Mutant::ReplacedUnasked, 224, "I1"),
+    found(Mutant::UnseenIsReplaced, 173, "I1"),
+    found(Mutant::ActsWhileLeaving, 0, "I4"),
+    found(Mutant::TakeoverNever, 973, "I12"),
+    found(Mutant::LapseForEver, 1, "I12"),
+    found(Mutant::UnknownForEver, 16, "I12"),
+    found(Mutant::RenewalBlind, 34, "I4"),
+    found(Mutant::TakeoverBlind, 4, "I4"),
+    found(Mutant::AssignBlind, 0, "I2"),
+    found(Mutant::StartBeforeCommit, 0, "I3"),
+    found(Mutant::StartUnconfirmed, 973, "I12"),
+    found(Mutant::ReleaseBeforeGone, 7, "I4"),
+    found(Mutant::NoKernelTimer, 0, "I4"),
+    found(Mutant::TimerFromReceipt, 0, "I6"),
+    found(Mutant::TimerStopsInSleep, 13, "I1"),
+    found(Mutant::KeptUnasked, 83, "I12"),
+    found(Mutant::AssignBeforeMark, 14, "I1"),
+];

@@ -1,0 +1,147 @@
+use crate::random::Random;
+
+/// A second, in nanoseconds.
+pub(crate) const SECOND: u64 = 1_000_000_000;
+pub(crate) const MILLI: u64 = 1_000_000;
+
+/// What goes wrong, or what an operator does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The node process is stopped and goes on after a while; the kernel's timers do not care.
+    ProcessStopped,
+    /// The node process is killed; another one adopts what runs.
+    ProcessKilled,
+    /// The guardian is killed and everything of the machine with it; it is started again.
+    GuardianKilled,
+    /// The guardian is stopped: it hears of new deadlines late.
+    GuardianStopped,
+    /// The machine loses its power, and gets it back.
+    PowerCut,
+    /// A fence agent switches the machine off and says so, now and again much later; then it is started.
+    Fenced,
+    /// The machine sleeps.
+    Suspended,
+    /// Nothing passes between the node and the store.
+    Partition,
+    /// What the node asks arrives, the answers do not.
+    AnswersLost,
+    /// What the node asks does not arrive.
+    RequestsLost,
+    /// Everything between the node and the store takes long.
+    Slow,
+    /// Requests arrive twice, the second time much later.
+    Duplicates,
+    /// The node's watch is silent; it lists again afterwards.
+    WatchSilent,
+    /// Reads and lists show what was.
+    StaleReads,
+    /// The store does not answer; what was asked is lost, or waits.
+    StoreDown,
+    /// The store refuses at once.
+    StoreRefuses,
+    /// The store is restored from a backup.
+    Restored,
+    /// Somebody deletes a node's session.
+    SessionDeleted,
+    /// Somebody writes other timings into a node's session.
+    SessionEdited,
+    /// Another machine with the same name is started, and taken away again.
+    Cloned,
+    /// The node is shut down in good order and started again.
+    Left,
+    /// An operator moves a group.
+    Move,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: &[Kind] = &[
+        Kind::ProcessStopped,
+        Kind::ProcessKilled,
+        Kind::GuardianKilled,
+        Kind::GuardianStopped,
+        Kind::PowerCut,
+        Kind::Fenced,
+        Kind::Suspended,
+        Kind::Partition,
+        Kind::AnswersLost,
+        Kind::RequestsLost,
+        Kind::Slow,
+        Kind::Duplicates,
+        Kind::WatchSilent,
+        Kind::StaleReads,
+        Kind::StoreDown,
+        Kind::StoreRefuses,
+        Kind::Restored,
+        Kind::SessionDeleted,
+        Kind::SessionEdited,
+        Kind::Cloned,
+        Kind::Left,
+        Kind::Move,
+    ];
+}
+
+/// One fault of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What.
+    pub kind: Kind,
+    /// Which node, or which group.
+    pub at_node: usize,
+    /// When, in nanoseconds of real time.
+    pub from: u64,
+    /// For how long.
+    pub lasts: u64,
+    /// Whatever else the kind needs.
+    pub value: u64,
+}
+
+/// A swarm: some kinds of fault, many of each.
+pub(crate) fn plan(random: &mut Random, nodes: usize, seconds: u64, calm: Option<u64>) -> Vec<Fault> {
+    if let Some(longest) = calm {
+        return (0..seconds / 12)
+            .map(|index| Fault {
+                kind: Kind::StoreDown,
+                at_node: 0,
+                from: (5 + index * 12) * SECOND + random.extreme(0, SECOND),
+                lasts: random.extreme(longest / 4, longest),
+                value: random.next(),
+            })
+            .collect();
+    }
+    let share = random.extreme(2, 8);
+    let kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(|_| random.next() % 10 < share).collect();
+    if kinds.is_empty() {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    let mut at = 4 * SECOND;
+    let pace = random.extreme(2, 12) * SECOND;
+    while at < seconds * SECOND {
+        let kind = kinds[random.below(kinds.len())];
+        let lasts = match kind {
+            Kind::Move | Kind::SessionDeleted | Kind::SessionEdited | Kind::Restored => 0,
+            Kind::ProcessKilled => random.extreme(10 * MILLI, 6 * SECOND),
+            Kind::Cloned => random.extreme(SECOND, 25 * SECOND),
+            Kind::ProcessStopped
+            | Kind::GuardianKilled
+            | Kind::GuardianStopped
+            | Kind::PowerCut
+            | Kind::Fenced
+            | Kind::Suspended
+            | Kind::Partition
+            | Kind::AnswersLost
+            | Kind::RequestsLost
+            | Kind::Slow
+            | Kind::Duplicates
+            | Kind::WatchSilent
+            | Kind::StaleReads
+            | Kind::StoreDown
+            | Kind::StoreRefuses
+            | Kind::Left => random.extreme(300 * MILLI, 14 * SECOND),
+        };
+        faults.push(Fault { kind, at_node: random.below(nodes), from: at, lasts, value: random.next() });
+        at += random.extreme(20 * MILLI, pace);
+    }
+    faults
+}

@@ -1,0 +1,74 @@
+//! A whole cluster in one thread, with virtual time: the production lease machine on every node, a store, guardians with
+//! the kernel's timers, and everything that can go wrong. A run follows from its seed.
+//!
+//! # What is simulated
+//!
+//! - **Machines** with a clock of their own, off by as much as the timings allow, that lose their power, sleep, are copied.
+//! - **Guardians**: the kernel's timer ends everything at the deadline, within K, whatever the node process does; what a
+//!   node process leaves behind is adopted by the next.
+//! - **Node processes** that are stopped, killed, started again. They run [`stead_lease::Machine`], the very one.
+//! - **The store**: guarded writes in one order; reads that show what was; silence, refusals, requests and answers that are
+//!   lost, late or doubled; watches that miss things; restores from a backup; documents deleted or edited by hand.
+//! - **Groups** with ownership documents. The coordinator is a simple one here.
+//!
+//! # What is checked, after each event, in real time, which nobody inside can see
+//!
+//! | | |
+//! |---|---|
+//! | I1 | no group lives on two machines |
+//! | I2 | generations only grow, and none is started after a newer one |
+//! | I3 | nothing starts before its assignment is committed |
+//! | I4 | who is released, left, marked dead or replaced has nothing alive |
+//! | I5 | no work outlives its deadline and K |
+//! | I6 | no guard is armed beyond what a renewal that happened can grant |
+//! | I9 | the machine's own invariants |
+//! | I12 | when the faults are over every node has a session and every group lives once |
+//! | I13 | where nothing but the store is silent, for less than the timings allow, nobody stops anything |
+//!
+//! I7, I8, I10, I11, I14 and I15 are about requests, resources and placement: the policy's, which is not part of this world.
+
+mod clock;
+mod corpus;
+mod fault;
+mod groups;
+mod guardian;
+mod node;
+mod process;
+mod random;
+mod shrink;
+mod store;
+mod trouble;
+mod wire;
+mod world;
+
+pub use corpus::{CORPUS, Failed};
+pub use fault::{Fault, Kind};
+pub use shrink::shrink;
+pub use world::{Setup, Tally, Violation};
+
+use world::World;
+
+/// Runs one seed.
+#[must_use]
+pub fn run(seed: u64, setup: &Setup) -> (Tally, Option<Violation>) {
+    let (tally, _, violation) = World::run(seed, setup, None);
+    (tally, violation)
+}
+
+/// The faults of a seed.
+#[must_use]
+pub fn faults(seed: u64, setup: &Setup) -> Vec<Fault> {
+    World::run(seed, setup, None).1
+}
+
+/// Runs one seed with these faults instead of its own.
+#[allow(clippy::must_use_candidate, reason = "with a trace it is run for what it tells")]
+pub fn run_with(seed: u64, setup: &Setup, faults: &[Fault]) -> Option<Violation> {
+    World::run(seed, setup, Some(faults)).2
+}
+
+/// The first of these seeds that breaks a rule, and which.
+#[must_use]
+pub fn search(seeds: std::ops::Range<u64>, setup: &Setup) -> Option<(u64, Violation)> {
+    seeds.into_iter().find_map(|seed| run(seed, setup).1.map(|violation| (seed, violation)))
+}

@@ -1,0 +1,105 @@
+//! One machine of the simulated cluster: its clock, its guardian with the kernel's timers, its node process.
+
+use std::sync::Arc;
+
+use stead_lease::{Answer, Found, Kept, Machine, Params, RequestId, Sid};
+use stead_types::Time;
+
+use crate::clock::Clock;
+use crate::store::{Own, Snapshot};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Process {
+    Down,
+    Opening,
+    Running,
+}
+
+/// A group whose work can act on this machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Live {
+    pub(crate) sid: Sid,
+    pub(crate) generation: u64,
+    /// Unique, so that a late event does not kill a successor.
+    pub(crate) id: u64,
+    /// It is being ended, by its plugin or by force.
+    pub(crate) ending: bool,
+}
+
+/// What reaches a node process.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// The answer to a request of the lease machine.
+    Answer(RequestId, Answer),
+    /// The answer to a write of `own/<group>`: the revision and what is stored now, or nothing for a conflict.
+    OwnWritten(usize, Option<(u64, Own)>),
+    Session(usize, Found),
+    Own(usize, u64, Own),
+    /// The answer to opening or listing.
+    Listed(Arc<Snapshot>),
+    Replaced,
+    AllGone,
+    Fenced(usize, Sid),
+}
+
+pub(crate) struct Node {
+    /// The name it goes by. A clone has another machine's.
+    pub(crate) name: usize,
+    pub(crate) params: Params,
+    pub(crate) clock: Clock,
+    pub(crate) on: bool,
+    pub(crate) boot: u64,
+    pub(crate) machine_id: u64,
+    pub(crate) dmi: u64,
+    pub(crate) asleep: Option<u64>,
+    pub(crate) sleeps_until: u64,
+
+    // The guardian.
+    pub(crate) kept: Option<Kept>,
+    pub(crate) guard_sid: Sid,
+    pub(crate) guard_deadline: Time,
+    pub(crate) fire_at: u64,
+    pub(crate) guardian_stopped: u64,
+    pub(crate) late_arm: Option<Kept>,
+    pub(crate) owes_gone: bool,
+    pub(crate) live: Vec<Option<Live>>,
+
+    // The node process.
+    pub(crate) process: Process,
+    pub(crate) epoch: u64,
+    pub(crate) stopped_until: u64,
+    pub(crate) machine: Machine,
+    pub(crate) wake_at: u64,
+    pub(crate) view: Vec<(u64, Own)>,
+    pub(crate) pending: Vec<u64>,
+    /// The groups whose document may be older than it looks: a process before this one may have written it since.
+    pub(crate) confirm: Vec<bool>,
+    pub(crate) leaving: bool,
+    pub(crate) stale: bool,
+    pub(crate) dirty: bool,
+    pub(crate) assumed_dead: Option<(usize, Sid)>,
+    /// The incarnation of the store it knows, kept on disk.
+    pub(crate) knows: u64,
+    pub(crate) start_at: u64,
+
+    // The way to the store.
+    pub(crate) requests_lost: u64,
+    pub(crate) answers_lost: u64,
+    pub(crate) slow: (u64, u64),
+    pub(crate) twice: u64,
+    pub(crate) silent: u64,
+    pub(crate) stale_reads: u64,
+
+    /// For I6: the session and the latest deadline a renewal of it that happened can grant, on the machine's clock.
+    pub(crate) granted: (Sid, Time),
+}
+
+impl Node {
+    pub(crate) fn now(&self, real: u64) -> Time {
+        self.clock.at(real)
+    }
+
+    pub(crate) fn nothing_lives(&self) -> bool {
+        self.live.iter().all(Option::is_none)
+    }
+}

@@ -1,0 +1,308 @@
+//! The node process: it drives the production lease machine.
+
+use stead_lease::{Action, Event, Guard, Identity, Machine, Mutant, Mutants, Note, Start};
+use stead_types::Time;
+
+use crate::fault::SECOND;
+use crate::node::{Input, Process};
+use crate::store::{Own, Snapshot};
+use crate::world::{Ask, Happening, RESTART, World};
+
+impl World {
+    /// When a process that is stopped, or whose machine sleeps, goes on.
+    pub(crate) fn held(&self, node: usize) -> Option<u64> {
+        let of = &self.nodes[node];
+        let until = of.stopped_until.max(of.sleeps_until);
+        (until > self.now).then_some(until)
+    }
+
+    pub(crate) fn wake(&mut self, node: usize) {
+        if self.nodes[node].wake_at != self.now || self.nodes[node].process != Process::Running {
+            return;
+        }
+        if let Some(until) = self.held(node) {
+            self.nodes[node].wake_at = until;
+            self.push(until, Happening::Wake { node });
+            return;
+        }
+        self.nodes[node].wake_at = 0;
+        let random = self.random.wide();
+        self.give(node, Event::Timer { random });
+    }
+
+    pub(crate) fn tick(&mut self, node: usize, epoch: u64) {
+        if self.nodes[node].epoch != epoch || !self.nodes[node].on {
+            return;
+        }
+        self.push(self.now + SECOND, Happening::Tick { node, epoch });
+        if self.held(node).is_some() {
+            return;
+        }
+        let now = self.now;
+        let of = &mut self.nodes[node];
+        match of.process {
+            Process::Down => {}
+            Process::Opening => self.send(node, Ask::List),
+            Process::Running => {
+                for pending in &mut of.pending {
+                    if *pending != 0 && *pending <= now {
+                        // What became of that write is not known.
+                        *pending = 0;
+                        of.stale = true;
+                    }
+                }
+                of.dirty = true;
+                if of.stale {
+                    self.send(node, Ask::List);
+                }
+                self.drive(node);
+            }
+        }
+    }
+
+    pub(crate) fn start_process(&mut self, node: usize) {
+        let of = &mut self.nodes[node];
+        if !of.on || of.process != Process::Down || of.start_at != self.now {
+            return;
+        }
+        of.process = Process::Opening;
+        of.epoch += 1;
+        let epoch = of.epoch;
+        self.push(self.now, Happening::Tick { node, epoch });
+    }
+
+    /// The node process ends; if `again` it is started after that time.
+    pub(crate) fn stop_process(&mut self, node: usize, again: Option<u64>) {
+        let at = self.now + again.unwrap_or(0);
+        let of = &mut self.nodes[node];
+        of.process = Process::Down;
+        of.epoch += 1;
+        of.owes_gone = false;
+        of.leaving = false;
+        of.stopped_until = 0;
+        of.wake_at = 0;
+        if again.is_some() {
+            of.start_at = at;
+            self.push(at, Happening::StartProcess { node });
+        }
+    }
+
+    pub(crate) fn opened(&mut self, node: usize, snapshot: &Snapshot, incarnation: u64) {
+        let real = self.now;
+        let trust_reboot = self.trust_reboot;
+        let name = self.names[self.nodes[node].name].clone();
+        let of = &mut self.nodes[node];
+        let new = of.knows != 0 && of.knows != incarnation;
+        of.knows = incarnation;
+        of.process = Process::Running;
+        of.machine = Machine::new(name);
+        of.machine.mutate(self.mutants, self.wait);
+        of.view.iter_mut().for_each(|view| *view = (0, view.1));
+        of.pending.iter_mut().for_each(|pending| *pending = 0);
+        of.confirm.fill(of.kept.is_some());
+        of.assumed_dead = None;
+        of.stale = false;
+        let start = Start {
+            params: of.params,
+            identity: Identity {
+                boot_id: format!("{}-{}", of.machine_id, of.boot),
+                machine_id: of.machine_id.to_string(),
+                dmi_uuid: of.dmi.to_string(),
+            },
+            version: String::new(),
+            incarnation: incarnation.to_string(),
+            incarnation_is_new: new,
+            trust_reboot,
+            kept: of.kept,
+        };
+        let now = of.now(real);
+        of.machine.handle(Event::Start(Box::new(start)), now);
+        self.listed(node, snapshot);
+    }
+
+    pub(crate) fn listed(&mut self, node: usize, snapshot: &Snapshot) {
+        let sessions = (0..self.names.len())
+            .filter(|name| snapshot.sessions[*name].value.is_some())
+            .map(|name| (self.names[name].clone(), snapshot.found(name)))
+            .collect();
+        for group in 0..snapshot.own.len() {
+            let document = &snapshot.own[group];
+            self.sees_own(node, group, document.revision, document.value);
+        }
+        self.give(node, Event::Listed { as_of: snapshot.revision, sessions });
+    }
+
+    pub(crate) fn sees_own(&mut self, node: usize, group: usize, revision: u64, own: Own) {
+        let of = &mut self.nodes[node];
+        if revision > of.view[group].0 {
+            of.view[group] = (revision, own);
+            of.dirty = true;
+        }
+    }
+
+    pub(crate) fn deliver(&mut self, node: usize, epoch: u64, incarnation: u64, input: Input) {
+        if self.nodes[node].epoch != epoch || self.nodes[node].process == Process::Down {
+            return;
+        }
+        if let Some(until) = self.held(node) {
+            self.push(until, Happening::Deliver { node, epoch, incarnation, input: Box::new(input) });
+            return;
+        }
+        if self.nodes[node].process == Process::Opening {
+            if let Input::Listed(snapshot) = input {
+                self.opened(node, &snapshot, incarnation);
+            }
+            return;
+        }
+        // What an earlier store said is not handed on after it was replaced.
+        let ends = matches!(input, Input::Replaced | Input::AllGone);
+        if !ends && incarnation != self.nodes[node].knows {
+            return;
+        }
+        match input {
+            Input::Answer(request, answer) => self.give(node, Event::Answered { request, answer }),
+            Input::OwnWritten(group, outcome) => {
+                match outcome {
+                    Some((revision, own)) => {
+                        self.nodes[node].pending[group] = 0;
+                        self.sees_own(node, group, revision, own);
+                        self.nodes[node].confirm[group] = false;
+                        self.drive_group(node, group);
+                    }
+                    // Decided on what was: it is looked at again with the next tick.
+                    None => {
+                        self.nodes[node].pending[group] = self.now;
+                        self.nodes[node].stale = true;
+                    }
+                }
+                self.drive(node);
+            }
+            Input::Session(name, found) => {
+                let name = self.names[name].clone();
+                self.give(node, Event::Seen { node: name, found });
+            }
+            Input::Own(group, revision, own) => {
+                self.sees_own(node, group, revision, own);
+                self.drive_group(node, group);
+            }
+            Input::Listed(snapshot) => {
+                self.nodes[node].stale = false;
+                self.listed(node, &snapshot);
+            }
+            Input::Replaced => {
+                if self.nodes[node].knows != self.store.incarnation {
+                    self.nodes[node].knows = self.store.incarnation;
+                    self.nodes[node].view.iter_mut().for_each(|view| view.0 = 0);
+                    self.nodes[node].stale = true;
+                    let incarnation = Some(self.store.incarnation.to_string());
+                    self.give(node, Event::Replaced { incarnation });
+                    self.send(node, Ask::List);
+                }
+            }
+            Input::AllGone => {
+                if self.nodes[node].nothing_lives() {
+                    self.give(node, Event::AllGone);
+                }
+            }
+            Input::Fenced(name, sid) => {
+                let name = self.names[name].clone();
+                self.give(node, Event::Fenced { node: name, sid });
+            }
+        }
+    }
+
+    /// Hands an event to the lease machine and carries out what it wants.
+    pub(crate) fn give(&mut self, node: usize, event: Event) {
+        let now = self.nodes[node].now(self.now);
+        let news = !matches!(event, Event::Timer { .. });
+        self.nodes[node].machine.handle(event, now);
+        if let Err(what) = self.nodes[node].machine.check()
+            && self.mutants == Mutants::NONE
+        {
+            self.broken("I9", format!("the machine of node {node}: {what}"));
+        }
+        let mut acted = false;
+        while let Some(action) = self.nodes[node].machine.poll_action() {
+            acted = true;
+            self.say(|| format!("node {node} is {:?}: {action:?}", self.nodes[node].machine.state()));
+            self.act(node, action);
+        }
+        if self.nodes[node].process == Process::Running {
+            self.arrange_wake(node);
+            if acted && news || self.nodes[node].dirty {
+                self.drive(node);
+            }
+        }
+    }
+
+    pub(crate) fn arrange_wake(&mut self, node: usize) {
+        let of = &mut self.nodes[node];
+        let Some(at) = of.machine.next_timeout() else {
+            of.wake_at = 0;
+            return;
+        };
+        if at == Time::NEVER {
+            return;
+        }
+        // A timer that has nothing to do yet comes again a little later: processes are never faster than this.
+        let real = of.clock.real(at).max(self.now + 1_000);
+        // Too early is allowed: what was arranged before stays, and arranges this one.
+        if of.wake_at <= self.now || of.wake_at > real {
+            of.wake_at = real;
+            self.push(real, Happening::Wake { node });
+        }
+    }
+
+    pub(crate) fn act(&mut self, node: usize, action: Action) {
+        match action {
+            Action::Commit { request, node: name, guard, session } => {
+                let Some(&name) = self.numbers.get(&name) else { return };
+                let own = name == self.nodes[node].name;
+                let blind = if own { Mutant::RenewalBlind } else { Mutant::TakeoverBlind };
+                let blind = self.mutants.has(blind) && guard != Guard::Absent;
+                if !own && self.mutants.has(Mutant::AssignBeforeMark) {
+                    self.nodes[node].assumed_dead = Some((name, session.sid));
+                    self.nodes[node].dirty = true;
+                }
+                let sent = self.nodes[node].now(self.now);
+                self.send(node, Ask::Session { request, name, guard, session, blind, sent });
+            }
+            Action::Read { request, node: name } => {
+                if let Some(&name) = self.numbers.get(&name) {
+                    self.send(node, Ask::Read { request, name });
+                }
+            }
+            Action::Arm(kept) => {
+                if self.nodes[node].guardian_stopped > self.now {
+                    self.nodes[node].late_arm = Some(kept);
+                } else {
+                    self.arm(node, kept);
+                }
+            }
+            Action::KillAll { why } => {
+                self.tally.lapses += 1;
+                if self.calm {
+                    self.broken(
+                        "I13",
+                        format!("node {node} stops everything ({why}) while the store is silent"),
+                    );
+                }
+                self.kill_all(node);
+                self.nodes[node].owes_gone = true;
+                self.tell_gone(node);
+            }
+            Action::Refuse { .. } => self.stop_process(node, Some(RESTART)),
+            Action::Tell(note) => match note {
+                Note::TookOver(..) => self.tally.takeovers += 1,
+                Note::Quarantine(_) => self.tally.quarantines += 1,
+                Note::Left => {
+                    if self.nodes[node].leaving {
+                        self.nodes[node].kept = None;
+                        self.stop_process(node, None);
+                    }
+                }
+                Note::Began(_) | Note::Again(_) | Note::NameInUse(_) => self.nodes[node].dirty = true,
+            },
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A small budget of seeds, the seeds that failed once, the bound, and the wrong versions that must be found.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
+use std::time::Duration;
+
+use stead_lease::{Mutant, Mutants, Profile, Watchdog};
+use stead_sim::{CORPUS, Setup, faults, run, run_with, search, shrink};
+
+fn wrong(mutants: &[Mutant]) -> Setup {
+    Setup { mutants: Mutants::of(mutants), ..Setup::default() }
+}
+
+#[test]
+fn no_rule_is_broken() {
+    assert_eq!(search(0..150, &Setup::default()), None);
+}
+
+#[test]
+fn large_and_long_runs_break_no_rule() {
+    let setup = Setup { nodes: Some(16), groups: Some(20), seconds: 200, ..Setup::default() };
+    assert_eq!(search(0..6, &setup), None);
+}
+
+#[test]
+fn a_run_follows_from_its_seed() {
+    for seed in 0..10 {
+        assert_eq!(run(seed, &Setup::default()), run(seed, &Setup::default()));
+    }
+}
+
+#[test]
+fn without_faults_every_group_starts_once_and_stays() {
+    let setup = Setup { nodes: Some(5), groups: Some(20), quiet: true, ..Setup::default() };
+    for seed in 0..10 {
+        let (tally, violation) = run(seed, &setup);
+        assert_eq!(violation, None);
+        assert_eq!((tally.starts, tally.takeovers, tally.lapses), (20, 0, 0), "seed {seed}");
+    }
+}
+
+#[test]
+fn every_fault_and_every_protocol_step_comes_up() {
+    let mut kinds: Vec<stead_sim::Kind> = Vec::new();
+    let (mut takeovers, mut lapses, mut quarantines) = (0, 0, 0);
+    for seed in 0..60 {
+        let (tally, _) = run(seed, &Setup::default());
+        takeovers += tally.takeovers;
+        lapses += tally.lapses;
+        quarantines += tally.quarantines;
+        kinds.extend(faults(seed, &Setup::default()).iter().map(|fault| fault.kind));
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds, stead_sim::Kind::ALL);
+    assert!(takeovers > 100 && lapses > 100 && quarantines > 20);
+}
+
+#[test]
+fn the_corpus_of_failed_seeds() {
+    assert!(CORPUS.iter().filter(|failed| failed.mutant.is_some()).count() >= 25);
+    for failed in CORPUS {
+        assert_eq!(run(failed.seed, &Setup::default()).1, None, "{failed:?}");
+        if let Some(mutant) = failed.mutant {
+            let violation = run(failed.seed, &wrong(&[mutant])).1.expect("the wrong version is found");
+            assert_eq!(violation.invariant, failed.what, "{failed:?}");
+        }
+    }
+}
+
+/// Everybody has the same timings, and successors wait for this long, whatever was computed.
+fn waiting(wait: Duration) -> Setup {
+    let params = Profile::Fast.params(Watchdog::Absent);
+    Setup { timings: Some((params, Some(wait))), nodes: Some(3), ..Setup::default() }
+}
+
+#[test]
+fn a_wait_under_the_bound_is_caught_and_the_bound_holds() {
+    let bound = Profile::Fast.params(Watchdog::Absent).bound(5_000);
+    for short in [5, 15, 50, 200] {
+        let setup = waiting(bound - Duration::from_millis(short));
+        assert!(search(0..300, &setup).is_some(), "{short} ms under the bound of {bound:?} is not found");
+    }
+    assert_eq!(search(0..300, &waiting(bound)), None);
+}
+
+#[test]
+fn layers_that_cover_each_other_are_found_when_both_are_off() {
+    for pair in
+        [[Mutant::DeposedNotVerified, Mutant::NoKernelTimer], [Mutant::OldNewsBelieved, Mutant::RenewalBlind]]
+    {
+        assert!(search(0..300, &wrong(&pair)).is_some(), "{pair:?}");
+    }
+}
+
+#[test]
+fn a_failed_seed_is_shrunk_to_what_it_needs() {
+    let setup = wrong(&[Mutant::NoKernelTimer]);
+    let (seed, _) = search(0..50, &setup).unwrap();
+    let (few, violation) = shrink(seed, &setup).unwrap();
+    assert!(few.len() < faults(seed, &setup).len(), "{few:?}");
+    assert_eq!(run_with(seed, &setup, &few), Some(violation));
+    for left_out in 0..few.len() {
+        let mut fewer = few.clone();
+        fewer.remove(left_out);
+        assert_eq!(run_with(seed, &setup, &fewer), None, "each of them is needed");
+    }
+}
