@@ -368,6 +368,8 @@ impl Machine {
         match self.own.state {
             State::Beginning => {
                 self.own.doubt = true;
+                // What is read next may be old once more; the store is not asked in a circle.
+                self.pause();
                 if !explained {
                     self.wait_for_name();
                 }

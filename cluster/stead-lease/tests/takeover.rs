@@ -80,11 +80,23 @@ fn other_timings_written_into_a_session_do_not_shorten_its_wait() {
     let mut world = World::active();
     world.see("n2", document(20, session(7, 3, Standing::Alive)), 1_500);
     let mut edited = session(7, 4, Standing::Alive);
+    edited.params.h = Duration::from_millis(100);
     edited.params.d = Duration::from_millis(500);
     world.see("n2", document(21, edited), 2_000);
     renew(&mut world, 6_000);
     assert!(marks(&mut world, 7_099).is_empty());
     assert_eq!(marks(&mut world, 7_100).len(), 1);
+}
+
+#[test]
+fn timings_that_no_node_begins_with_are_waited_for_as_the_longest() {
+    let mut world = World::active();
+    let mut edited = session(7, 4, Standing::Alive);
+    edited.params.d = Duration::from_millis(500);
+    world.see("n2", document(21, edited), 2_000);
+    renew(&mut world, 26_000);
+    assert!(marks(&mut world, 26_299).is_empty());
+    assert_eq!(marks(&mut world, 26_300).len(), 1);
 }
 
 #[test]
