@@ -45,7 +45,7 @@ pub const CORPUS: &[Failed] = &[
     found(Mutant::AbsenceFrees, 68, "I1"),
     found(Mutant::SuspicionFrees, 0, "I1"),
     found(Mutant::ReplacedUnasked, 224, "I1"),
-    found(Mutant::UnseenIsReplaced, 173, "I1"),
+    found(Mutant::UnseenIsReplaced, 156, "I1"),
     found(Mutant::ActsWhileLeaving, 0, "I4"),
     found(Mutant::TakeoverNever, 973, "I12"),
     found(Mutant::LapseForEver, 1, "I12"),

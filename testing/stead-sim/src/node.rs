@@ -70,6 +70,7 @@ pub(crate) struct Node {
     pub(crate) stopped_until: u64,
     pub(crate) machine: Machine,
     pub(crate) wake_at: u64,
+    pub(crate) woke: u64,
     pub(crate) view: Vec<(u64, Own)>,
     pub(crate) pending: Vec<u64>,
     /// The groups whose document may be older than it looks: a process before this one may have written it since.

@@ -26,6 +26,7 @@ impl World {
             return;
         }
         self.nodes[node].wake_at = 0;
+        self.nodes[node].woke = self.now;
         let random = self.random.wide();
         self.give(node, Event::Timer { random });
     }
@@ -244,8 +245,10 @@ impl World {
         if at == Time::NEVER {
             return;
         }
-        // A timer that has nothing to do yet comes again a little later: processes are never faster than this.
-        let real = of.clock.real(at).max(self.now + 1_000);
+        // A timer that had nothing to do, and is due still, comes again a little later.
+        let soonest = if of.woke == self.now { 5_000_000 } else { 1_000 };
+        let due = of.clock.real(at);
+        let real = if due <= self.now { self.now + soonest } else { due };
         // Too early is allowed: what was arranged before stays, and arranges this one.
         if of.wake_at <= self.now || of.wake_at > real {
             of.wake_at = real;

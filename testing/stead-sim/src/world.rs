@@ -301,6 +301,7 @@ impl World {
             stopped_until: 0,
             machine: Machine::new(placeholder()),
             wake_at: 0,
+            woke: 0,
             view: vec![(0, nobody); groups],
             pending: vec![0; groups],
             confirm: vec![false; groups],
