@@ -385,6 +385,19 @@ pub enum Line {
     Cancelled,
 }
 
+impl Line {
+    /// True if nothing comes after it.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        match self {
+            Line::Accepted | Line::Progress(_) | Line::Plan(_) => false,
+            Line::Done { .. } | Line::Failed(_) | Line::Refused(_) | Line::Problems(_) | Line::Cancelled => {
+                true
+            }
+        }
+    }
+}
+
 /// Why something failed or was refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {

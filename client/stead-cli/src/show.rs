@@ -262,6 +262,16 @@ mod tests {
     }
 
     #[test]
+    fn an_event_names_its_node_where_there_are_several() {
+        let text = r#"{"sequence": 1, "time_ms": 0, "id": 1, "level": "information", "group": "g", "text": "it is so"}"#;
+        let mut told: Event = serde_json::from_str(text).unwrap();
+        let bare = |told: &Event| anstream::adapter::strip_str(&event(told)).to_string();
+        assert_eq!(bare(&told), "g  it is so");
+        told.node = Some("n2".to_owned());
+        assert_eq!(bare(&told), "n2  g  it is so");
+    }
+
+    #[test]
     fn ages_have_one_unit() {
         assert_eq!(age(0), "0.0 s");
         assert_eq!(age(9_950), "9.9 s");

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use crate::catalog::{Catalog, Unreadable};
 use crate::command::Input;
 use crate::edge::api::{Api, Way};
+use crate::edge::elsewhere::Letters;
 use crate::edge::history::History;
 use crate::edge::monitor::Monitors;
 use crate::edge::store::{self, HISTORY, Keeper, Reopening, Shared, Writer};
@@ -49,7 +50,7 @@ fn channels(history: Arc<History>) -> Result<(Way, Receiver<Input>, watch::Sende
     let wake = Arc::new(wake.map_err(|error| format!("eventfd: {error}"))?);
     let (inputs, todo) = channel();
     let (end, ends) = watch::channel(false);
-    Ok((Way { inputs, wake, history, end: ends }, todo, end))
+    Ok((Way { inputs, wake, history, end: ends, mailbox: None }, todo, end))
 }
 
 fn wrong(what: &str) -> impl Fn(io::Error) -> String {
@@ -81,7 +82,7 @@ fn alone(data: &Path, name: NodeName) -> Result<ExitCode, String> {
     let keeper = Box::new(Reopening::new(store, open));
     let paused = catalog.paused(&name);
     let policy = Policy::new(name, config, catalog.maintenance().collect()).paused(paused);
-    let around = around(data, &way, todo, end)?;
+    let around = around(data, &way, None, todo, end)?;
     node(policy, catalog, keeper, HISTORY.to_owned(), &way)?.turn(&around)
 }
 
@@ -97,7 +98,9 @@ fn member(data: &Path, file: &NodeFile) -> Result<ExitCode, String> {
     let folder = member::history_folder(&me);
     let keeper = Box::new(Shared(opened.configuration));
     let policy = Policy::new(me.clone(), config, catalog.maintenance().collect());
-    let around = around(data, &way, todo, end)?;
+    let (way, letters) =
+        way.with_mailbox(Arc::clone(&opened.groups), me.clone()).map_err(wrong("mailbox"))?;
+    let around = around(data, &way, Some(letters), todo, end)?;
     let mut node = node(policy, catalog, keeper, folder, &way)?;
     let threads = member::Threads::start(opened.sessions, opened.groups, opened.begin.revision, &way)
         .map_err(wrong("threads of the cluster database"))?;
@@ -108,10 +111,16 @@ fn member(data: &Path, file: &NodeFile) -> Result<ExitCode, String> {
     node.turn(&around)
 }
 
-fn around(data: &Path, way: &Way, todo: Receiver<Input>, end: watch::Sender<bool>) -> Result<Around, String> {
+fn around(
+    data: &Path,
+    way: &Way,
+    letters: Option<Letters>,
+    todo: Receiver<Input>,
+    end: watch::Sender<bool>,
+) -> Result<Around, String> {
     let wake = way.wake.clone();
     // Before the guardian is greeted: it tells clients when to come.
-    let api = Api::start(data, way.clone(), end).map_err(wrong("node.sock"))?;
+    let api = Api::start(data, way.clone(), letters, end).map_err(wrong("node.sock"))?;
     Ok(Around { todo, wake, api })
 }
 

@@ -2,7 +2,7 @@
 
 use stead_api::{Apply, Config, Control, Controlled, Explanation, Failure, Line, Status};
 use stead_policy::Request;
-
+use stead_types::NodeName;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::edge::store::Written;
@@ -16,6 +16,18 @@ pub(crate) enum Kind {
     Group,
     Resource,
     Any,
+}
+
+impl Kind {
+    /// The kind this word names.
+    pub(crate) fn from_word(word: &str) -> Option<Kind> {
+        match word {
+            "group" => Some(Kind::Group),
+            "resource" => Some(Kind::Resource),
+            "any" => Some(Kind::Any),
+            _ => None,
+        }
+    }
 }
 
 /// What comes to the loop from other threads.
@@ -34,9 +46,15 @@ pub(crate) enum Input {
 pub(crate) enum Command {
     Status(oneshot::Sender<Status>),
     Config(oneshot::Sender<Result<Config, String>>),
+    /// The node that has it, if that is another one.
+    Owner(Kind, String, oneshot::Sender<Option<NodeName>>),
     Explain(Kind, String, oneshot::Sender<Option<Explanation>>),
     Control(stead_types::ResourceName, Control, oneshot::Sender<Result<Controlled, Failure>>),
     TypeControl(stead_types::TypeName, Control, oneshot::Sender<Result<Controlled, Failure>>),
     Apply(Apply, Lines),
-    Request { request: Request, no_wait: bool, lines: Lines },
+    Request {
+        request: Request,
+        no_wait: bool,
+        lines: Lines,
+    },
 }

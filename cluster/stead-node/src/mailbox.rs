@@ -218,6 +218,11 @@ impl Answering {
         self.end(End::Last(line));
     }
 
+    /// Nothing was done, and why.
+    pub fn not_done(mut self, why: &str) {
+        self.end(End::NotDone(why.to_owned()));
+    }
+
     fn end(&mut self, end: End) {
         self.ended = true;
         let _ = self.jobs.send(Job::End { id: self.id.clone(), end });

@@ -10,7 +10,7 @@ use stead_policy::{
     Action, Answer, Change, Event, Level, News, Policy, Record, Refusal, Report, Request, RequestId, WriteId,
 };
 use stead_store::{Operation, Revision};
-use stead_types::{Code, GroupName, ResourceName};
+use stead_types::{Code, GroupName, NodeName, ResourceName};
 use tokio::sync::oneshot;
 
 use crate::apply::{Applying, Settling, Structural};
@@ -250,6 +250,7 @@ impl Node {
                 let _ = answer.send(status);
             }
             Command::Config(answer) => drop(answer.send(self.catalog.documented())),
+            Command::Owner(kind, name, answer) => drop(answer.send(self.elsewhere(kind, &name))),
             Command::Explain(kind, name, answer) => drop(answer.send(self.explain(kind, &name))),
             Command::Control(resource, control, answer) => self.control(&resource, &control, answer),
             Command::TypeControl(name, control, answer) => self.type_control(&name, &control, answer),
@@ -287,6 +288,19 @@ impl Node {
         }
     }
 
+    /// The node that has a group or a resource, if that is another one.
+    fn elsewhere(&self, kind: Kind, name: &str) -> Option<NodeName> {
+        let named: Option<GroupName> = name.parse().ok();
+        let named = named.filter(|group| self.policy.config().groups.contains_key(group));
+        let of_resource = || self.group_of(&name.parse().ok()?);
+        let group = match kind {
+            Kind::Group => named,
+            Kind::Resource => of_resource(),
+            Kind::Any => named.or_else(of_resource),
+        }?;
+        self.member.as_ref()?.owner_elsewhere(&group)
+    }
+
     fn explain(&self, kind: Kind, name: &str) -> Option<Explanation> {
         let now = timer::now();
         let group = || self.policy.explain_group(&name.parse().ok()?, now);
@@ -296,7 +310,10 @@ impl Node {
             Kind::Resource => resource(),
             Kind::Any => group().or_else(resource),
         };
-        lines.map(|lines| Explanation { lines })
+        lines.map(|mut lines| {
+            lines.extend(self.explain_place(kind, name));
+            Explanation { lines }
+        })
     }
 
     /// Asks the policy; the answer goes to `lines`.
@@ -505,7 +522,7 @@ impl Node {
     fn event(&self, record: &Record) -> HistoryEvent {
         HistoryEvent {
             sequence: 0,
-            node: None,
+            node: self.member.is_some().then(|| self.name().to_string()),
             time_ms: timer::wall_clock_ms(),
             id: record.id,
             level: report::level(record.level).to_owned(),

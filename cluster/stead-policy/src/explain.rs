@@ -31,8 +31,10 @@ impl Policy {
         let state = GroupState::derive(group.resources.values().map(|resource| resource.state));
         let mut lines = vec![
             format!("group \"{name}\" is {state}; it is wanted {}", wish(config.persistent_state)),
-            format!("it is on node \"{}\", the only one of this cluster", self.node),
         ];
+        if self.hosted.is_none() {
+            lines.push(format!("it is on node \"{}\", the only one of this cluster", self.node));
+        }
         lines.extend(group.why.clone());
         for waiter in self.waiters.get(name).into_iter().flatten() {
             lines.push(format!("in progress: {}", waiter.what));

@@ -21,15 +21,17 @@ use axum::{Json, Router};
 use futures_util::stream;
 use rustix::fd::OwnedFd;
 use serde::Deserialize;
-use stead_api::{Apply, Control, Event, Failure, Line, NodeOperate, Operate, routes};
+use stead_api::{Apply, Control, Controlled, Event, Failure, Line, NodeOperate, Operate, routes};
 use stead_policy::Request;
 use stead_types::Code;
 use tokio::net::UnixListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::command::{Command, Input, Kind};
+use crate::edge::elsewhere::{self, Letters, elsewhere};
 use crate::edge::history::History;
 use crate::edge::request;
+use crate::mailbox::Mailbox;
 use crate::report;
 
 /// How the interface reaches the loop.
@@ -39,10 +41,12 @@ pub(crate) struct Way {
     pub(crate) wake: Arc<OwnedFd>,
     pub(crate) history: Arc<History>,
     pub(crate) end: watch::Receiver<bool>,
+    /// The way to what other nodes have; none on one machine.
+    pub(crate) mailbox: Option<Arc<Mailbox>>,
 }
 
 impl Way {
-    fn ask(&self, command: Command) {
+    pub(crate) fn ask(&self, command: Command) {
         self.send(Input::Command(command));
     }
 
@@ -67,11 +71,16 @@ const LARGEST_BODY: usize = 64 << 20;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 impl Api {
-    /// Opens `node.sock` in `data` and serves it on a thread of its own.
+    /// Opens `node.sock` in `data` and serves it on a thread of its own, as well as what other nodes ask.
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub(crate) fn start(data: &Path, way: Way, end: watch::Sender<bool>) -> io::Result<Api> {
+    pub(crate) fn start(
+        data: &Path,
+        way: Way,
+        letters: Option<Letters>,
+        end: watch::Sender<bool>,
+    ) -> io::Result<Api> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = {
             let _inside = runtime.enter();
@@ -80,10 +89,13 @@ impl Api {
         let (said, ended) = std::sync::mpsc::channel();
         let app = router(way.clone()).into_make_service_with_connect_info::<Peer>();
         std::thread::Builder::new().name("api".to_owned()).spawn(move || {
-            let mut end = way.end;
+            let mut end = way.end.clone();
             let finish = async move {
                 let _ = end.wait_for(|end| *end).await;
             };
+            if let Some(letters) = letters {
+                runtime.spawn(elsewhere::serve(way.clone(), letters));
+            }
             let served =
                 runtime.block_on(async { axum::serve(listener, app).with_graceful_shutdown(finish).await });
             if let Err(error) = served {
@@ -209,7 +221,8 @@ fn lines(receiver: mpsc::UnboundedReceiver<Line>) -> Response {
     streamed(Body::from_stream(stream))
 }
 
-async fn answer<T>(way: &Way, make: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+/// Asks the loop; none if it has ended.
+pub(crate) async fn answer<T>(way: &Way, make: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
     way.ask(make(sender));
     receiver.await.ok()
@@ -263,13 +276,37 @@ fn asked(way: &Way, request: Request, no_wait: bool) -> Response {
     lines(receiver)
 }
 
+/// A request about something that may be another node's: it is asked there.
+async fn operate_on(
+    way: &Way,
+    (kind, name): (Kind, &str),
+    (what, path): (String, String),
+    bytes: &Bytes,
+    make: impl FnOnce(&Operate) -> Result<Request, String>,
+) -> Response {
+    let given: Operate = match body(&what, bytes) {
+        Ok(given) => given,
+        Err(response) => return *response,
+    };
+    let request = match make(&given) {
+        Ok(request) => request,
+        Err(text) => return bad(&what, text),
+    };
+    // A move is ordered where it is asked, whoever has the group.
+    let carried = !matches!(request, Request::MoveGroup { .. });
+    match elsewhere(way, kind, name).await {
+        Some(there) if carried => lines(there.lines(what, path, &given)),
+        Some(_) | None => asked(way, request, given.no_wait),
+    }
+}
+
 async fn group(
     State(way): State<Way>,
     InPath((name, verb)): InPath<(String, String)>,
     bytes: Bytes,
 ) -> Response {
-    let what = format!("group \"{name}\": {verb}");
-    operate(&way, &what, &bytes, |given| request::group(&name, &verb, given))
+    let asked = (format!("group \"{name}\": {verb}"), format!("groups/{name}/{verb}"));
+    operate_on(&way, (Kind::Group, &name), asked, &bytes, |given| request::group(&name, &verb, given)).await
 }
 
 async fn resource(
@@ -277,8 +314,9 @@ async fn resource(
     InPath((name, verb)): InPath<(String, String)>,
     bytes: Bytes,
 ) -> Response {
-    let what = format!("resource \"{name}\": {verb}");
-    operate(&way, &what, &bytes, |given| request::resource(&name, &verb, given))
+    let asked = (format!("resource \"{name}\": {verb}"), format!("resources/{name}/{verb}"));
+    let make = |given: &Operate| request::resource(&name, &verb, given);
+    operate_on(&way, (Kind::Resource, &name), asked, &bytes, make).await
 }
 
 async fn node(
@@ -322,8 +360,12 @@ async fn control(State(way): State<Way>, InPath(name): InPath<String>, bytes: By
             return bad(&what, error.to_string());
         }
     };
-    match answer(&way, |sender| Command::Control(resource, given, sender)).await {
-        Some(Ok(controlled)) => Json(controlled).into_response(),
+    let controlled = match elsewhere(&way, Kind::Resource, &name).await {
+        Some(there) => Some(there.one(&what, format!("control/{name}"), &given).await),
+        None => answer(&way, |sender| Command::Control(resource, given, sender)).await,
+    };
+    match controlled {
+        Some(Ok(controlled)) => Json::<Controlled>(controlled).into_response(),
         Some(Err(failure)) => (StatusCode::CONFLICT, Json(Line::Refused(failure))).into_response(),
         None => stopped(),
     }
@@ -351,13 +393,17 @@ async fn type_control(State(way): State<Way>, InPath(name): InPath<String>, byte
 
 async fn explain(State(way): State<Way>, InPath((kind, name)): InPath<(String, String)>) -> Response {
     let what = format!("{kind} \"{name}\": explain");
-    let kind = match kind.as_str() {
-        "group" => Kind::Group,
-        "resource" => Kind::Resource,
-        "any" => Kind::Any,
-        _ => return bad(&what, "what is explained is a group, a resource or any"),
+    let Some(of) = Kind::from_word(&kind) else {
+        return bad(&what, "what is explained is a group, a resource or any");
     };
-    match answer(&way, |sender| Command::Explain(kind, name, sender)).await {
+    let explained = match elsewhere(&way, of, &name).await {
+        Some(there) => match there.one(&what, format!("explain/{kind}/{name}"), &()).await {
+            Ok(explained) => Some(explained),
+            Err(failure) => return (StatusCode::CONFLICT, Json(Line::Refused(failure))).into_response(),
+        },
+        None => answer(&way, |sender| Command::Explain(of, name, sender)).await,
+    };
+    match explained {
         Some(Some(explanation)) => Json(explanation).into_response(),
         Some(None) => {
             let text = "there is nothing of this name; see `stead status`".to_owned();
@@ -410,17 +456,7 @@ impl Following {
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Closed) => return None,
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    return Some(Event {
-                        sequence: 0,
-                        node: None,
-                        time_ms: crate::edge::timer::wall_clock_ms(),
-                        id: 10_020,
-                        level: "warning".to_owned(),
-                        group: None,
-                        resource: None,
-                        error: None,
-                        text: format!("{missed} events were missed: they came faster than they were read"),
-                    });
+                    return Some(elsewhere::missed(missed));
                 }
             }
         }
@@ -439,4 +475,26 @@ async fn events(State(way): State<Way>, Query(which): Query<Which>) -> Response 
         Some((line(&next), following))
     });
     streamed(Body::from_stream(stream))
+}
+
+/// The routes that may concern another node, without the server around them.
+#[cfg(test)]
+pub(crate) mod routes_for_tests {
+    use super::{Bytes, InPath, Response, State, Way};
+
+    pub(crate) async fn group(way: Way, asked: (String, String), bytes: Bytes) -> Response {
+        super::group(State(way), InPath(asked), bytes).await
+    }
+
+    pub(crate) async fn resource(way: Way, asked: (String, String), bytes: Bytes) -> Response {
+        super::resource(State(way), InPath(asked), bytes).await
+    }
+
+    pub(crate) async fn control(way: Way, name: String, bytes: Bytes) -> Response {
+        super::control(State(way), InPath(name), bytes).await
+    }
+
+    pub(crate) async fn explain(way: Way, asked: (String, String)) -> Response {
+        super::explain(State(way), InPath(asked)).await
+    }
 }

@@ -2,6 +2,7 @@
 //! done goes outside. Nothing else in this crate does IO.
 
 pub(crate) mod api;
+pub(crate) mod elsewhere;
 pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod monitor;

@@ -32,6 +32,9 @@ struct State {
     dead: bool,
 }
 
+/// What another process does to the store.
+type Act = fn(&MemoryStore);
+
 /// The store as one process sees it.
 struct Seen {
     store: Arc<MemoryStore>,
@@ -40,9 +43,9 @@ struct Seen {
     twice: bool,
     largest: usize,
     /// What another process does right before this commit.
-    meanwhile: Option<(usize, fn(&MemoryStore))>,
+    meanwhile: Option<(usize, Act)>,
     /// What happens before everything is listed.
-    before_list: Option<fn(&MemoryStore)>,
+    before_list: Option<Act>,
     state: Arc<Mutex<State>>,
 }
 
@@ -435,11 +438,8 @@ fn exchange(asker: Fault, taker: Fault) -> (Option<Answer>, usize) {
     let heard = if dies(asker) {
         // It hears nothing any more: what counts is what it leaves.
         until("the asker is dead, or has its answer", || {
-            let over = n1.office.store.list(ALL).is_err()
-                || hears
-                    .try_recv()
-                    .is_ok_and(|answer| !matches!(answer, Answer::Line(_) | Answer::Missed(_)));
-            over
+            n1.office.store.list(ALL).is_err()
+                || hears.try_recv().is_ok_and(|answer| !matches!(answer, Answer::Line(_) | Answer::Missed(_)))
         });
         drop(n1);
         n1 = asking(seen(&store, Fault::None), "n1");
@@ -563,7 +563,7 @@ fn the_letter(store: &MemoryStore) -> Option<Entry> {
 #[test]
 fn a_letter_that_is_taken_right_before_it_is_taken_back_is_answered() {
     let store = Arc::new(MemoryStore::default());
-    let take: fn(&MemoryStore) = |store| {
+    let take: Act = |store| {
         let letter = the_letter(store).unwrap();
         let (_, _, id) = document::read_key(&letter.key).unwrap();
         let put = Operation::Put(reply_key(&name("n1"), id), Reply::new(&name("n2"), "another").write());
@@ -590,7 +590,7 @@ fn what_was_answered_before_the_box_was_open_is_heard() {
     let key = reply_key(&name("n1"), "n1.0.0");
     let put = Operation::Put(key, json!({}));
     store.commit(Transaction { guards: Vec::new(), operations: vec![put] }).unwrap();
-    let answered: fn(&MemoryStore) = |store| {
+    let answered: Act = |store| {
         until("the letter is answered", || {
             let entries = store.list(ALL).unwrap().1;
             entries
@@ -608,7 +608,7 @@ fn what_was_answered_before_the_box_was_open_is_heard() {
 #[test]
 fn a_letter_that_is_taken_back_right_before_it_is_taken_is_not_carried_out() {
     let store = Arc::new(MemoryStore::default());
-    let take_back: fn(&MemoryStore) = |store| {
+    let take_back: Act = |store| {
         let operations = vec![Operation::Delete(the_letter(store).unwrap().key)];
         store.commit(Transaction { guards: Vec::new(), operations }).unwrap();
     };

@@ -66,17 +66,18 @@ fn follow(
 }
 
 fn heed(office: &Office, jobs: &Sender<Job>, deliver: &dyn Fn(Received), entry: Entry) {
-    match read_key(&entry.key) {
-        Some((_, Kind::Letter, id)) => {
+    let Some((_, kind, id)) = read_key(&entry.key) else { return };
+    match kind {
+        Kind::Letter => {
             let id = id.to_owned();
             take(office, jobs, deliver, &id, entry);
         }
-        Some((_, Kind::Reply, id)) => {
-            if office.absorb(id, Reply::read(&entry.value)) {
+        Kind::Reply => {
+            let read = office.absorb(id, Reply::read(&entry.value));
+            if read {
                 let _ = jobs.send(Job::Discard { key: entry.key });
             }
         }
-        None => {}
     }
 }
 

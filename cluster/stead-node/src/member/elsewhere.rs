@@ -158,6 +158,16 @@ impl Node {
         }
     }
 
+    /// Why a group is on this node, and why it is not on another.
+    pub(crate) fn explain_place(&self, kind: crate::command::Kind, name: &str) -> Vec<String> {
+        use crate::command::Kind;
+        let Some(member) = &self.member else { return Vec::new() };
+        match (kind, name.parse::<GroupName>()) {
+            (Kind::Group | Kind::Any, Ok(group)) => member.situation.explain(&group).unwrap_or_default(),
+            (Kind::Resource, _) | (_, Err(_)) => Vec::new(),
+        }
+    }
+
     /// Adds other nodes to a status, and what they say of their groups.
     pub(crate) fn add_elsewhere(&self, status: &mut stead_api::Status) {
         let Some(member) = &self.member else { return };
@@ -178,6 +188,12 @@ impl Node {
 }
 
 impl super::Member {
+    /// The node that has a group, if that is another one.
+    pub(crate) fn owner_elsewhere(&self, group: &GroupName) -> Option<NodeName> {
+        let owner = &self.owned.get(group)?.document.node;
+        (*owner != self.me && !self.having.contains_key(group)).then(|| owner.clone())
+    }
+
     /// All nodes, as this one sees them.
     fn nodes_shown(&self, now: stead_types::Time) -> Vec<stead_api::Node> {
         use stead_lease::Sight;
