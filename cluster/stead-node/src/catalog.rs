@@ -53,6 +53,9 @@ impl<T: Ord + Clone> Interned<T> {
     }
 }
 
+/// A document and the revision that changed it last.
+type Stored = (Map<String, Value>, Revision);
+
 /// Everything stored, in memory.
 #[derive(Debug)]
 pub(crate) struct Catalog {
@@ -61,7 +64,7 @@ pub(crate) struct Catalog {
     /// The revision that changed each document last.
     revisions: BTreeMap<String, Revision>,
     /// What other nodes changed, as it was before: until it is known that it can be read.
-    before: BTreeMap<String, Option<(Map<String, Value>, Revision)>>,
+    before: BTreeMap<String, Option<Stored>>,
     properties: Interned<PropertyMap>,
     types: Interned<TypeBody>,
 }

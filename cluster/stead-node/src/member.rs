@@ -111,6 +111,8 @@ pub(crate) struct Member {
     owned: BTreeMap<GroupName, Owned>,
     states: BTreeMap<GroupName, StateDocument>,
     having: BTreeMap<GroupName, Having>,
+    /// Groups that are this node's by what it read when it took over a session, and that do not run.
+    unconfirmed: BTreeSet<GroupName>,
     wishes: BTreeMap<GroupName, Wish>,
     /// Writes under way, and which documents they change.
     writes: BTreeMap<Token, Purpose>,
@@ -164,6 +166,7 @@ impl Member {
             owned: BTreeMap::new(),
             states: BTreeMap::new(),
             having: BTreeMap::new(),
+            unconfirmed: BTreeSet::new(),
             wishes: BTreeMap::new(),
             writes: BTreeMap::new(),
             busy: BTreeSet::new(),

@@ -128,7 +128,8 @@ impl Node {
             MonitorEvent::Empty { session } => self.emptied(session),
             MonitorEvent::Adopted(running) => {
                 let count = running.len();
-                self.adopt_groups();
+                let groups = running.iter().map(|(monitor, _)| monitor.group.clone()).collect();
+                self.adopt_groups(&groups);
                 self.policy.handle(Event::Start { running }, now);
                 self.started = true;
                 let text = match (self.surroundings.restarts, count) {

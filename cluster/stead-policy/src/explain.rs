@@ -29,9 +29,8 @@ impl Policy {
         let config = self.config.groups.get(name)?;
         let group = self.groups.get(name)?;
         let state = GroupState::derive(group.resources.values().map(|resource| resource.state));
-        let mut lines = vec![
-            format!("group \"{name}\" is {state}; it is wanted {}", wish(config.persistent_state)),
-        ];
+        let mut lines =
+            vec![format!("group \"{name}\" is {state}; it is wanted {}", wish(config.persistent_state))];
         if self.hosted.is_none() {
             lines.push(format!("it is on node \"{}\", the only one of this cluster", self.node));
         }

@@ -202,11 +202,6 @@ fn why(cause: Cause) -> &'static str {
 }
 
 impl Monitors {
-    /// The node they are of.
-    pub(crate) const fn node(&self) -> &NodeName {
-        &self.node
-    }
-
     /// Greets the guardian on standard input and watches it and `wake`.
     ///
     /// # Errors

@@ -203,7 +203,8 @@ impl super::Member {
             let record = self.situation.nodes.get(node).map(|facts| facts.record.clone()).unwrap_or_default();
             let seen = match self.machine.sight(node, now) {
                 Some(Sight::NotSeen(since)) => Some(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
-                Some(Sight::Up | Sight::Left | Sight::Down | Sight::Deleted | Sight::Unreadable(_)) | None => None,
+                Some(Sight::Up | Sight::Left | Sight::Down | Sight::Deleted | Sight::Unreadable(_))
+                | None => None,
             };
             stead_api::Node {
                 name: node.to_string(),

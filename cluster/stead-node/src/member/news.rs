@@ -292,6 +292,7 @@ impl Node {
                     };
                     return self.order_unwritten(&group, Code::ERROR_CLUSTER_GROUP_BUSY, detail);
                 };
+                member.unconfirmed.remove(&group);
                 let value = ownership_value(&document);
                 let entry = Entry { key, value, created: revision, modified: revision };
                 self.own_changed(&group, Some(entry));

@@ -97,7 +97,8 @@ impl Node {
                 continue;
             }
             if !stored {
-                let detail = "something else happened to it first, or the database could not store it; ask again";
+                let detail =
+                    "something else happened to it first, or the database could not store it; ask again";
                 let (code, detail) = (Code::ERROR_BUSY, detail.to_owned());
                 let refused = Refusal { what: asked.what, code, detail };
                 let _ = asked.lines.send(report::answer(Err(refused)));

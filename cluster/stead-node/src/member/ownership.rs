@@ -46,7 +46,10 @@ impl Member {
     }
 
     /// The groups of the session that goes on. They may run, since that session has not ended.
-    pub(super) fn groups_of_session(&mut self) -> Vec<GroupName> {
+    pub(super) fn groups_of_session(
+        &mut self,
+        running: &std::collections::BTreeSet<GroupName>,
+    ) -> Vec<GroupName> {
         if !self.machine.may_act(timer::now()) {
             return Vec::new();
         }
@@ -56,6 +59,9 @@ impl Member {
             .filter(|(_, owned)| self.is_mine(&owned.document))
             .map(|(group, owned)| (group.clone(), owned.document.generation))
             .collect();
+        let (mine, unconfirmed): (Vec<_>, Vec<_>) =
+            mine.into_iter().partition(|(group, _)| running.contains(group));
+        self.unconfirmed.extend(unconfirmed.into_iter().map(|(group, _)| group));
         for (group, generation) in &mine {
             let having = Having { generation: *generation, order: None, online: None, served: true };
             self.having.insert(group.clone(), having);
@@ -104,6 +110,12 @@ impl Node {
         let mine = document.as_ref().filter(|document| member.is_mine(document));
         let may_act = member.in_force && member.machine.may_act(now);
         match (mine, member.having.get_mut(group)) {
+            (Some(document), None) if may_act && configured && member.unconfirmed.contains(group) => {
+                // Written as it is: if that succeeds, what was read is so.
+                let document = document.clone();
+                let revision = member.owned.get(group).map(|owned| owned.revision);
+                member.write_own(group.clone(), revision, document, Vec::new());
+            }
             (Some(document), None) if may_act && configured => {
                 let having =
                     Having { generation: document.generation, order: None, online: None, served: false };

@@ -79,11 +79,12 @@ impl Node {
         self.drive_session();
     }
 
-    /// What runs is known: the groups of the session that goes on are adopted as they are.
-    pub(crate) fn adopt_groups(&mut self) {
+    /// What runs is known: the groups of the session that goes on are adopted as they are. Those of which nothing runs are
+    /// not simply started: the node before this one may have released them, and what was read may be older than that.
+    pub(crate) fn adopt_groups(&mut self, running: &std::collections::BTreeSet<GroupName>) {
         let Some(member) = &mut self.member else { return };
         member.began = true;
-        let groups = member.groups_of_session();
+        let groups = member.groups_of_session(running);
         self.policy.member(groups);
     }
 
@@ -227,6 +228,7 @@ impl Node {
         let Some(member) = &mut self.member else { return };
         let groups: Vec<GroupName> = std::mem::take(&mut member.having).into_keys().collect();
         member.wishes.clear();
+        member.unconfirmed.clear();
         member.published.clear();
         for group in groups {
             self.policy.handle(PolicyEvent::Departed { group }, timer::now());
