@@ -145,6 +145,7 @@ fn node(
         history: way.history.clone(),
         surroundings: Surroundings { containment: "unknown".to_owned(), restarts: 0 },
         member: None,
+        mailbox: way.mailbox.clone(),
         started: false,
         stopped: false,
         failed: None,

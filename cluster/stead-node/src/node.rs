@@ -23,6 +23,7 @@ use crate::edge::log::one_line;
 use crate::edge::monitor::{MonitorEvent, Monitors, Opening};
 use crate::edge::store::{self, Ticket, Unwritten, Writer};
 use crate::edge::timer;
+use crate::mailbox::Mailbox;
 use crate::member::{Member, Move};
 use crate::report::{self, Surroundings};
 
@@ -74,6 +75,8 @@ pub(crate) struct Node {
     pub(crate) surroundings: Surroundings,
     /// One node among several.
     pub(crate) member: Option<Member>,
+    /// The way to what other nodes have.
+    pub(crate) mailbox: Option<Arc<Mailbox>>,
     pub(crate) started: bool,
     pub(crate) stopped: bool,
     /// Why the process has to end.

@@ -314,7 +314,7 @@ impl Policy {
         hosted.arrival = None;
         self.prepare(group, &departure, true);
         let text = format!("group \"{group}\" goes back to node \"{}\": {text}", departure.to);
-        self.record((10_031, Level::Warning), Some(group), Some(name), code, text);
+        self.record((10_050, Level::Warning), Some(group), Some(name), code, text);
         self.reconcile(group, now);
         true
     }

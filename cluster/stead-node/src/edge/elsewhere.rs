@@ -39,7 +39,7 @@ pub(crate) fn missed(count: u64) -> Event {
         sequence: 0,
         node: None,
         time_ms: crate::edge::timer::wall_clock_ms(),
-        id: 10_020,
+        id: 10_051,
         level: "warning".to_owned(),
         group: None,
         resource: None,

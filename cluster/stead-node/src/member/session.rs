@@ -216,9 +216,15 @@ impl Node {
             .collect();
         for (node, session) in seen {
             let facts = member.node_mut(&node);
-            if facts.session != session {
-                facts.session = session;
-                member.decide = true;
+            if facts.session == session {
+                continue;
+            }
+            // Letters to a session that has ended are not answered any more.
+            let ended = facts.session.alive().is_some_and(|sid| session.alive() != Some(sid));
+            facts.session = session;
+            member.decide = true;
+            if ended && let Some(mailbox) = &self.mailbox {
+                mailbox.lost(node, "its session has ended");
             }
         }
     }
