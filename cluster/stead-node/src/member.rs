@@ -113,6 +113,8 @@ pub(crate) struct Member {
     having: BTreeMap<GroupName, Having>,
     /// Groups that are this node's by what it read when it took over a session, and that do not run.
     unconfirmed: BTreeSet<GroupName>,
+    /// Groups of which something is left on this machine that could not be taken away.
+    behind: BTreeSet<GroupName>,
     wishes: BTreeMap<GroupName, Wish>,
     /// Writes under way, and which documents they change.
     writes: BTreeMap<Token, Purpose>,
@@ -167,6 +169,7 @@ impl Member {
             states: BTreeMap::new(),
             having: BTreeMap::new(),
             unconfirmed: BTreeSet::new(),
+            behind: BTreeSet::new(),
             wishes: BTreeMap::new(),
             writes: BTreeMap::new(),
             busy: BTreeSet::new(),

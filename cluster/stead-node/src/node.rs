@@ -127,6 +127,8 @@ impl Node {
                 tracing::info!(containment = containment.describe(), restarts, "guardian greeted");
                 self.greeted(held.as_ref(), blob.as_deref());
             }
+            MonitorEvent::Lapsed => self.lapsed(),
+            MonitorEvent::LeftBehind { group, what } => self.left_behind(group, &what),
             MonitorEvent::Begun { session } => self.leases_begun(session),
             MonitorEvent::Empty { session } => self.emptied(session),
             MonitorEvent::Adopted(running) => {
@@ -518,6 +520,7 @@ impl Node {
             Ticket::Policy(write) => {
                 self.policy.handle(Event::Written { write, result }, timer::now());
                 self.refresh_all();
+                self.remove_leftovers();
             }
             Ticket::Keys(asker) => self.answer(&asker, result.map(|()| MonitorAnswer::Nothing)),
         }

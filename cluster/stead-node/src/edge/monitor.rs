@@ -21,7 +21,7 @@ use stead_monitor_protocol::{
     OpId, Problem, Properties, Question, Signal, Slot, Timing, ToGuardian, ToMonitor, VERSION,
 };
 use stead_policy::{Lost, MonitorId, News, Report};
-use stead_types::{Code, NodeName, ResourceName, Time, TypeName};
+use stead_types::{Code, GroupName, NodeName, ResourceName, Time, TypeName};
 
 use crate::asked::Asker;
 use crate::edge::timer;
@@ -55,6 +55,10 @@ pub(crate) enum MonitorEvent {
     Log { resource: Option<ResourceName>, level: LogLevel, text: String },
     /// A resource DLL broke a rule.
     Violation { resource: Option<ResourceName>, rule: String, text: String },
+    /// The lease ran out: the guardian kills everything of groups.
+    Lapsed,
+    /// A dead monitor left something on the machine that could not be taken away.
+    LeftBehind { group: GroupName, what: Vec<String> },
     /// A time of leases has begun.
     Begun { session: u128 },
     /// Nothing of any group is left of a time of leases that is over.

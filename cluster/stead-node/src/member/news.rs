@@ -320,9 +320,15 @@ impl Node {
     }
 
     /// Documents of groups that are configured no more, and that this node had: they go.
-    fn remove_leftovers(&mut self) {
+    pub(crate) fn remove_leftovers(&mut self) {
         let groups = &self.policy.config().groups;
         let Some(member) = &mut self.member else { return };
+        let strays: Vec<GroupName> =
+            member.having.keys().filter(|group| !groups.contains_key(*group)).cloned().collect();
+        for group in &strays {
+            member.having.remove(group);
+            member.published.remove(group);
+        }
         let gone: Vec<(GroupName, Revision)> = member
             .owned
             .iter()
@@ -331,6 +337,9 @@ impl Node {
             .collect();
         for (group, revision) in gone {
             member.remove_own(&group, revision);
+        }
+        for group in strays {
+            self.policy.handle(Event::Departed { group }, timer::now());
         }
     }
 }

@@ -189,9 +189,26 @@ impl Node {
 
     /// The policy says that nothing of a group is left here.
     pub(crate) fn released(&mut self, group: GroupName, release: Release) {
-        if let Some(member) = &mut self.member {
+        let Some(member) = &mut self.member else { return };
+        // What is still on this machine must not come up on another: it is not released, whatever that costs.
+        if !member.behind.contains(&group) {
             member.wishes.insert(group, Wish::Released(release));
         }
+    }
+
+    /// A dead monitor left something of its group on this machine.
+    pub(crate) fn left_behind(&mut self, group: GroupName, what: &[String]) {
+        let what = what.join("; ");
+        let text = format!(
+            "something of group \"{group}\" is still on node \"{}\" and could not be taken away: {what}. The group does not \
+             leave this node before it is gone: take it away and start stead on this node anew",
+            self.name()
+        );
+        if let Some(member) = &mut self.member {
+            member.behind.insert(group.clone());
+        }
+        let (id, level, code) = (10_035, Level::Critical, Code::ERROR_INVALID_STATE);
+        self.record(Record { id, level, group: Some(group), resource: None, code, text });
     }
 
     /// The policy says how the coming or going of a group has ended.

@@ -257,6 +257,13 @@ impl Node {
     /// The guardian has verified that everything of a time of leases is gone.
     pub(crate) fn emptied(&mut self, leases: u128) {
         let Some(member) = &mut self.member else { return };
+        if member.leases == Some(leases) {
+            // The guardian's clock came first. Where the session was renewed at the last moment, it goes on.
+            member.leases = None;
+            self.lapsed();
+            self.arm_again();
+            return;
+        }
         if member.waits_for != Some(leases) {
             return;
         }
@@ -266,6 +273,25 @@ impl Node {
         } else {
             self.session_event(Event::AllGone);
         }
+    }
+
+    /// The guardian kills everything, since its lease ran out: nothing of it is to be started again under that lease.
+    pub(crate) fn lapsed(&mut self) {
+        if let Some(member) = &mut self.member {
+            member.in_force = false;
+            self.forget_groups();
+        }
+    }
+
+    /// Begins a time of leases for a session that is held.
+    fn arm_again(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        if member.armed.is_none() || !member.machine.may_act(timer::now()) {
+            return;
+        }
+        let (number, params) = (random(), member.begin.params);
+        member.leases = Some(number);
+        self.monitors.begin_leases(number, params.d, params.w);
     }
 }
 

@@ -101,7 +101,8 @@ impl Node {
             }
             Phase::Stopping => {}
             Phase::Saying => {
-                let said = member.wishes.is_empty() && member.writes.is_empty();
+                // Who leaves says that nothing is left.
+                let said = member.wishes.is_empty() && member.writes.is_empty() && member.behind.is_empty();
                 if said && !member.left && member.machine.state() == State::Active {
                     member.machine.handle(SessionEvent::Leave, now);
                     self.drive_session();
@@ -138,7 +139,7 @@ impl Node {
             self.stopped = true;
             return;
         };
-        for group in member.having.keys() {
+        for group in member.having.keys().filter(|group| !member.behind.contains(*group)) {
             member.wishes.insert(group.clone(), Wish::Left);
         }
         let until = now.after(LAST_WORDS);

@@ -16,6 +16,9 @@ use crate::edge::store::{Keeper, Shared, Unwritten};
 /// How long a watch waits before it looks whether the node still wants to know.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The pause before a watch that broke is begun anew.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// Where sessions are.
 pub(crate) const SESSIONS: &str = "session/";
 
@@ -122,8 +125,7 @@ fn follow(store: &dyn Store, way: &Way, mut after: Revision) {
             }
             Err(error) => {
                 tracing::warn!(%error, "changes in the cluster database cannot be followed; trying again");
-                // Answering takes the store as long as it may.
-                let _ = store.get("meta");
+                std::thread::park_timeout(PAUSE);
                 continue;
             }
         };
@@ -140,6 +142,7 @@ fn follow(store: &dyn Store, way: &Way, mut after: Revision) {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "changes in the cluster database cannot be followed; trying again");
+                    std::thread::park_timeout(PAUSE);
                     break;
                 }
             }

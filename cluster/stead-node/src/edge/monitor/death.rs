@@ -101,6 +101,13 @@ impl Monitors {
                 self.send_check(op, &message);
             }
         }
+        if death.lapsed {
+            self.queue().push_back(MonitorEvent::Lapsed);
+        }
+        if let (Some(monitor), false) = (id_of(key), death.left.is_empty()) {
+            let group = monitor.group;
+            self.queue().push_back(MonitorEvent::LeftBehind { group, what: death.left });
+        }
         self.report_lost(key, lost, death.output);
         self.finish_adoption();
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stead_types::{GroupName, Time};
+use stead_types::Time;
 
 use super::*;
 
