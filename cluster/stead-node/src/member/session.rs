@@ -309,7 +309,8 @@ fn random() -> u128 {
     u128::from_ne_bytes(bytes)
 }
 
-/// How long one request of a session may take: no longer than leaves time for another before the deadline.
+/// How long one request of a session may take. Short, so that what an election of etcd swallowed is asked again at once
+/// when it is over: between two renewals there is time for several.
 pub(crate) fn patience(params: &stead_lease::Params) -> Duration {
-    params.h.max(Duration::from_millis(500))
+    (params.h / 4).clamp(Duration::from_millis(200), Duration::from_secs(1))
 }
