@@ -6,6 +6,7 @@
 
 mod documents;
 mod elsewhere;
+mod moving;
 mod news;
 mod nodes;
 mod open;
@@ -24,7 +25,7 @@ use stead_store::{Entry, Guard, News, Revision};
 use stead_types::{Code, GroupName, NodeName, Time};
 
 use documents::StateDocument;
-pub(crate) use elsewhere::Move;
+pub(crate) use moving::Move;
 pub(crate) use news::is_configuration;
 pub(crate) use open::{history, history_folder, open};
 pub(crate) use threads::{Threads, Token, Told};
@@ -56,6 +57,8 @@ struct Having {
     online: Option<Time>,
     /// It has served in this generation: it was online for long enough to say so.
     served: bool,
+    /// How its coming here has ended: all that is wanted is online, or what is in the way.
+    arrived: Option<(Code, String)>,
 }
 
 /// What the owner of a group wants written into its document.
@@ -80,15 +83,6 @@ enum Purpose {
     State(Vec<(GroupName, StateDocument)>),
     /// The documents of a group that is no more, by the key of the first.
     Leftover(String),
-}
-
-/// A client that waits for a move.
-#[derive(Debug)]
-struct Moving {
-    group: GroupName,
-    order: u64,
-    lines: crate::command::Lines,
-    accepted: bool,
 }
 
 /// An apply that waits for a group of another node.
@@ -130,7 +124,7 @@ pub(crate) struct Member {
     published: BTreeMap<GroupName, StateDocument>,
     /// News that wait until a write of this node's has become the configuration.
     held: VecDeque<News>,
-    moving: Vec<Moving>,
+    moving: Vec<moving::Moving>,
     awaited: Vec<Awaited>,
     asked: Vec<nodes::Asked>,
     /// This node is paused, as the policy knows it.

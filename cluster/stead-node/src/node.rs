@@ -574,5 +574,6 @@ impl Node {
         for settling in self.settling.values() {
             let _ = settling.lines.send(Line::Progress(event.clone()));
         }
+        self.tell_movers(event);
     }
 }

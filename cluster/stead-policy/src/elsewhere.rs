@@ -71,7 +71,12 @@ impl Policy {
                     "it is moving to node \"{}\"; wait, or `stead group cancel \"{group}\"`",
                     departure.to
                 );
-                Err(refusal(what, Code::ERROR_CLUSTER_GROUP_MOVING, detail))
+                let code = if self.queued_to_move(&group) {
+                    Code::ERROR_CLUSTER_GROUP_QUEUED
+                } else {
+                    Code::ERROR_CLUSTER_GROUP_MOVING
+                };
+                Err(refusal(what, code, detail))
             }
             Some(_) | None => Ok(()),
         }

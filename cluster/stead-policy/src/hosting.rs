@@ -139,6 +139,21 @@ impl Policy {
         self.hosted.as_ref()?.get(group)?.departure.as_ref()
     }
 
+    /// True while the group's move waits in the queue: for an unlock, or until a resource DLL that delays it allows it.
+    ///
+    /// Windows: clusapi/nf-clusapi-moveclustergroupex
+    pub(crate) fn queued_to_move(&self, group: &GroupName) -> bool {
+        let hosted = self.hosted.as_ref().and_then(|hosted| hosted.get(group));
+        hosted.is_some_and(|hosted| {
+            let asked = |departure: &Departure| departure.flags.contains(MoveFlags::QUEUE_ENABLED);
+            let delayed = || {
+                let resources = self.groups.get(group).into_iter().flat_map(|group| group.resources.values());
+                resources.into_iter().any(|resource| resource.offline_again.is_some())
+            };
+            hosted.departure.as_ref().is_some_and(asked) && !hosted.released && (!hosted.begun || delayed())
+        })
+    }
+
     /// True if a lock of a resource DLL is to be passed over.
     pub(crate) fn heedless(&self, group: &GroupName) -> bool {
         let hosted = self.hosted.as_ref().and_then(|hosted| hosted.get(group));

@@ -381,12 +381,11 @@ impl Policy {
         const LOCKED: u64 = 0x1;
         const QUEUED: u64 = 0x4;
         let config = self.config.groups.get(name)?;
-        let queued = group.resources.values().any(Resource::queued);
+        let moving = self.departing(name).map(|departure| format!("move to {}", departure.to));
+        let queued = self.queued_to_move(name) || group.resources.values().any(Resource::queued);
         let waiting = self.waiters.get(name).and_then(|waiters| waiters.first());
-        let operation = waiting.map(|waiter| {
-            let verb = waiter.what.rsplit(": ").next().unwrap_or_default();
-            if queued { format!("{verb} (queued)") } else { verb.to_owned() }
-        });
+        let waiting = waiting.map(|waiter| waiter.what.rsplit(": ").next().unwrap_or_default().to_owned());
+        let operation = moving.or(waiting).map(|verb| if queued { format!("{verb} (queued)") } else { verb });
         let locked = group.resources.values().any(|resource| resource.locked);
         Some(GroupView {
             name: config.name.clone(),

@@ -12,6 +12,9 @@ use stead_policy::cluster::{
 };
 use stead_types::{Code, MoveFlags, NodeName, PauseFlags, ResourceName};
 
+/// `CLUSGRP_STATUS_WAITING_IN_QUEUE_FOR_MOVE`.
+pub(crate) const QUEUED: u64 = 0x4;
+
 /// Of the documents.
 const SCHEMA: u64 = 1;
 
@@ -456,6 +459,12 @@ pub(crate) struct StateDocument {
     given_up: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     locked: Vec<String>,
+    /// Its coming to this owner is over, with this code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arrived: Option<u32>,
+    /// What was in the way of its resources.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    obstacle: String,
     /// When it was said, by the clock people read, so that others can show how long something lasts.
     #[serde(default)]
     pub(crate) said_ms: u64,
@@ -465,13 +474,15 @@ pub(crate) struct StateDocument {
 
 impl StateDocument {
     /// Of what was seen at one instant.
-    pub(crate) fn new(of: &Published, group: stead_api::Group) -> Self {
+    pub(crate) fn new(of: &Published, arrived: Option<&(Code, String)>, group: stead_api::Group) -> Self {
         StateDocument {
             schema: SCHEMA,
             generation: of.generation,
             served: of.served,
             given_up: of.given_up.iter().map(ToString::to_string).collect(),
             locked: of.locked.iter().map(ToString::to_string).collect(),
+            arrived: arrived.map(|(code, _)| code.0),
+            obstacle: arrived.map(|(_, detail)| detail.clone()).unwrap_or_default(),
             said_ms: crate::edge::timer::wall_clock_ms(),
             group,
         }
@@ -480,6 +491,11 @@ impl StateDocument {
     /// The generation it is said of.
     pub(crate) const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// How its coming to this owner has ended; none while it goes on.
+    pub(crate) fn arrived(&self) -> Option<(Code, &str)> {
+        self.arrived.map(|code| (Code(code), self.obstacle.as_str()))
     }
 
     /// As it is stored.
@@ -506,6 +522,7 @@ impl StateDocument {
             served: self.served,
             given_up: names::<ResourceName>(&self.given_up)?,
             locked: names::<ResourceName>(&self.locked)?,
+            queued: self.group.status_information & QUEUED != 0,
         })
     }
 }

@@ -1,124 +1,16 @@
-//! Groups that other nodes have: asking for moves, waiting for them, showing them.
+//! Groups that other nodes have: waiting for them, showing them.
 
-use stead_api::{Event, Failure, Line};
-use stead_policy::cluster::{Cause, OrderWish};
-use stead_policy::{InBuffers, Refusal};
+use stead_api::{Event, Failure};
 use stead_store::Entry;
-use stead_types::{Code, GroupName, MoveFlags, NodeName};
+use stead_types::{Code, GroupName, NodeName};
 
-use super::{Awaited, Moving};
-use crate::command::Lines;
+use super::Awaited;
+use super::documents::QUEUED;
 use crate::edge::timer;
 use crate::node::Node;
 use crate::report;
 
-/// What is asked of a group's owner.
-pub(crate) struct Move {
-    pub(crate) group: GroupName,
-    pub(crate) to: Option<NodeName>,
-    pub(crate) flags: MoveFlags,
-    pub(crate) in_buffers: InBuffers,
-}
-
 impl Node {
-    /// Asks for a move, wherever the group is. The answer comes when it has ended.
-    pub(crate) fn ask_move(&mut self, wanted: Move, no_wait: bool, lines: Lines) {
-        let Some(member) = &mut self.member else { return };
-        let Move { group, to, flags, in_buffers } = wanted;
-        let what = format!("group \"{group}\": move");
-        let refuse =
-            |code, detail: &str| Err(Refusal { what: what.clone(), code, detail: detail.to_owned() });
-        let to = match member.situation.check_move(&group, to.as_ref(), flags) {
-            Ok(to) => to,
-            Err(refused) => return drop(lines.send(report::answer(Err(refused)))),
-        };
-        let Some(owned) = member.owned.get(&group).cloned() else { return };
-        if owned.document.node == to {
-            let _ = lines.send(Line::Accepted);
-            return drop(lines.send(Line::Done { state: None }));
-        }
-        let wish = OrderWish {
-            to: Some(to),
-            flags,
-            in_buffers,
-            asked_by: "operator".to_owned(),
-            cause: Cause::Operator,
-            reasons: Vec::new(),
-        };
-        let document = owned.document.with_order(wish);
-        let order = document.orders;
-        if member.write_own(group.clone(), Some(owned.revision), document, Vec::new()).is_none() {
-            let detail = "its owner is being written; ask again";
-            return drop(lines.send(report::answer(refuse(Code::ERROR_CLUSTER_GROUP_BUSY, detail))));
-        }
-        if no_wait {
-            let _ = lines.send(Line::Accepted);
-            let _ = lines.send(Line::Done { state: None });
-        } else {
-            member.moving.push(Moving { group, order, lines, accepted: false });
-        }
-    }
-
-    /// Tells those who wait for moves how these have ended.
-    pub(crate) fn settle_moves(&mut self) {
-        let Some(member) = &mut self.member else { return };
-        let mut waiting = Vec::new();
-        for mut moving in std::mem::take(&mut member.moving) {
-            let what = format!("group \"{}\": move", moving.group);
-            let failure = |code: Code, detail: &str| Failure {
-                what,
-                error: report::code(code),
-                detail: detail.to_owned(),
-            };
-            let Some(owned) = member.owned.get(&moving.group) else {
-                let _ =
-                    moving.lines.send(Line::Failed(failure(Code::ERROR_GROUP_NOT_FOUND, "it was deleted")));
-                continue;
-            };
-            let document = &owned.document;
-            if document.orders < moving.order {
-                // Not written yet.
-                waiting.push(moving);
-                continue;
-            }
-            if !moving.accepted {
-                moving.accepted = true;
-                let _ = moving.lines.send(Line::Accepted);
-            }
-            if document.order.as_ref().is_some_and(|order| order.id == moving.order) {
-                waiting.push(moving);
-                continue;
-            }
-            let line = match &document.outcome {
-                Some(outcome) if outcome.id == moving.order => match outcome.code {
-                    Code::SUCCESS => Line::Done { state: Some(format!("on {}", document.node)) },
-                    Code::ERROR_CANCELLED => Line::Cancelled,
-                    code => Line::Failed(failure(code, &outcome.detail)),
-                },
-                Some(_) | None => {
-                    let detail = format!("another order took its place; it is on {}", document.node);
-                    Line::Failed(failure(Code::ERROR_CANCELLED, &detail))
-                }
-            };
-            let _ = moving.lines.send(line);
-        }
-        member.moving = waiting;
-    }
-
-    /// The write of an order has failed: those who wait for it are told.
-    pub(crate) fn order_unwritten(&mut self, group: &GroupName, code: Code, detail: &str) {
-        let Some(member) = &mut self.member else { return };
-        let (over, kept): (Vec<Moving>, Vec<Moving>) = std::mem::take(&mut member.moving)
-            .into_iter()
-            .partition(|moving| moving.group == *group && !moving.accepted);
-        member.moving = kept;
-        for moving in over {
-            let what = format!("group \"{group}\": move");
-            let failure = Failure { what, error: report::code(code), detail: detail.to_owned() };
-            let _ = moving.lines.send(Line::Refused(failure));
-        }
-    }
-
     /// An apply waits for a group, wherever it is or will be.
     pub(crate) fn await_group(&mut self, group: GroupName, settling: u64) {
         if let Some(member) = &mut self.member {
@@ -306,7 +198,8 @@ impl super::Member {
             }
             if let Some(order) = &owned.order {
                 let to = order.to.as_ref().map_or_else(|| "another node".to_owned(), ToString::to_string);
-                group.operation = Some(format!("move to {to}"));
+                let queued = if group.status_information & QUEUED != 0 { " (queued)" } else { "" };
+                group.operation = Some(format!("move to {to}{queued}"));
             }
             group.why = group.why.or_else(|| owned.held.clone());
         } else {

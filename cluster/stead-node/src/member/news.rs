@@ -189,6 +189,7 @@ impl Node {
         }
         self.refresh(&group);
         self.settle_elsewhere();
+        self.settle_moves();
     }
 
     fn node_changed(&mut self, node: &NodeName, entry: Option<Entry>) {

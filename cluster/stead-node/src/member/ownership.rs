@@ -63,7 +63,9 @@ impl Member {
             mine.into_iter().partition(|(group, _)| running.contains(group));
         self.unconfirmed.extend(unconfirmed.into_iter().map(|(group, _)| group));
         for (group, generation) in &mine {
-            let having = Having { generation: *generation, order: None, online: None, served: true };
+            // Nobody waits for its coming any more.
+            let arrived = Some((Code::SUCCESS, String::new()));
+            let having = Having { generation: *generation, order: None, online: None, served: true, arrived };
             self.having.insert(group.clone(), having);
         }
         mine.into_iter().map(|(group, _)| group).collect()
@@ -117,8 +119,8 @@ impl Node {
                 member.write_own(group.clone(), revision, document, Vec::new());
             }
             (Some(document), None) if may_act && configured => {
-                let having =
-                    Having { generation: document.generation, order: None, online: None, served: false };
+                let generation = document.generation;
+                let having = Having { generation, order: None, online: None, served: false, arrived: None };
                 member.having.insert(group.clone(), having);
                 let arrival = arrival(document);
                 self.policy.handle(Event::Arrived { group: group.clone(), arrival }, now);
@@ -214,10 +216,17 @@ impl Node {
     /// The policy says how the coming or going of a group has ended.
     pub(crate) fn moved(&mut self, group: GroupName, code: Code, detail: String) {
         let Some(member) = &mut self.member else { return };
-        let ordered = member.having.get(&group).is_some_and(|having| having.order.is_some());
-        if ordered && !code.is_success() {
-            member.wishes.insert(group, Wish::Ended(code, detail));
+        let Some(having) = member.having.get_mut(&group) else { return };
+        if having.order.is_some() {
+            // An order ends a coming as well.
+            having.arrived.get_or_insert((Code::SUCCESS, String::new()));
+            if !code.is_success() {
+                member.wishes.insert(group, Wish::Ended(code, detail));
+            }
+        } else {
+            having.arrived = Some((code, detail));
         }
+        member.mark();
     }
 
     /// Writes what this node wishes of its groups.

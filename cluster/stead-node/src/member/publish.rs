@@ -6,7 +6,7 @@ use stead_policy::cluster::Published;
 use stead_store::Operation;
 use stead_types::{GroupName, GroupState, ResourceName, Time};
 
-use super::documents::{StateDocument, own_key, state_key};
+use super::documents::{QUEUED, StateDocument, own_key, state_key};
 use super::{Member, Purpose};
 use crate::edge::timer;
 use crate::node::Node;
@@ -69,9 +69,10 @@ impl Node {
                     .filter(|resource| locked(resource.status_information))
                     .map(|resource| resource.name.clone())
                     .collect(),
+                queued: group.status_information & QUEUED != 0,
             };
             let shown = report::group(group, now, &|name| self.monitors.process(name));
-            let document = StateDocument::new(&published, shown);
+            let document = StateDocument::new(&published, having.arrived.as_ref(), shown);
             let same = member.published.get(&name).is_some_and(|said| still(said) == still(&document));
             if !same {
                 states.push((name, document));
@@ -121,7 +122,7 @@ impl Member {
         self.mark();
     }
 
-    fn mark(&mut self) {
+    pub(super) fn mark(&mut self) {
         let soon = self.published_at.after(PAUSE);
         self.publish_at = Some(self.publish_at.map_or(soon, |at| at.min(soon)));
     }

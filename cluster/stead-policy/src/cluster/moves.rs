@@ -60,7 +60,10 @@ impl Situation {
                 Some(to) => format!("it is on its way to {to}; `stead group cancel \"{group}\"` ends that"),
                 None => format!("it is on its way; `stead group cancel \"{group}\"` ends that"),
             };
-            return refuse(&what, Code::ERROR_CLUSTER_GROUP_MOVING, detail);
+            let queued = facts.current().is_some_and(|published| published.queued);
+            let moving = Code::ERROR_CLUSTER_GROUP_MOVING;
+            let code = if queued { Code::ERROR_CLUSTER_GROUP_QUEUED } else { moving };
+            return refuse(&what, code, detail);
         }
         if to == Some(&own.node) && hosted(self, own) {
             return Ok(own.node.clone());

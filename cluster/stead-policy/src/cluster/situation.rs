@@ -216,6 +216,8 @@ pub struct Published {
     pub given_up: Vec<ResourceName>,
     /// Resources that are locked by their resource DLL.
     pub locked: Vec<ResourceName>,
+    /// Its move waits in the queue.
+    pub queued: bool,
 }
 
 /// What is configured of a group, as far as it matters between nodes.

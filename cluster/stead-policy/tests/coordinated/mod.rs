@@ -294,6 +294,7 @@ impl Cluster {
             served: false,
             given_up: Vec::new(),
             locked: Vec::new(),
+            queued: false,
         };
         if started && fails {
             published.state = GroupState::Failed;

@@ -1,0 +1,173 @@
+//! Moves that clients ask for and wait for, wherever the group is.
+
+use stead_api::{Event, Failure, Line};
+use stead_policy::cluster::{ArrivalKind, Cause, OrderWish, Outcome, Ownership};
+use stead_policy::{InBuffers, Refusal};
+use stead_types::{Code, GroupName, MoveFlags, NodeName};
+
+use super::Member;
+use super::documents::StateDocument;
+use crate::command::Lines;
+use crate::node::Node;
+use crate::report;
+
+/// What is asked of a group's owner.
+pub(crate) struct Move {
+    pub(crate) group: GroupName,
+    pub(crate) to: Option<NodeName>,
+    pub(crate) flags: MoveFlags,
+    pub(crate) in_buffers: InBuffers,
+}
+
+/// A client that waits for a move.
+#[derive(Debug)]
+pub(super) struct Moving {
+    group: GroupName,
+    order: u64,
+    lines: Lines,
+    accepted: bool,
+}
+
+impl Moving {
+    fn failed(&self, code: Code, detail: &str) -> Line {
+        Line::Failed(self.failure(code, detail))
+    }
+
+    fn failure(&self, code: Code, detail: &str) -> Failure {
+        let what = format!("group \"{}\": move", self.group);
+        Failure { what, error: report::code(code), detail: detail.to_owned() }
+    }
+
+    /// How the move has ended; none while it goes on.
+    fn ended(&self, member: &Member) -> Option<Line> {
+        let Some(owned) = member.owned.get(&self.group) else {
+            return Some(self.failed(Code::ERROR_GROUP_NOT_FOUND, "it was deleted"));
+        };
+        let document = &owned.document;
+        if document.orders < self.order || document.order.as_ref().is_some_and(|order| order.id == self.order)
+        {
+            return None;
+        }
+        match document.outcome.as_ref().filter(|outcome| outcome.id == self.order) {
+            Some(outcome) => self.judge(document, outcome, member),
+            None => {
+                let detail = format!("another order took its place; it is on {}", document.node);
+                Some(self.failed(Code::ERROR_CANCELLED, &detail))
+            }
+        }
+    }
+
+    /// How it has ended, once its resources are online where it is, or are known not to come online there.
+    ///
+    /// Windows: clusapi/nf-clusapi-moveclustergroupex
+    /// Note: the function promises the owner alone; the command line waits for the resources as well.
+    fn judge(&self, document: &Ownership, outcome: &Outcome, member: &Member) -> Option<Line> {
+        if outcome.code == Code::ERROR_CANCELLED {
+            return Some(Line::Cancelled);
+        }
+        if document.generation > outcome.generation {
+            // It came where it was to go, and did not stay there.
+            let (code, how) = match document.arrival.kind {
+                ArrivalKind::Takeover => (Code::ERROR_HOST_NODE_NOT_AVAILABLE, "died"),
+                ArrivalKind::First | ArrivalKind::Move | ArrivalKind::Return | ArrivalKind::Failover => {
+                    (Code::ERROR_RESOURCE_FAILED, "did not keep it")
+                }
+            };
+            let there = document.arrival.source.as_ref().map_or("the node it came to", NodeName::as_str);
+            return Some(self.failed(code, &format!("{there} {how}; it is on {} now", document.node)));
+        }
+        let said = member.states.get(&self.group).filter(|said| said.generation() == document.generation);
+        let arrived = said.and_then(StateDocument::arrived);
+        if !outcome.code.is_success() {
+            let coming_back = document.arrival.kind == ArrivalKind::Return && arrived.is_none();
+            return (!coming_back).then(|| self.failed(outcome.code, &outcome.detail));
+        }
+        let (code, detail) = arrived?;
+        Some(if code.is_success() {
+            Line::Done { state: Some(format!("on {}", document.node)) }
+        } else {
+            self.failed(code, &format!("it is on {}: {detail}", document.node))
+        })
+    }
+}
+
+impl Node {
+    /// Asks for a move, wherever the group is. The answer comes when it has ended.
+    pub(crate) fn ask_move(&mut self, wanted: Move, no_wait: bool, lines: Lines) {
+        let Some(member) = &mut self.member else { return };
+        let Move { group, to, flags, in_buffers } = wanted;
+        let what = format!("group \"{group}\": move");
+        let refuse =
+            |code, detail: &str| Err(Refusal { what: what.clone(), code, detail: detail.to_owned() });
+        let to = match member.situation.check_move(&group, to.as_ref(), flags) {
+            Ok(to) => to,
+            Err(refused) => return drop(lines.send(report::answer(Err(refused)))),
+        };
+        let Some(owned) = member.owned.get(&group).cloned() else { return };
+        if owned.document.node == to {
+            let _ = lines.send(Line::Accepted);
+            return drop(lines.send(Line::Done { state: Some(format!("on {to}")) }));
+        }
+        let wish = OrderWish {
+            to: Some(to),
+            flags,
+            in_buffers,
+            asked_by: "operator".to_owned(),
+            cause: Cause::Operator,
+            reasons: Vec::new(),
+        };
+        let document = owned.document.with_order(wish);
+        let order = document.orders;
+        if member.write_own(group.clone(), Some(owned.revision), document, Vec::new()).is_none() {
+            let detail = "its owner is being written; ask again";
+            return drop(lines.send(report::answer(refuse(Code::ERROR_CLUSTER_GROUP_BUSY, detail))));
+        }
+        if no_wait {
+            let _ = lines.send(Line::Accepted);
+            let _ = lines.send(Line::Done { state: None });
+        } else {
+            member.moving.push(Moving { group, order, lines, accepted: false });
+        }
+    }
+
+    /// Tells those who wait for moves how these have ended.
+    pub(crate) fn settle_moves(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        let mut waiting = Vec::new();
+        for mut moving in std::mem::take(&mut member.moving) {
+            let written = member.owned.get(&moving.group).map(|owned| owned.document.orders);
+            if !moving.accepted && written.is_some_and(|orders| orders >= moving.order) {
+                moving.accepted = true;
+                let _ = moving.lines.send(Line::Accepted);
+            }
+            match moving.ended(member) {
+                Some(line) => drop(moving.lines.send(line)),
+                None => waiting.push(moving),
+            }
+        }
+        member.moving = waiting;
+    }
+
+    /// What happens to a group is told to those who wait for its move, on whichever node it happens.
+    pub(crate) fn tell_movers(&self, event: &Event) {
+        let moving = self.member.iter().flat_map(|member| &member.moving);
+        let of = |group: &GroupName| {
+            event.group.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(group.as_str()))
+        };
+        for moving in moving.filter(|moving| of(&moving.group)) {
+            let _ = moving.lines.send(Line::Progress(event.clone()));
+        }
+    }
+
+    /// The write of an order has failed: those who wait for it are told.
+    pub(crate) fn order_unwritten(&mut self, group: &GroupName, code: Code, detail: &str) {
+        let Some(member) = &mut self.member else { return };
+        let (over, kept): (Vec<Moving>, Vec<Moving>) = std::mem::take(&mut member.moving)
+            .into_iter()
+            .partition(|moving| moving.group == *group && !moving.accepted);
+        member.moving = kept;
+        for moving in over {
+            let _ = moving.lines.send(Line::Refused(moving.failure(code, detail)));
+        }
+    }
+}
