@@ -5,6 +5,7 @@
 
 mod host;
 mod node;
+mod trio;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use host::{Host, Trace};
 pub use node::Node;
+pub use trio::{Running, Said, Trio};
 
 /// Longer waits mean that something hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
