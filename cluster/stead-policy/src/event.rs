@@ -1,6 +1,6 @@
 use std::fmt;
 
-use stead_types::{Code, GroupName, ResourceName, ResourceState, StatusFlags};
+use stead_types::{Code, GroupName, NodeName, ResourceName, ResourceState, StatusFlags};
 
 use crate::config::ClusterConfig;
 use crate::hosting::{Arrival, Departure};
@@ -101,6 +101,8 @@ pub enum Event {
         /// Which.
         group: GroupName,
     },
+    /// A node has died or left. What was to go there by somebody's will stays, if it is not gone yet.
+    NodeLost(NodeName),
     /// Another node changed the configuration: this is all of it.
     Configured(ClusterConfig),
     /// Another node has stored whether this node is paused.

@@ -297,6 +297,23 @@ impl Policy {
         self.reconcile(group, now);
     }
 
+    /// A node is lost: an outage here for a move that cannot end there would be for nothing. What has to go in any case
+    /// goes on, and is placed when it is gone.
+    pub(crate) fn node_lost(&mut self, node: &NodeName, now: Time) {
+        let hosted = self.hosted.iter().flatten();
+        let there = hosted.filter(|(_, hosted)| {
+            hosted
+                .departure
+                .as_ref()
+                .is_some_and(|departure| departure.to == *node && departure.will == Will::Operator)
+        });
+        let groups: Vec<GroupName> = there.map(|(group, _)| group.clone()).collect();
+        let detail = format!("node \"{node}\" is lost; it stays where it is");
+        for group in groups {
+            self.stay(&group, Code::ERROR_HOST_NODE_NOT_AVAILABLE, &detail, now);
+        }
+    }
+
     /// A resource failed. True if the group therefore goes back to where it came from.
     pub(crate) fn return_to_source(
         &mut self,

@@ -128,6 +128,7 @@ impl Policy {
             Event::Arrived { group, arrival } => self.arrived(&group, arrival, now),
             Event::Depart { group, departure } => self.depart(&group, departure, now),
             Event::Departed { group } => self.departed(&group, now),
+            Event::NodeLost(node) => self.node_lost(&node, now),
             Event::Paused(paused) => self.pause(paused, now),
             Event::Configured(config) => self.configured_elsewhere(config, now),
             Event::Timer => self.timer(now),

@@ -8,7 +8,7 @@
 //! > dies n1 | comes n1 [AGE] | leaves n1 | shuts-down n1 | pause n1 | drain n1 [to=n2] [remain] [retry]
 //! > resume n1 [none|immediate|policy] | pardon n1 | cannot-load n1 | hard-affinity
 //! > fails g | fails-on g n1 | good g n1 | manner g stuck|refuses|good | releases-failed g | online g | wants g on|off
-//! > move g [n2] [force] [queue] [return] [affinity] | locked g | pending g | new-coordinator | pass S | hour H
+//! > move g [n2] [force] [queue] [return] [affinity] [high] [buffer] | comes-online g (it is pending where it is) | locked g | pending g | new-coordinator | pass S | hour H
 //! > where | explain g | waits g | place g | can-drain n1 [n2] | can-resume n1 | own g
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
@@ -117,6 +117,8 @@ fn flags(words: &[&str]) -> MoveFlags {
             "queue" => MoveFlags::QUEUE_ENABLED,
             "return" => MoveFlags::RETURN_TO_SOURCE_NODE_ON_ERROR,
             "affinity" => MoveFlags::IGNORE_AFFINITY_RULE,
+            "high" => MoveFlags::HIGH_PRIORITY_START,
+            "buffer" => MoveFlags::NONE,
             other => panic!("unknown flag {other:?}"),
         })
     })
@@ -135,14 +137,10 @@ fn asked(cluster: &mut Cluster, group: &str, words: &[&str]) -> Option<String> {
             }
             let asked_by = "a test".to_owned();
             let cause = Cause::Operator;
-            let wish = OrderWish {
-                to: Some(to),
-                flags,
-                in_buffers: Default::default(),
-                asked_by,
-                cause,
-                reasons: Vec::new(),
-            };
+            let buffer = words.contains(&"buffer").then(|| (name("T"), vec![1]));
+            let in_buffers = buffer.into_iter().collect();
+            let reasons = Vec::new();
+            let wish = OrderWish { to: Some(to), flags, in_buffers, asked_by, cause, reasons };
             cluster.write(&group, own.with_order(wish));
             None
         }
@@ -184,7 +182,12 @@ fn told(cluster: &mut Cluster, words: &[&str]) -> Option<Vec<String>> {
             let outcome = own.outcome.as_ref().map_or("no order has ended".to_owned(), |last| {
                 format!("order {} ({}) ended with {}: {}", last.id, last.cause, last.code, last.detail)
             });
-            vec![format!("generation {}, failovers {}", own.generation, own.failovers.len()), outcome]
+            let arrival = &own.arrival;
+            let buffers = if arrival.in_buffers.is_empty() { "" } else { ", with its buffer" };
+            let came = (!arrival.flags.is_empty() || !buffers.is_empty())
+                .then(|| format!("arrived as {:?}, {:?}{buffers}", arrival.kind, arrival.flags));
+            let first = format!("generation {}, failovers {}", own.generation, own.failovers.len());
+            [Some(first), came, Some(outcome)].into_iter().flatten().collect()
         }
         _ => return None,
     })
@@ -233,6 +236,10 @@ fn happens(cluster: &mut Cluster, words: &[&str]) -> Option<String> {
         ["wants", of, on] => cluster.group(of).wanted_online = *on == "on",
         ["locked", of] => cluster.group(of).published.as_mut().unwrap().locked = vec![name("r")],
         ["pending", of] => cluster.group(of).published.as_mut().unwrap().state = GroupState::Pending,
+        ["comes-online", of] => {
+            let published = cluster.group(of).published.as_mut().unwrap();
+            (published.state, published.served) = (GroupState::Pending, false);
+        }
         ["new-coordinator"] => cluster.coordinator = Coordinator::new(),
         ["hour", hour] => cluster.situation.hour = hour.parse().unwrap(),
         ["pass", seconds] => cluster.pass(Duration::from_secs(seconds.parse().unwrap())),

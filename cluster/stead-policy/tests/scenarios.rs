@@ -19,6 +19,8 @@
 //! > member                   instead of start: one node of several, which has no group yet
 //! > arrives placed|moved FROM|returned FROM CODE [FLAG …] [buffer]     the group becomes this node's
 //! > departs TO [failover] [FLAG …] [buffer]     it is to go; `departed`: that it went is stored
+//! > node-lost NAME           another node has died or left
+//! > group                    its state, operation and status bits
 //! > pause NODE [drain|to NODE] | resume NODE     requests; `paused on|off`: another node has stored it
 //! > restarted [paused]       the node process starts again and finds running what runs; with start: `start paused`
 //! > delete NAME | shutdown | state          `group:NAME` deletes a group with its resources
@@ -203,6 +205,15 @@ impl Stage {
                 let will = if rest.contains(&"failover") { Will::Failover } else { Will::Operator };
                 let departure = Departure { to: name(to), flags, in_buffers, will };
                 self.event(Event::Depart { group: name("g"), departure });
+            }
+            ["node-lost", node] => self.event(Event::NodeLost(name(node))),
+            ["group"] => {
+                let view = self.world().policy.view();
+                let line = view.groups.first().map(|group| {
+                    let operation = group.operation.as_deref().unwrap_or("no operation");
+                    format!("{}, {operation}, status {:#x}", group.state, group.status_information)
+                });
+                return vec![line.expect("a group")];
             }
             ["departed"] => self.event(Event::Departed { group: name("g") }),
             ["wants-failover"] => {

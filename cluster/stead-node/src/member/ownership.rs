@@ -187,6 +187,8 @@ impl Node {
         };
         let departure = Departure { to, flags: order.flags, in_buffers: order.in_buffers, will };
         self.policy.handle(Event::Depart { group: group.clone(), departure }, now);
+        // That it waits in the queue is no event.
+        self.mark_unpublished();
     }
 
     /// The policy says that nothing of a group is left here.

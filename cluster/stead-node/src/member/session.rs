@@ -214,18 +214,26 @@ impl Node {
                 (node.clone(), state)
             })
             .collect();
+        let mut lost = Vec::new();
         for (node, session) in seen {
             let facts = member.node_mut(&node);
             if facts.session == session {
                 continue;
             }
-            // Letters to a session that has ended are not answered any more.
-            let ended = facts.session.alive().is_some_and(|sid| session.alive() != Some(sid));
-            facts.session = session;
+            let before = std::mem::replace(&mut facts.session, session);
             member.decide = true;
-            if ended && let Some(mailbox) = &self.mailbox {
-                mailbox.lost(node, "its session has ended");
+            // Letters to a session that has ended are not answered any more.
+            if before.alive().is_some_and(|sid| session.alive() != Some(sid))
+                && let Some(mailbox) = &self.mailbox
+            {
+                mailbox.lost(node.clone(), "its session has ended");
             }
+            if before.alive().is_some() && session.alive().is_none() {
+                lost.push(node);
+            }
+        }
+        for node in lost {
+            self.policy.handle(PolicyEvent::NodeLost(node), timer::now());
         }
     }
 

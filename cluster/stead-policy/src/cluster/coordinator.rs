@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use stead_types::{Code, GroupName, MoveFlags, NodeName, Time};
+use stead_types::{Code, GroupName, GroupState, MoveFlags, NodeName, Time};
 
 use super::decision::{Decision, Freed, Guard};
 use super::ownership::{
@@ -102,7 +102,7 @@ impl Coordinator {
         let mut round = Round { memory: self, situation, survey, now, forming, decisions: Vec::new() };
         round.nodes();
         let mut order: Vec<(&GroupName, &GroupFacts)> = situation.groups.iter().collect();
-        order.sort_by_key(|(_, facts)| std::cmp::Reverse(facts.rules.priority));
+        order.sort_by_key(|(_, facts)| std::cmp::Reverse((hurried(facts), facts.rules.priority)));
         for (name, facts) in &order {
             round.group(name, facts);
         }
@@ -241,7 +241,8 @@ impl<'s> Round<'_, 's> {
         let outcome = document.order.as_ref().map(|order| {
             order.ended(Code::ERROR_HOST_NODE_NOT_AVAILABLE, document.generation + 1, "its node died before")
         });
-        let gift = Gift { outcome, ..Gift::new(freed, ArrivalKind::Takeover, start) };
+        let (flags, in_buffers) = interrupted(facts, document);
+        let gift = Gift { outcome, flags, in_buffers, ..Gift::new(freed, ArrivalKind::Takeover, start) };
         // Where it was going anyway.
         if let Some(to) = document.order.as_ref().and_then(|order| order.to.as_ref())
             && let Some(at) = self.survey.at(to)
@@ -336,18 +337,18 @@ impl<'s> Round<'_, 's> {
         } else {
             order.reasons.clone()
         };
+        // Where it was before, everything is to be as it was.
+        let back = to == document.node && !failed;
         let gift = Gift {
             freed: Freed::Released,
-            kind: if failed {
-                ArrivalKind::Failover
-            } else if to == document.node {
-                ArrivalKind::Return
-            } else {
-                ArrivalKind::Move
+            kind: match (failed, back) {
+                (true, _) => ArrivalKind::Failover,
+                (false, true) => ArrivalKind::Return,
+                (false, false) => ArrivalKind::Move,
             },
             cause: Some(order.cause),
-            flags: order.flags,
-            in_buffers: order.in_buffers.clone(),
+            flags: if back { MoveFlags::NONE } else { order.flags },
+            in_buffers: if back { InBuffers::new() } else { order.in_buffers.clone() },
             start: runs(facts, document),
             outcome,
             counts: failed,
@@ -548,6 +549,29 @@ fn runs(facts: &GroupFacts, document: &Ownership) -> bool {
     document.arrival.start || failed || facts.current().is_some_and(|published| published.served)
 }
 
+/// A move that is to be started ahead of others.
+fn hurried(facts: &GroupFacts) -> bool {
+    let order = facts.owned.as_ref().and_then(|owned| owned.document.order.as_ref());
+    order.is_some_and(|order| order.flags.contains(MoveFlags::HIGH_PRIORITY_START))
+}
+
+/// What the resource DLLs are given where a group comes up whose node died in a move: what the move would have given
+/// them. There is no source any more to return to, and nothing to wait for.
+fn interrupted(facts: &GroupFacts, document: &Ownership) -> (MoveFlags, InBuffers) {
+    let (flags, in_buffers) = match &document.order {
+        Some(order) => (order.flags, &order.in_buffers),
+        None => {
+            let came = facts.current().is_some_and(|said| said.served || said.state == GroupState::Online);
+            if came || document.arrival.kind == ArrivalKind::Return {
+                return (MoveFlags::NONE, InBuffers::new());
+            }
+            (document.arrival.flags, &document.arrival.in_buffers)
+        }
+    };
+    let flags = flags.without(MoveFlags::RETURN_TO_SOURCE_NODE_ON_ERROR).without(MoveFlags::QUEUE_ENABLED);
+    (flags, in_buffers.clone())
+}
+
 fn nobody(placement: &Placement) -> String {
     format!("no node can take it: {}", placement.obstacles())
 }
@@ -562,7 +586,12 @@ fn told(name: &GroupName, document: &Ownership, old: Option<&Ownership>) -> (u32
         ArrivalKind::Move => {
             (10_021, Level::Information, format!("group \"{name}\" was moved{from} to {to}{why}"))
         }
-        ArrivalKind::Return => (10_022, Level::Warning, format!("group \"{name}\" goes back to {to}")),
+        ArrivalKind::Return if old.is_some_and(|old| old.node == *to) => {
+            (10_022, Level::Warning, format!("group \"{name}\" stays on {to}: the move failed"))
+        }
+        ArrivalKind::Return => {
+            (10_022, Level::Warning, format!("group \"{name}\" goes back{from} to {to}: the move failed"))
+        }
         ArrivalKind::Failover => {
             (10_023, Level::Warning, format!("group \"{name}\" failed over{from} to {to}"))
         }

@@ -49,6 +49,10 @@ impl<'s> Round<'_, 's> {
         if facts.current().is_some_and(|published| published.served) {
             return nodes;
         }
+        // A move failed there, and it came back to fail here as well.
+        if let (ArrivalKind::Return, Some(source)) = (own.arrival.kind, &own.arrival.source) {
+            nodes.insert(source.clone(), why());
+        }
         for failover in self.recent(name, facts, own).iter().rev() {
             nodes.insert(failover.from.clone(), why());
             if failover.served {
