@@ -206,6 +206,28 @@ impl Trio {
         until("everything of the node to end", || marked(&mark).is_empty().then_some(()));
     }
 
+    /// Stops the process that decides for a node, and nothing else of it: it answers nobody and renews nothing.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn stop(&self, node: &str) {
+        let data = self.data(node).display().to_string();
+        let is_node = |process: &u64| {
+            let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).nth(1).is_some_and(|word| word == b"node")
+        };
+        let processes: Vec<u64> = marked(&data).into_iter().filter(is_node).collect();
+        let children =
+            processes.iter().filter(|process| **process != u64::from(self.nodes[node].id())).copied();
+        let mut stopped = 0;
+        for process in children {
+            let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+            rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+            stopped += 1;
+        }
+        assert_eq!(stopped, 1, "the process that decides for {node}");
+    }
+
     fn command(&self, node: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(stead());
         command.args(arguments).arg("--data").arg(self.data(node)).env_remove("STEAD_DATA");
