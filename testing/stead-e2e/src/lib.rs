@@ -3,9 +3,11 @@
 //! The program is the one in the target folder of this build, or what `STEAD_BIN` names.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
+pub mod cluster;
 mod host;
 mod node;
 mod trio;
+pub mod witness;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -156,4 +158,26 @@ pub fn marked(mark: &str) -> Vec<u64> {
         .filter(|process| *process != me && alive(*process))
         .filter(|process| holds(*process, "cmdline") || holds(*process, "environ"))
         .collect()
+}
+
+/// Children, and theirs, of a process.
+#[must_use]
+pub fn descendants(root: u64) -> Vec<u64> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let parent = |process: u64| -> Option<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        stat[stat.rfind(')')? + 1..].split_whitespace().nth(1)?.parse().ok()
+    };
+    let all: Vec<(u64, u64)> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|process| Some((process, parent(process)?)))
+        .collect();
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(next) = found.get(at).copied() {
+        found.extend(all.iter().filter(|(_, parent)| *parent == next).map(|(process, _)| *process));
+        at += 1;
+    }
+    found.remove(0);
+    found
 }

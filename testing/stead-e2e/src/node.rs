@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{alive, marked, stead, until};
+use crate::{alive, descendants, marked, stead, until};
 
 /// A node started by `stead up`, with everything behind it. Ended, and looked after, when dropped.
 #[derive(Debug)]
@@ -234,25 +234,4 @@ impl Drop for Node {
             let _ = writeln!(std::io::stderr(), "the node's log:\n{log}");
         }
     }
-}
-
-/// Children, and theirs, of a process.
-fn descendants(root: u64) -> Vec<u64> {
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let parent = |process: u64| -> Option<u64> {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        stat[stat.rfind(')')? + 1..].split_whitespace().nth(1)?.parse().ok()
-    };
-    let all: Vec<(u64, u64)> = entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(|process| Some((process, parent(process)?)))
-        .collect();
-    let mut found = vec![root];
-    let mut at = 0;
-    while let Some(next) = found.get(at).copied() {
-        found.extend(all.iter().filter(|(_, parent)| *parent == next).map(|(process, _)| *process));
-        at += 1;
-    }
-    found.remove(0);
-    found
 }
