@@ -1,7 +1,8 @@
-//! Tasks of the project: `cargo xtask test`, `tidy`, `bench`, `fuzz`, `sim`, `soak-verify`.
+//! Tasks of the project: `cargo xtask test`, `tidy`, `bench`, `sim`, `fuzz`, `soak`, `soak-verify`.
 
 mod bench;
 mod coverage;
+mod faults;
 mod functions;
 mod fuzz;
 mod listings;
@@ -24,6 +25,8 @@ usage: cargo xtask TASK
                    the cluster in virtual time: seeds must break no rule, every wrong protocol must; release build
   fuzz [TARGET…] [--minutes N]
                    the targets of stead-fuzz under libFuzzer, N minutes each (5); needs a nightly compiler
+  soak [--minutes N] [--seed S]
+                   faults by chance on a cluster of three nodes in namespaces, for N minutes (10); needs root
   soak-verify [--runs N] [TYPE…]
                    `stead verify` over every type that behaves well, N times idle and N times busy (10)
 ";
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(false),
         ["tidy", "--fix"] => tidy::run(true),
         ["fuzz", words @ ..] => fuzz::run_all(words),
+        ["soak", words @ ..] => faults::soak(words),
         ["soak-verify", words @ ..] => soak::verify(words),
         ["sim", words @ ..] => {
             run::run("cargo", &[&["run", "--release", "--quiet", "-p", "stead-sim", "--"], words].concat())

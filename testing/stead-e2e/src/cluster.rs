@@ -2,6 +2,7 @@
 
 mod faults;
 mod processes;
+mod random;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 pub use faults::{Rules, Way};
 pub use processes::Kind;
+pub use random::{Chance, Fault};
 
 use crate::witness::{Change, Testimony, now, testimony};
 use crate::{etcd, marked, stead};

@@ -141,6 +141,16 @@ impl Testimony {
         })
     }
 
+    /// All time without a life between `since` and now.
+    #[must_use]
+    pub fn down(&self, since: u64) -> Duration {
+        let gap = |pair: &[Life]| match pair {
+            [before, after] => after.first.saturating_sub(before.last.max(since)),
+            _ => 0,
+        };
+        Duration::from_nanos(self.0.windows(2).map(gap).sum())
+    }
+
     /// The longest time without a note between `since` and now.
     #[must_use]
     pub fn longest_gap(&self, since: u64) -> Duration {
