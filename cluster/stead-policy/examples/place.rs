@@ -35,7 +35,8 @@ fn carry_out(situation: &mut Situation, decisions: Vec<Decision>) -> usize {
         let generation = document.generation;
         let state = GroupState::Online;
         let (given_up, locked) = (Vec::new(), Vec::new());
-        facts.published = Some(Published { generation, state, served: true, given_up, locked, queued: false });
+        facts.published =
+            Some(Published { generation, state, served: true, given_up, locked, queued: false });
         facts.owned = Some(Owned { document: *document, revision: generation });
         assigned += 1;
     }
