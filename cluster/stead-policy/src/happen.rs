@@ -243,7 +243,10 @@ impl Policy {
                 if before != ResourceState::Online {
                     resource.why = None;
                     resource.stale = false;
-                    resource.in_buffer = None;
+                    // What was delayed on its way offline is tried again with the same buffer.
+                    if before != ResourceState::OfflinePending {
+                        resource.in_buffer = None;
+                    }
                 }
             }
             ResourceState::Offline => {

@@ -548,6 +548,7 @@ impl Policy {
                     resource.why = None;
                 }
                 resource.offline_flags = OfflineFlags::NONE;
+                resource.in_buffer = None;
                 resource.force = false;
                 if *online {
                     resource.online_flags = OnlineFlags::RESTORE_ONLINE_STATE;
