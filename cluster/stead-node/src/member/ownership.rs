@@ -228,7 +228,7 @@ impl Node {
         } else {
             having.arrived = Some((code, detail));
         }
-        member.mark();
+        member.hurry();
     }
 
     /// Writes what this node wishes of its groups.

@@ -122,7 +122,12 @@ impl Member {
         self.mark();
     }
 
-    pub(super) fn mark(&mut self) {
+    /// Somebody may wait for what is to be said: it is said with the next turn of the loop.
+    pub(super) fn hurry(&mut self) {
+        self.publish_at = Some(Time::ZERO);
+    }
+
+    fn mark(&mut self) {
         let soon = self.published_at.after(PAUSE);
         self.publish_at = Some(self.publish_at.map_or(soon, |at| at.min(soon)));
     }
