@@ -274,14 +274,18 @@ fn invite(data: &Path, given: &Invite, json: bool) -> Result<Exit, Trouble> {
         "an invitation for node {}, good once and for {minutes} minutes; who has it can be that node, so keep it secret",
         given.node
     ));
-    match &given.out {
-        Some(out) => show::say(&format!("copy {} to that machine, and there:", out.display())),
+    let source = match &given.out {
+        Some(out) => {
+            show::say(&format!("copy {} to that machine, and there:", out.display()));
+            out.file_name().unwrap_or(out.as_os_str()).to_string_lossy()
+        }
         None => {
             show::out(&text);
-            show::say("on that machine, with the line above as standard input:")
+            show::say("on that machine, with the line above as standard input:");
+            "-".into()
         }
     };
-    show::say("  stead cluster join --invitation - --data DIR");
+    show::say(&format!("  stead cluster join --invitation {source} --data DIR"));
     Ok(Exit::Done)
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
-use stead_api::{Status, routes};
+use stead_api::{Node, Status, routes};
 use stead_membership::NodeFile;
 
 use crate::client::{Client, Trouble};
@@ -27,7 +27,10 @@ fn finding(good: bool, what: &'static str, text: impl Into<String>) -> Finding {
 pub(crate) async fn examine(data: &Path, containment: (bool, &str)) -> Vec<Finding> {
     let client = Client::new(data);
     let status = client.get::<Status>(routes::STATUS).await;
-    let in_force = status.as_ref().ok().and_then(|status| Some(status.nodes.first()?.containment.clone()));
+    let file = NodeFile::read(data);
+    let own = status.as_ref().ok().and_then(|status| own(status, file.as_ref().ok()?.as_ref()));
+    let in_force = own.map(|node| node.containment.clone()).filter(|text| !text.is_empty());
+    let guarantee = own.map(|node| node.guarantee.clone());
     let mut findings = vec![match in_force {
         Some(other) if other != containment.1 => {
             let best =
@@ -48,14 +51,9 @@ pub(crate) async fn examine(data: &Path, containment: (bool, &str)) -> Vec<Findi
     ));
     findings.push(database(data));
     findings.push(node(status));
-    let watchdog = Path::new("/dev/watchdog").exists();
-    findings.push(finding(
-        false,
-        "watchdog",
-        if watchdog { "there is one, which a single machine does not use" } else { "there is none" },
-    ));
+    findings.push(watchdog(Path::new("/dev/watchdog").exists(), file.as_ref().ok().and_then(Option::as_ref)));
     findings.extend(clock(&fs::read_to_string(CLOCK).unwrap_or_default()));
-    findings.push(machines(data));
+    findings.push(machines(file, guarantee));
     let memory = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let text = "groups share the machine's memory: one that takes it all harms the others";
     let there =
@@ -64,8 +62,40 @@ pub(crate) async fn examine(data: &Path, containment: (bool, &str)) -> Vec<Findi
     findings
 }
 
-fn machines(data: &Path) -> Finding {
-    match NodeFile::read(data) {
+/// This machine's node, among those of its cluster.
+fn own<'s>(status: &'s Status, file: Option<&NodeFile>) -> Option<&'s Node> {
+    let of = |file: &NodeFile| status.nodes.iter().find(|node| node.name.eq_ignore_ascii_case(&file.node));
+    file.map_or(status.nodes.first(), of)
+}
+
+/// `there`: the usual device exists. What it is for is a cluster of several machines.
+fn watchdog(there: bool, file: Option<&NodeFile>) -> Finding {
+    let uncovered = "what no signal ends, such as a process that waits for a disk for ever, is not covered";
+    let (good, text) = match file {
+        None if there => (false, "there is one, which a single machine does not use".to_owned()),
+        None => (false, "there is none".to_owned()),
+        Some(file) => match (&file.watchdog, there) {
+            (Some(device), _) => {
+                let device = device.display();
+                (
+                    true,
+                    format!(
+                        "node.toml names {device}, so that the others wait until it has reset this machine"
+                    ),
+                )
+            }
+            (None, true) => {
+                let text = "there is one, which `--watchdog auto` uses; node.toml does not name it, so that the others do not wait for it";
+                (false, text.to_owned())
+            }
+            (None, false) => (false, format!("there is none: {uncovered}")),
+        },
+    };
+    finding(good, "watchdog", text)
+}
+
+fn machines(file: Result<Option<NodeFile>, stead_membership::Trouble>, guarantee: Option<String>) -> Finding {
+    match file {
         Ok(None) => finding(
             false,
             "machines",
@@ -73,8 +103,10 @@ fn machines(data: &Path) -> Finding {
         ),
         Ok(Some(file)) => {
             let (node, cluster) = (file.node, file.cluster.name);
-            let text =
-                format!("node {node} of cluster {cluster}; `stead cluster status` looks at the others");
+            let promise = guarantee.map(|text| format!("; {text}")).unwrap_or_default();
+            let text = format!(
+                "node {node} of cluster {cluster}{promise}; `stead cluster status` looks at the others"
+            );
             finding(true, "machines", text)
         }
         Err(error) => finding(false, "machines", error.to_string()),
@@ -162,5 +194,45 @@ mod tests {
         let found = clock("kvm-clock\n").unwrap();
         assert!(!found.good && found.text.contains("fence agent"), "{}", found.text);
         assert!(clock("tsc\n").is_none() && clock("").is_none());
+    }
+
+    fn node_file(watchdog: &str) -> NodeFile {
+        let text = format!(
+            "node = \"n2\"\n{watchdog}\n[cluster]\nname = \"prod\"\nid = \"ab\"\n[etcd]\nendpoints = [\"http://10.0.0.1:2379\"]"
+        );
+        NodeFile::parse(Path::new("node.toml"), &text).unwrap()
+    }
+
+    #[test]
+    fn of_several_nodes_the_one_of_this_machine_is_looked_at() {
+        let node = |name: &str| Node {
+            name: name.to_owned(),
+            state: "Up".to_owned(),
+            version: String::new(),
+            containment: String::new(),
+            guarantee: String::new(),
+            restarts: 0,
+            paused: false,
+            drain: None,
+            quarantine: None,
+            session: None,
+            seen_ms_ago: None,
+            coordinator: false,
+        };
+        let status = Status { nodes: vec![node("n1"), node("n2")], groups: Vec::new() };
+        let name = |file: Option<&NodeFile>| own(&status, file).map(|node| node.name.as_str());
+        assert_eq!((name(Some(&node_file(""))), name(None)), (Some("n2"), Some("n1")));
+        let told = machines(Ok(Some(node_file(""))), Some("it ends in time".to_owned()));
+        assert!(told.good && told.text.contains("prod; it ends in time;"), "{}", told.text);
+    }
+
+    #[test]
+    fn a_watchdog_that_others_do_not_count_on_is_told() {
+        assert!(watchdog(true, None).text.contains("single machine"));
+        let named = node_file("watchdog = \"/dev/watchdog1\"");
+        assert!(watchdog(false, Some(&named)).good);
+        let unnamed = watchdog(true, Some(&node_file("")));
+        assert!(!unnamed.good && unnamed.text.contains("do not wait"), "{}", unnamed.text);
+        assert!(watchdog(false, Some(&node_file(""))).text.contains("not covered"));
     }
 }

@@ -15,7 +15,10 @@ pub(crate) fn words(node: &Node) -> String {
     if node.paused && node.state != "Paused" {
         words.push("paused".to_owned());
     }
-    if let Some(drain) = &node.drain {
+    // What became of a drain stays known after the pause it belonged to; by then it says nothing about the node.
+    let paused = node.paused || node.state == "Paused";
+    let drain = node.drain.as_ref().filter(|drain| paused || drain.status == "InProgress");
+    if let Some(drain) = drain {
         let to = drain.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
         words.push(match drain.status.as_str() {
             "InProgress" => format!("draining{to}"),
@@ -48,11 +51,12 @@ fn lines(node: &Node) -> Vec<String> {
         0 => String::new(),
         count => format!("; node process restarted {count} times, groups ran on"),
     };
-    vec![
-        format!("node {}: {}, stead {}{restarts}", node.name, words(node), node.version),
-        format!("  containment: {}", node.containment),
-        format!("  guarantee: {}", node.guarantee),
-    ]
+    let mut lines = vec![format!("node {}: {}, stead {}{restarts}", node.name, words(node), node.version)];
+    let told = [("containment", &node.containment), ("guarantee", &node.guarantee)];
+    // What another node contains its processes with is not known here.
+    let told = told.into_iter().filter(|(_, text)| !text.is_empty());
+    lines.extend(told.map(|(what, text)| format!("  {what}: {text}")));
+    lines
 }
 
 fn groups_on(status: &Status, node: &str) -> Vec<String> {
@@ -71,18 +75,22 @@ fn table(status: &Status) -> String {
     show::list(&names, status.nodes.iter().map(row).collect())
 }
 
-/// One sentence once for all nodes it is true of: `guarantee: …`, or `guarantee (n1, n2): …` where they differ.
+/// One sentence once for all nodes it is true of: `guarantee: …`, or `guarantee (n1, n2): …` where they differ. Nodes of
+/// which it is not known are left out.
 fn sentences<'a>(what: &str, nodes: &'a [Node], of: impl Fn(&'a Node) -> &'a str) -> Vec<String> {
     let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
     for node in nodes {
         let text = of(node);
+        if text.is_empty() {
+            continue;
+        }
         match said.iter_mut().find(|(known, _)| *known == text) {
             Some((_, names)) => names.push(&node.name),
             None => said.push((text, vec![&node.name])),
         }
     }
     match said.as_slice() {
-        [(text, _)] => vec![format!("{what}: {text}")],
+        [(text, names)] if names.len() == nodes.len() => vec![format!("{what}: {text}")],
         _ => said.iter().map(|(text, names)| format!("{what} ({}): {text}", names.join(", "))).collect(),
     }
 }
@@ -235,6 +243,8 @@ mod tests {
         assert_eq!(text, "Paused, drained");
         let text = with(|node| (node.state, node.drain) = ("Paused".to_owned(), drain("Failed", None)));
         assert_eq!(text, "Paused, drain failed");
+        let text = with(|node| node.drain = drain("Completed", None));
+        assert_eq!(text, "Up", "it was resumed since");
         let text = with(|node| {
             (node.state, node.quarantine) =
                 ("Down".to_owned(), Some("it left 3 times within 1 h".to_owned()));
@@ -250,6 +260,7 @@ mod tests {
             ["node n1: Up, stead 0.1.0", "  containment: namespaces", "  guarantee: one machine"]
         );
         let second = Node {
+            containment: String::new(),
             guarantee: "lease: 4 s".to_owned(),
             seen_ms_ago: Some(1_200),
             coordinator: true,
@@ -266,7 +277,7 @@ mod tests {
                 "NODE STATE GROUPS LAST SEEN STEAD NOTE",
                 "n1 Up 1 0.1.0",
                 "n2 Up 2 1.2 s ago 0.1.0 coordinator; node process restarted 2 times, groups ran on",
-                "containment: namespaces",
+                "containment (n1): namespaces",
                 "guarantee (n1): one machine",
                 "guarantee (n2): lease: 4 s",
             ]
@@ -276,6 +287,7 @@ mod tests {
         {
             assert!(about.lines().any(|known| known == line), "{about}");
         }
+        assert!(!about.contains("containment"), "n2's is not known: {about}");
         assert!(super::about(&one, &one.nodes[0]).ends_with("groups: none"));
     }
 
