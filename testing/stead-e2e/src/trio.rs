@@ -102,6 +102,35 @@ impl Trio {
     /// When they do not come up.
     #[must_use]
     pub fn up_with(groups: &[&str], lines: &str) -> Option<Trio> {
+        let trio = Trio::bare()?;
+        let mut config = format!("[[type]]\nname = \"Recorder\"\ndll = \"{0}\"\n", recorder().display());
+        config += &format!("[[type]]\nname = \"Other Recorder\"\ndll = \"{0}\"\n", recorder().display());
+        let folder = trio.folder.path().display();
+        for name in groups {
+            // A failure is a failure: nothing is restarted in place.
+            let properties =
+                format!("common = {{ RestartThreshold = 0 }}\nproperties = {{ Folder = \"{folder}\" }}\n");
+            config += &format!(
+                "[[group]]\nname = \"{name}\"\npreferred_owners = [\"n1\", \"n2\", \"n3\"]\n{lines}\n\
+                 [[group.resource]]\nname = \"{name}-ip\"\ntype = \"Recorder\"\n{properties}\
+                 [[group.resource]]\nname = \"{name}-db\"\ntype = \"Other Recorder\"\ndepends_on = \"[{name}-ip]\"\n\
+                 {properties}"
+            );
+        }
+        trio.apply(&config);
+        for group in groups {
+            trio.online(group, "n1");
+        }
+        trio.forget();
+        Some(trio)
+    }
+
+    /// Starts the nodes, without any group.
+    ///
+    /// # Panics
+    /// When they do not come up.
+    #[must_use]
+    pub fn bare() -> Option<Trio> {
         let program = etcd()?;
         // In memory where that can be: none of these tests is about the disk of etcd.
         let memory = Path::new("/dev/shm");
@@ -128,28 +157,17 @@ impl Trio {
             let nodes = trio.status("n1")["nodes"].as_array()?.clone();
             (nodes.len() == 3 && nodes.iter().all(|node| node["state"] == "Up")).then_some(())
         });
-        let mut config = format!("[[type]]\nname = \"Recorder\"\ndll = \"{0}\"\n", recorder().display());
-        config += &format!("[[type]]\nname = \"Other Recorder\"\ndll = \"{0}\"\n", recorder().display());
-        let folder = trio.folder.path().display();
-        for name in groups {
-            // A failure is a failure: nothing is restarted in place.
-            let properties =
-                format!("common = {{ RestartThreshold = 0 }}\nproperties = {{ Folder = \"{folder}\" }}\n");
-            config += &format!(
-                "[[group]]\nname = \"{name}\"\npreferred_owners = [\"n1\", \"n2\", \"n3\"]\n{lines}\n\
-                 [[group.resource]]\nname = \"{name}-ip\"\ntype = \"Recorder\"\n{properties}\
-                 [[group.resource]]\nname = \"{name}-db\"\ntype = \"Other Recorder\"\ndepends_on = \"[{name}-ip]\"\n\
-                 {properties}"
-            );
-        }
-        let file = trio.folder.path().join("cluster.toml");
-        std::fs::write(&file, config).unwrap();
-        trio.ok("n1", &["apply", file.to_str().unwrap()]);
-        for group in groups {
-            trio.online(group, "n1");
-        }
-        trio.forget();
         Some(trio)
+    }
+
+    /// Applies a configuration.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn apply(&self, config: &str) {
+        let file = self.folder.path().join("cluster.toml");
+        std::fs::write(&file, config).unwrap();
+        self.ok("n1", &["apply", file.to_str().unwrap()]);
     }
 
     fn start_etcd(&mut self, program: &Path) -> String {

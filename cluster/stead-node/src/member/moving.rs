@@ -26,6 +26,8 @@ pub(super) struct Moving {
     order: u64,
     lines: Lines,
     accepted: bool,
+    /// That the order is stored is all the client wants to know.
+    no_wait: bool,
 }
 
 impl Moving {
@@ -122,12 +124,7 @@ impl Node {
             let detail = "its owner is being written; ask again";
             return drop(lines.send(report::answer(refuse(Code::ERROR_CLUSTER_GROUP_BUSY, detail))));
         }
-        if no_wait {
-            let _ = lines.send(Line::Accepted);
-            let _ = lines.send(Line::Done { state: None });
-        } else {
-            member.moving.push(Moving { group, order, lines, accepted: false });
-        }
+        member.moving.push(Moving { group, order, lines, accepted: false, no_wait });
     }
 
     /// Tells those who wait for moves how these have ended.
@@ -140,7 +137,11 @@ impl Node {
                 moving.accepted = true;
                 let _ = moving.lines.send(Line::Accepted);
             }
-            match moving.ended(member) {
+            let ended = match moving.ended(member) {
+                None if moving.accepted && moving.no_wait => Some(Line::Done { state: None }),
+                ended => ended,
+            };
+            match ended {
                 Some(line) => drop(moving.lines.send(line)),
                 None => waiting.push(moving),
             }
