@@ -35,6 +35,7 @@ const MEASURES: &[(&str, Measure)] = &[
     ("load", authors::load),
     ("verify", authors::verify),
     ("etcd", etcd),
+    ("move", moves),
 ];
 
 /// Runs the benchmarks named, all if none is, and prints a table.
@@ -330,6 +331,38 @@ fn proplist(_: &Path) -> Result<Vec<Row>, String> {
 }
 
 /// Guarded writes to three members of etcd, and how soon another node hears of them.
+/// A planned move between two nodes.
+fn moves(_: &Path) -> Result<Vec<Row>, String> {
+    let stead = built("stead")?;
+    let output = std::process::Command::new("cargo")
+        .args(["run", "--quiet", "--release", "--package", "stead-e2e", "--example", "moves"])
+        .env("STEAD_BIN", stead)
+        .output()
+        .map_err(|error| format!("cargo: {error}"))?;
+    let (text, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let micros: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [command, command_late, outage, outage_late] = micros.as_slice() else {
+        return Err(format!("moves printed {text:?}: {told}"));
+    };
+    let shown = |middle: &u64, late: &u64| {
+        format!("{:.1} ms (p99 {:.1} ms)", *middle as f64 / 1e3, *late as f64 / 1e3)
+    };
+    Ok(vec![
+        Row {
+            what: "planned move of five resources in a row that do nothing, the whole command",
+            target: "< 50 ms",
+            measured: shown(command, command_late),
+            met: *command < 50_000,
+        },
+        Row {
+            what: "the same, from the first that goes to the last that comes",
+            target: "< 50 ms",
+            measured: shown(outage, outage_late),
+            met: *outage < 50_000,
+        },
+    ])
+}
+
 fn etcd(_: &Path) -> Result<Vec<Row>, String> {
     let text = output(
         "cargo",
