@@ -12,6 +12,7 @@ mod nodes;
 mod open;
 mod ownership;
 mod publish;
+mod renewals;
 mod session;
 mod shutdown;
 mod threads;
@@ -137,6 +138,7 @@ pub(crate) struct Member {
     leases: Option<u128>,
     /// The guardian has begun them.
     in_force: bool,
+    renewals: renewals::Renewals,
     /// The last deadline of the session.
     armed: Option<stead_lease::Kept>,
     /// Everything under this number has to be gone before anything begins.
@@ -181,6 +183,7 @@ impl Member {
             sessions_at_start: Vec::new(),
             leases: None,
             in_force: false,
+            renewals: renewals::Renewals::default(),
             armed: None,
             waits_for: None,
             left: false,

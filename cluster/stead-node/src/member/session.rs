@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stead_lease::{Action, Event, Found, Kept, Note, Sid, Standing, Start, State};
+use stead_lease::{Action, Answer, Event, Found, Kept, Note, Sid, Standing, Start, State};
 use stead_monitor_protocol::HeldSession;
 use stead_policy::cluster::Session;
 use stead_policy::{Event as PolicyEvent, Level, Record};
@@ -103,7 +103,21 @@ impl Node {
 
     pub(crate) fn session_event(&mut self, event: Event) {
         if let Some(member) = &mut self.member {
-            member.machine.handle(event, timer::now());
+            let now = timer::now();
+            if let Event::Answered { request, answer } = &event {
+                let stored = matches!(answer, Answer::Committed(_));
+                if let Some(summary) = member.renewals.answered(*request, stored, now) {
+                    let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1_000.0);
+                    tracing::info!(
+                        median_ms = %ms(summary.median),
+                        p99_ms = %ms(summary.p99),
+                        longest_ms = %ms(summary.longest),
+                        apart_ms = %ms(summary.apart),
+                        "a hundred renewals answered"
+                    );
+                }
+            }
+            member.machine.handle(event, now);
         }
         self.drive_session();
         self.see_sessions();
@@ -113,6 +127,9 @@ impl Node {
         let Some(member) = &mut self.member else { return };
         match action {
             Action::Commit { request, node, guard, session } => {
+                if node == member.me {
+                    member.renewals.asked(request, timer::now());
+                }
                 member.threads.commit_session(request, node, guard, session);
             }
             Action::Read { request, node } => member.threads.read_session(request, node),
@@ -135,6 +152,7 @@ impl Node {
             Action::KillAll { why } => {
                 let text = format!("everything on node \"{}\" is killed: {why}", member.me);
                 let leases = member.leases.take();
+                member.renewals.forget();
                 member.in_force = false;
                 member.armed = None;
                 member.waits_for = leases;
