@@ -119,6 +119,8 @@ pub(crate) struct Member {
     again: Option<Time>,
     /// The situation has changed since the last decision.
     decide: bool,
+    /// It is not decided again before.
+    decide_at: Time,
     /// When something was published last, and when something may have to be.
     published_at: Time,
     publish_at: Option<Time>,
@@ -172,6 +174,7 @@ impl Member {
             next: 0,
             again: None,
             decide: true,
+            decide_at: Time::ZERO,
             published_at: Time::ZERO,
             publish_at: Some(Time::ZERO),
             published: BTreeMap::new(),
@@ -211,7 +214,13 @@ impl Member {
 
     /// When something is due.
     pub(crate) fn next_timeout(&self) -> Option<Time> {
-        let coordinator = if self.decides() { self.coordinator.next_timeout() } else { None };
+        let rest = Some(self.decide_at).filter(|_| self.decide);
+        let may_act = || self.machine.may_act(crate::edge::timer::now());
+        let coordinator = if self.began && self.decides() && may_act() {
+            [self.coordinator.next_timeout(), rest].into_iter().flatten().min()
+        } else {
+            None
+        };
         let leaving = self.leaving.as_ref().and_then(shutdown::Leaving::timeout);
         let publish = self.publish_at.filter(|_| self.in_force);
         let all = [self.machine.next_timeout(), coordinator, self.again, publish, leaving];

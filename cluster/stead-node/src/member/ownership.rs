@@ -16,6 +16,11 @@ use crate::node::Node;
 /// The pause before a write that failed is tried again.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
+/// After a decision about everything the coordinator rests for so many times as long as it took. One about few groups
+/// takes no time, and waits for nothing; but when a thousand are placed, each of which is news by itself when it is
+/// stored, the node must not decide a thousand times about all of them while its session waits to be renewed.
+const REST: u32 = 4;
+
 /// How the policy is told of an arrival.
 fn arrival(document: &Ownership) -> Arrival {
     let of = &document.arrival;
@@ -270,12 +275,14 @@ impl Node {
             return;
         }
         let due = member.coordinator.next_timeout().is_some_and(|at| at <= now);
-        if !member.decide && !due {
+        if (!member.decide || member.decide_at > now) && !due {
             return;
         }
         member.decide = false;
         member.situation.hour = timer::hour_of_day();
         let decisions = member.coordinator.decide(&member.situation, now);
+        let decided = timer::now();
+        member.decide_at = decided.after(decided.since(now).saturating_mul(REST));
         // What is told belongs to the decision before it. What is not written now is decided again, and told then.
         let mut follows: Option<super::Token> = None;
         for decision in decisions {
