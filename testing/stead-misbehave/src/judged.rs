@@ -51,7 +51,8 @@ pub const JUDGED: &[(&str, Says)] = &[
     ("terminate-beside-online", HANGS),
     ("counts-its-calls", Clean("no host brings online what is online")),
     ("daemon-by-double-fork", LEAVES),
-    ("fork-and-return-in-both", LEAVES),
+    // Which of the two copies is seen first decides what else is.
+    ("fork-and-return-in-both", Broken(&["terminate-stops"])),
     ("leave-the-cgroup", LEAVES),
     ("deaf-child", LEAVES),
     ("trace-and-stop-siblings", LEAVES),

@@ -114,7 +114,7 @@ fn what_would_weaken_a_lease_is_refused() {
     scene.say(&ToGuardian::Start { monitor: group("g") });
     assert_eq!(scene.refused(), "session 1 has no lease yet");
     scene.say(&ToGuardian::Lease { session: 1, deadline: now() + 3 * D * MS });
-    assert!(scene.refused().contains("ms ahead, and the session allows 1500"));
+    assert!(scene.refused().contains("ms ahead, and the session allows 3000"));
     let deadline = scene.renew(1);
     scene.start("g");
     scene.say(&ToGuardian::Lease { session: 2, deadline: now() + D * MS });

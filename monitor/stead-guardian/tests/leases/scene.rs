@@ -21,7 +21,7 @@ use crate::roles::{FOLDER, now};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// D of the sessions here.
-pub(crate) const D: u64 = 1_500;
+pub(crate) const D: u64 = 3_000;
 
 /// K: what is killed at the deadline must have ended so soon after.
 pub(crate) const K: u64 = 1_000;
