@@ -115,7 +115,10 @@ fn a_queued_move_waits_for_the_unlock() {
     // CLUSGRP_STATUS_WAITING_IN_QUEUE_FOR_MOVE beside the lock, and everything runs on.
     assert_eq!(trio.group("a")["status_information"], 5);
     assert_eq!(trio.group("a")["state"], "Online");
-    for (node, command) in [("n1", "offline"), ("n1", "online"), ("n3", "move"), ("n1", "move")] {
+    // Whichever node is asked.
+    for (node, command) in
+        [("n1", "offline"), ("n2", "online"), ("n3", "offline"), ("n3", "move"), ("n1", "move")]
+    {
         let said = trio.run(node, &["group", command, "a"]);
         assert_eq!(said.exit, Some(3), "{command}: {said:?}");
         assert!(said.last().contains("ERROR_CLUSTER_GROUP_QUEUED (5959)"), "{command}: {said:?}");
@@ -144,7 +147,7 @@ fn a_queued_move_is_cancelled() {
     until("the lock to be seen", || (trio.group("a")["status_information"] == 1).then_some(()));
     let asked = trio.ask("n3", &["group", "move", "a", "--to", "n2", "--queue"]);
     trio.says("a", "(queued)");
-    trio.ok("n1", &["group", "cancel", "a"]);
+    trio.ok("n2", &["group", "cancel", "a"]);
     let said = asked.end();
     assert_eq!(said.exit, Some(1), "{said:?}");
     assert!(said.last().contains("cancelled"), "{said:?}");
@@ -162,7 +165,7 @@ fn a_queued_move_is_cancelled() {
         trio.ask("n3", &["group", "move", "b", "--to", "n2", "--queue", "--in-buffer", "Recorder=hex:01"]);
     trio.called("b", "n1 ip OfflineV2 to=n2 flags=0x44 buffer=01");
     trio.says("b", "(queued)");
-    trio.ok("n1", &["group", "cancel", "b"]);
+    trio.ok("n3", &["group", "cancel", "b"]);
     assert!(asked.end().last().contains("cancelled"));
     trio.online("b", "n1");
     let calls = trio.calls("b");
