@@ -5,7 +5,7 @@ use stead_policy::cluster::{ArrivalKind, Cause, OrderWish, Outcome, Ownership};
 use stead_policy::{InBuffers, Refusal};
 use stead_types::{Code, GroupName, MoveFlags, NodeName};
 
-use super::Member;
+use super::{Member, Token};
 use super::documents::StateDocument;
 use crate::command::Lines;
 use crate::node::Node;
@@ -24,6 +24,8 @@ pub(crate) struct Move {
 pub(super) struct Moving {
     group: GroupName,
     order: u64,
+    /// Its order is being written: until that has succeeded, one of the same number is somebody else's.
+    writing: Option<Token>,
     lines: Lines,
     accepted: bool,
     /// That the order is stored is all the client wants to know.
@@ -46,6 +48,10 @@ impl Moving {
             return Some(self.failed(Code::ERROR_GROUP_NOT_FOUND, "it was deleted"));
         };
         let document = &owned.document;
+        if self.writing.is_some() {
+            // What is there may be what another node wrote first.
+            return None;
+        }
         if document.orders < self.order || document.order.as_ref().is_some_and(|order| order.id == self.order)
         {
             return None;
@@ -120,11 +126,11 @@ impl Node {
         };
         let document = owned.document.with_order(wish);
         let order = document.orders;
-        if member.write_own(group.clone(), Some(owned.revision), document, Vec::new()).is_none() {
+        let Some(token) = member.write_own(group.clone(), Some(owned.revision), document, Vec::new()) else {
             let detail = "its owner is being written; ask again";
             return drop(lines.send(report::answer(refuse(Code::ERROR_CLUSTER_GROUP_BUSY, detail))));
-        }
-        member.moving.push(Moving { group, order, lines, accepted: false, no_wait });
+        };
+        member.moving.push(Moving { group, order, writing: Some(token), lines, accepted: false, no_wait });
     }
 
     /// Tells those who wait for moves how these have ended.
@@ -133,7 +139,7 @@ impl Node {
         let mut waiting = Vec::new();
         for mut moving in std::mem::take(&mut member.moving) {
             let written = member.owned.get(&moving.group).map(|owned| owned.document.orders);
-            if !moving.accepted && written.is_some_and(|orders| orders >= moving.order) {
+            if moving.writing.is_none() && !moving.accepted && written.is_some_and(|orders| orders >= moving.order) {
                 moving.accepted = true;
                 let _ = moving.lines.send(Line::Accepted);
             }
@@ -160,12 +166,20 @@ impl Node {
         }
     }
 
-    /// The write of an order has failed: those who wait for it are told.
-    pub(crate) fn order_unwritten(&mut self, group: &GroupName, code: Code, detail: &str) {
+    /// The write of an order has succeeded: what is said of that number from now on is said of this order.
+    pub(crate) fn order_written(&mut self, token: Token) {
         let Some(member) = &mut self.member else { return };
-        let (over, kept): (Vec<Moving>, Vec<Moving>) = std::mem::take(&mut member.moving)
-            .into_iter()
-            .partition(|moving| moving.group == *group && !moving.accepted);
+        for moving in &mut member.moving {
+            moving.writing = moving.writing.filter(|writing| *writing != token);
+        }
+        self.settle_moves();
+    }
+
+    /// The write of an order has failed: those who wait for it are told.
+    pub(crate) fn order_unwritten(&mut self, token: Token, code: Code, detail: &str) {
+        let Some(member) = &mut self.member else { return };
+        let (over, kept): (Vec<Moving>, Vec<Moving>) =
+            std::mem::take(&mut member.moving).into_iter().partition(|moving| moving.writing == Some(token));
         member.moving = kept;
         for moving in over {
             let _ = moving.lines.send(Line::Refused(moving.failure(code, detail)));

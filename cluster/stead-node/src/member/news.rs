@@ -291,12 +291,13 @@ impl Node {
                     } else {
                         "the cluster database could not store it"
                     };
-                    return self.order_unwritten(&group, Code::ERROR_CLUSTER_GROUP_BUSY, detail);
+                    return self.order_unwritten(token, Code::ERROR_CLUSTER_GROUP_BUSY, detail);
                 };
                 member.unconfirmed.remove(&group);
                 let value = ownership_value(&document);
                 let entry = Entry { key, value, created: revision, modified: revision };
                 self.own_changed(&group, Some(entry));
+                self.order_written(token);
                 for record in records {
                     self.record(record);
                 }
