@@ -203,6 +203,12 @@ impl NodeFile {
         NodeFile::parse(&path, &text).map(Some)
     }
 
+    /// True if a member of a cluster worked in this folder, which [`crate::leave`] would have taken away.
+    #[must_use]
+    pub fn had_member(data: &Path) -> bool {
+        data.join(LEARNED).exists()
+    }
+
     /// The same, where there has to be one.
     ///
     /// # Errors

@@ -34,6 +34,12 @@ use crate::report::Surroundings;
 pub(crate) fn run(data: &Path, name: NodeName) -> Result<ExitCode, String> {
     match NodeFile::read(data).map_err(|error| error.to_string())? {
         Some(file) => member(data, &file),
+        // Alone it would know nothing of the groups that others have.
+        None if NodeFile::had_member(data) => Err(format!(
+            "{}: it is gone, but this machine is a node of a cluster; put the file back, or take the whole folder away \
+             if the machine is to be a node of nothing",
+            data.join(stead_membership::PATH).display()
+        )),
         None => alone(data, name),
     }
 }
