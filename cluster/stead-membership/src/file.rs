@@ -17,6 +17,8 @@ pub const PATH: &str = "node.toml";
 
 /// Addresses of members that were learned since the file was written, one a line. A hint: it may be gone or old.
 pub(crate) const LEARNED: &str = "etcd-members";
+/// The file beside it that says how far the cluster database was when the node last looked.
+pub const SEEN: &str = "etcd-seen";
 
 /// Larger files are a mistake.
 const LONGEST: u64 = 1 << 20;

@@ -10,7 +10,7 @@ use crate::create::check_folder_is_idle;
 use crate::documents::{self, MemberDoc, invitation_key, member_key, owned, writer};
 use crate::error::{Trouble, failed, refused};
 use crate::etcd::{self, with_member};
-use crate::file::{LEARNED, NodeFile, PATH};
+use crate::file::{LEARNED, NodeFile, PATH, SEEN};
 
 fn check_owns_nothing(store: &dyn Store, node: &str) -> Result<(), Trouble> {
     let groups = owned(store, node)?;
@@ -83,7 +83,9 @@ pub fn leave(data: &Path) -> Result<NodeFile, Trouble> {
     }
     let wrong = |what: &str, error: std::io::Error| failed(format!("{}: {error}", data.join(what).display()));
     std::fs::remove_file(data.join(PATH)).map_err(|error| wrong(PATH, error))?;
-    let _ = std::fs::remove_file(data.join(LEARNED));
+    for memory in [LEARNED, SEEN] {
+        let _ = std::fs::remove_file(data.join(memory));
+    }
     if file.member.is_some() {
         for folder in [etcd::FOLDER, authority::FOLDER] {
             match std::fs::remove_dir_all(data.join(folder)) {

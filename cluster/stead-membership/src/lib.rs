@@ -28,7 +28,7 @@ pub use authority::{Authority, Pair};
 pub use create::{CreateOrder, Created, create};
 pub use documents::{Identity, MEMBER, META, MemberDoc};
 pub use error::Trouble;
-pub use file::{ClusterName, Etcd, Member, NodeFile, PATH};
+pub use file::{ClusterName, Etcd, Member, NodeFile, PATH, SEEN};
 pub use invitation::Invitation;
 pub use invite::{InviteOrder, Invited, invite};
 pub use join::{JoinOrder, Joined, join, join_by_invitation};

@@ -108,7 +108,9 @@ fn handle(
 pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
     let params = params(file);
     params.check().map_err(|error| format!("node.toml: [timers]: {error}"))?;
-    let groups = handle(data, file, "groups", |_| {})?;
+    // The handle that follows everything remembers how far the database was: an older one is told from it by that.
+    let groups =
+        handle(data, file, "groups", |options| options.memory = Some(data.join(stead_membership::SEEN)))?;
     let sessions = handle(data, file, "session", |options| {
         options.memory = None;
         options.deadline = session::patience(&params);
