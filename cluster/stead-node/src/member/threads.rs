@@ -143,10 +143,25 @@ fn follow(store: &dyn Store, way: &Way, mut after: Revision) {
                 Err(error) => {
                     tracing::warn!(%error, "changes in the cluster database cannot be followed; trying again");
                     std::thread::park_timeout(PAUSE);
+                    if let StoreError::Corrupt(_) = error {
+                        after = go_past(store, way, after);
+                    }
                     break;
                 }
             }
         }
+    }
+}
+
+/// The history holds a document that cannot be read, and holds it for ever: once all documents can be read, following
+/// goes on from there, and not before.
+fn go_past(store: &dyn Store, way: &Way, after: Revision) -> Revision {
+    match store.list("") {
+        Ok((revision, entries)) => {
+            way.send(Input::Told(Told::News(News::Everything { revision, entries })));
+            revision
+        }
+        Err(_) => after,
     }
 }
 
