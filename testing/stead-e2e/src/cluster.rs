@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-pub use faults::{Rules, Way};
+pub use faults::{Copy, Rules, Way};
 pub use processes::Kind;
 pub use random::{Chance, Fault};
 
@@ -189,11 +189,16 @@ impl Cluster {
     /// # Panics
     /// When there is no such program.
     pub fn lab(&self, arguments: &[&str]) -> Output {
+        self.lab_command(arguments).output().unwrap()
+    }
+
+    fn lab_command(&self, arguments: &[&str]) -> Command {
         let tools = etcd().unwrap().parent().unwrap().display().to_string();
         let path = format!("{}:{tools}", std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new(stead());
         command.args(["lab", "--name", &self.name]).args(arguments);
-        command.env("PATH", path).env_remove("STEAD_DATA").output().unwrap()
+        command.env("PATH", path).env_remove("STEAD_DATA");
+        command
     }
 
     /// Runs `stead lab`, which must succeed; what it printed.
@@ -445,6 +450,7 @@ impl Drop for Cluster {
         for node in &self.nodes {
             self.thaw(node);
         }
-        let _ = self.lab(&["down"]);
+        // A second panic would hide the first.
+        let _ = self.lab_command(&["down"]).output();
     }
 }

@@ -1,10 +1,11 @@
 //! What can be done to the nodes of a lab.
 
 use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use super::{Cluster, Kind, said};
+use crate::stead;
 
 /// Which way a cable is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,50 @@ impl Rules {
     }
 }
 
+/// A second machine with everything that another one has; gone when dropped.
+#[derive(Debug)]
+pub struct Copy {
+    child: Child,
+    data: PathBuf,
+}
+
+impl Copy {
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // Its namespace, and everything in it, goes with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Cluster {
+    /// Starts a copy of a node, at the address of another one.
+    ///
+    /// # Panics
+    /// When it cannot be.
+    #[must_use]
+    pub fn copy_of(&self, node: &str, at: &str) -> Copy {
+        let data = self.folder.path().join("copy");
+        // One of an earlier try.
+        let _ = std::fs::remove_dir_all(&data);
+        assert!(Command::new("cp").arg("-a").arg(self.data(node)).arg(&data).status().unwrap().success());
+        std::fs::remove_dir_all(data.join("log")).unwrap();
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace(at), "unshare"]);
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        command.arg(stead()).args(["node", "run", "--node-name", node, "--data"]).arg(&data);
+        let log = std::fs::File::create(self.folder.path().join("copy.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        Copy { child: command.spawn().unwrap(), data }
+    }
+
     fn namespace(&self, node: &str) -> String {
         format!("stead-{}-{node}", self.name)
     }

@@ -6,7 +6,7 @@ use stead_e2e::cluster::{Cluster, Kind, Plan, instant, possible};
 
 use crate::{seconds, tell, undisturbed};
 
-/// E1, E2, E3 and E5: etcd loses its leader, its majority, and its past.
+/// E1, E2, E3, E5, E6 and E10: etcd loses its leader, its majority, and its past.
 #[test]
 fn members_of_etcd_come_and_go() {
     if !possible() {
@@ -41,6 +41,22 @@ fn members_of_etcd_come_and_go() {
         });
         cluster.move_to("a", "n2");
         cluster.move_to("a", "n1");
+
+        // E6: what stops a member for a moment. E10: a member that has no vote comes and goes.
+        undisturbed(&cluster, "E6, defragmentation and snapshot", Duration::from_secs(2), || {
+            for node in cluster.nodes() {
+                cluster.etcdctl(node, &["defrag"]).unwrap();
+            }
+            let file = cluster.folder().join("snapshot");
+            cluster.etcdctl("n1", &["snapshot", "save", file.to_str().unwrap()]).unwrap();
+        });
+        undisturbed(&cluster, "E10, a learner", Duration::from_secs(2), || {
+            let peer = format!("--peer-urls=https://{}:2380", cluster.address(99));
+            let said = cluster.etcdctl("n1", &["member", "add", "--learner", "n99", &peer]).unwrap();
+            let id = said.split_whitespace().nth(1).unwrap().to_owned();
+            cluster.pass(Duration::from_secs(3));
+            cluster.etcdctl("n1", &["member", "remove", &id]).unwrap();
+        });
     }
 
     // E3: no majority, for a moment that nobody notices, and for too long.
@@ -91,6 +107,82 @@ fn documents_deleted_by_hand_end_what_they_were_for() {
     cluster.etcdctl("n2", &["del", session]).unwrap();
     let change = cluster.changed("a", since);
     tell(&cluster, "E7", &change);
+    cluster.all_up();
+    cluster.end();
+}
+
+/// E9: the files of etcd are replaced by older ones, below nodes that run. Nothing begins on what they say; with the
+/// right ones back, everything does.
+#[test]
+fn an_older_database_begins_nothing() {
+    if !possible() {
+        return;
+    }
+    let cluster = Cluster::up(&Plan { groups: &["a", "b"], ..Plan::default() });
+    let copy = |from: &str, to: &str| {
+        for node in cluster.nodes() {
+            let (from, to) = (cluster.data(node).join(from), cluster.data(node).join(to));
+            let mut command = std::process::Command::new("cp");
+            assert!(command.arg("-a").arg(from).arg(to).status().unwrap().success());
+        }
+    };
+    let replace = |with: &str| {
+        for node in cluster.nodes() {
+            std::fs::remove_dir_all(cluster.data(node).join("etcd")).unwrap();
+        }
+        copy(with, "etcd");
+    };
+    let all = || -> Vec<u64> {
+        cluster.nodes().iter().flat_map(|node| cluster.processes(node, Kind::Etcd)).collect()
+    };
+    // Taken while nothing is written.
+    cluster.stop(&all());
+    copy("etcd", "older");
+    cluster.resume(&all());
+    cluster.all_answer("n1");
+    cluster.all_up();
+    cluster.move_to("a", "n2");
+    cluster.move_to("a", "n3");
+    for group in ["a", "b"] {
+        cluster.settled("n1", group);
+    }
+
+    let since = instant();
+    for node in cluster.nodes() {
+        cluster.lose_etcd(node);
+    }
+    for group in ["a", "b"] {
+        cluster.silent(group);
+    }
+    copy("etcd", "newest");
+    replace("older");
+    let lives = || ["a", "b"].map(|group| cluster.testimony(group).lives().len());
+    let before = lives();
+    for node in cluster.nodes() {
+        cluster.return_etcd(node);
+    }
+    // They say what they see, and what to do.
+    for node in cluster.nodes() {
+        cluster.until(&format!("{node} to see that the database went back"), || {
+            let log = std::fs::read_to_string(cluster.data(node).join("log/node.log")).unwrap_or_default();
+            let outside = std::fs::read_to_string(cluster.disk(node).join("node.log")).unwrap_or_default();
+            (log + &outside).contains("stead cluster adopt").then_some(())
+        });
+    }
+    cluster.pass(Duration::from_secs(10));
+    assert_eq!(lives(), before, "something began on an older database");
+    cluster.measured("E9", "all nodes refuse, name the command, and begin nothing");
+
+    for node in cluster.nodes() {
+        cluster.lose_etcd(node);
+    }
+    replace("newest");
+    for node in cluster.nodes() {
+        cluster.return_etcd(node);
+    }
+    for group in ["a", "b"] {
+        cluster.changed(group, since);
+    }
     cluster.all_up();
     cluster.end();
 }

@@ -1,8 +1,11 @@
 //! Rows O: people at the keyboard, two at once, and wrong.
 
 use std::thread;
+use std::time::Duration;
 
-use stead_e2e::cluster::{Cluster, Plan, possible, said};
+use stead_e2e::cluster::{Cluster, Plan, instant, possible, said};
+
+use crate::{tell, undisturbed};
 
 /// O1, O2 and O3: moves that contradict each other, that are given up, and groups that are deleted.
 #[test]
@@ -33,6 +36,7 @@ fn two_operators_at_once_have_one_result() {
         let at = cluster.settled("n1", "a");
         assert!(others.contains(&at), "it is on {at}");
         for (to, output) in &ended {
+            assert!(won == 2 || *to == at || !output.status.success(), "{to} was told that it is there");
             if !output.status.success() {
                 assert!(matches!(output.status.code(), Some(1 | 3)), "{to}: {}", said(output));
                 assert!(!said(output).trim().is_empty());
@@ -75,5 +79,104 @@ fn two_operators_at_once_have_one_result() {
     }
     cluster.silent("b");
     cluster.measured("O3", "refused; with --force gone on all nodes, its work ended");
+    cluster.end();
+}
+
+/// O4, O5, D5, D7, U5 and H13: wrong configurations, documents and files, and a machine that was copied.
+#[test]
+fn what_is_wrong_is_refused_and_changes_nothing() {
+    if !possible() {
+        return;
+    }
+    let cluster = Cluster::up(&Plan { groups: &["a", "b"], ..Plan::default() });
+    cluster.move_to("a", "n1");
+    cluster.move_to("b", "n2");
+    cluster.all_up();
+
+    // O4
+    let good = std::fs::read_to_string(cluster.file()).unwrap();
+    let wrong = cluster.folder().join("wrong.toml");
+    undisturbed(&cluster, "O4", Duration::from_secs(1), || {
+        for (from, to) in [
+            ("Generic Application", "Generic Aplication"),
+            ("RestartDelay = 0", "RestartDelay = -1"),
+            ("name = \"work-a\"", "name = \"work-a\"\ndepends_on = \"[work-a]\""),
+            ("name = \"work-b\"", "name = \"work-a\""),
+            ("failover_threshold", "failover_treshold"),
+        ] {
+            std::fs::write(&wrong, good.replacen(from, to, 1)).unwrap();
+            let output = cluster.ask("n1", &["apply", wrong.to_str().unwrap()]);
+            assert_eq!(output.status.code(), Some(5), "{to}: {}", said(&output));
+            assert!(said(&output).contains("wrong.toml:"), "{to}: it has no place: {}", said(&output));
+        }
+    });
+
+    // O5: a document of the configuration is made unreadable by hand. What runs goes on, and the nodes say so.
+    if let Some(keys) = cluster.etcdctl("n1", &["get", "", "--prefix", "--keys-only"]) {
+        let key = keys.lines().find(|key| key.contains("/resource/") && key.contains("work-b")).unwrap();
+        let before = cluster.etcdctl("n1", &["get", key, "--print-value-only"]).unwrap();
+        undisturbed(&cluster, "O5", Duration::from_secs(5), || {
+            cluster.etcdctl("n1", &["put", key, "{ no document"]).unwrap();
+        });
+        cluster.etcdctl("n1", &["put", key, before.trim_end()]).unwrap();
+        cluster.until("the nodes to answer", || {
+            let ok = |node: &String| cluster.ask(node, &["status"]).status.success();
+            cluster.nodes().iter().all(ok).then_some(())
+        });
+    }
+
+    // D5 and D7: the node's own file is cut short, and then away. It does not begin, and says why.
+    cluster.power_off("n3");
+    let file = cluster.data("n3").join("node.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let log = || std::fs::read_to_string(cluster.disk("n3").join("node.log")).unwrap_or_default();
+    for (row, broken) in [("D5", Some(&text[..text.len() / 2])), ("D7", None)] {
+        match broken {
+            Some(broken) => std::fs::write(&file, broken).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        let before = log().len();
+        cluster.power_on("n3");
+        let told = cluster.until(&format!("{row}: the node to say why it does not begin"), || {
+            let told = log()[before..].to_owned();
+            told.contains("node.toml").then_some(told)
+        });
+        let line = told.lines().find(|line| line.contains("node.toml")).unwrap_or_default().to_owned();
+        cluster.measured(row, &format!("refused: {line}"));
+        cluster.lab(&["kill", "n3"]);
+    }
+
+    // U5: one node has other timings than the others. Who takes over goes by what the lost one had said.
+    std::fs::write(&file, text.replace("profile = \"default\"", "profile = \"patient\"")).unwrap();
+    cluster.power_on("n3");
+    cluster.all_answer("n3");
+    cluster.all_up();
+    cluster.move_to("b", "n3");
+    let since = instant();
+    cluster.power_off("n3");
+    let change = cluster.changed("b", since);
+    tell(&cluster, "U5", &change);
+    assert!(change.began > Duration::from_secs(9), "taken over before a patient node's work has ended");
+    cluster.end();
+}
+
+/// H13: a copy of a machine waits for as long as the other one lives, and changes nothing for it.
+#[test]
+fn the_copy_of_a_node_waits() {
+    if !possible() {
+        return;
+    }
+    let cluster = Cluster::up(&Plan { groups: &["a", "b"], ..Plan::default() });
+    cluster.move_to("a", "n1");
+    cluster.all_up();
+    undisturbed(&cluster, "H13", Duration::from_secs(1), || {
+        let copy = cluster.copy_of("n1", "n2");
+        cluster.until("the copy to say that its name is in use", || {
+            let log = std::fs::read_to_string(copy.data().join("log/node.log")).unwrap_or_default();
+            log.contains("is in use by a machine").then_some(())
+        });
+        cluster.pass(Duration::from_secs(8));
+        assert_eq!(cluster.online("n1", "a"), "n1");
+    });
     cluster.end();
 }

@@ -45,6 +45,14 @@ fn what_is_killed_comes_back() {
         cluster.online("n2", "b");
     }
 
+    // M2: the monitor is stopped by a signal. Its warden sees that, and kills it.
+    let since = instant();
+    cluster.stop(&cluster.of_group("n2", Kind::Monitor, "b"));
+    let change = cluster.changed("b", since);
+    tell(&cluster, "M2", &change);
+    assert_eq!(change.to, "n2");
+    cluster.online("n2", "b");
+
     // H1: the power. A running node loses nothing by it.
     let others = cluster.testimony("a").lives().len();
     let since = instant();
@@ -57,6 +65,17 @@ fn what_is_killed_comes_back() {
     assert_eq!(cluster.testimony("a").lives().len(), others, "H1: a group elsewhere ended");
     cluster.power_on("n2");
     cluster.all_answer("n1");
+    cluster.all_up();
+
+    // H14: a node that is shut down in order gives its work away first.
+    let (on, since) = (cluster.settled("n1", "b"), instant());
+    cluster.ok(&on, &["shutdown"]);
+    let change = cluster.changed("b", since);
+    tell(&cluster, "H14", &change);
+    assert_ne!(change.to, on);
+    cluster.until("the node to end", || (!cluster.is_on(&on)).then_some(()));
+    cluster.power_on(&on);
+    cluster.all_answer(&on);
     cluster.all_up();
 
     // H4: the guardian. In a lab it is the first process of its machine, so all of that goes, as the kernel ends it
@@ -147,7 +166,12 @@ fn what_is_stopped_or_frozen_ends_at_its_deadline() {
     cluster.measured("H7", &format!("work ended after {}", seconds(ended)));
     cluster.never_two();
     cluster.resume(&guardian);
+    let back = instant();
     cluster.changed("b", since);
+    let began = cluster.testimony("b").lives().last().unwrap().first;
+    let began = Duration::from_nanos(began.saturating_sub(back));
+    cluster.measured("H7", &format!("it began {} after the guardian went on", seconds(began)));
+    assert_eq!(cluster.settled(&on, "b"), on, "the session went on");
     cluster.all_up();
     cluster.end();
 }
