@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::{Cluster, Kind, said};
-use crate::stead;
+use crate::{etcd, stead};
 
 /// Which way a cable is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +221,9 @@ impl Cluster {
         let tls = self.data(node).join("tls");
         let file = |name: &str| tls.join(name).display().to_string();
         let endpoint = format!("https://{}:2379", self.address_of(node));
-        let mut command = Command::new("etcdctl");
+        // Beside etcd, which may be one that was unpacked for the tests.
+        let beside = etcd().unwrap().with_file_name("etcdctl");
+        let mut command = Command::new(if beside.exists() { beside } else { "etcdctl".into() });
         command.env("ETCDCTL_API", "3").args(["--endpoints", &endpoint, "--cacert", &file("ca.pem")]);
         command.args(["--cert", &file("node.crt"), "--key", &file("node.key")]).args(words);
         let Ok(output) = command.output() else {
