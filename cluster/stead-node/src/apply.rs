@@ -13,6 +13,7 @@ use crate::common::Numbers;
 use crate::consult::Then;
 use crate::edge::monitor::Checked;
 use crate::node::Node;
+use crate::parts::{self, Parts};
 use crate::{report, translate};
 
 /// What changes the structure of the configuration: one at a time.
@@ -225,6 +226,14 @@ impl Node {
                 return;
             }
         }
+        if self.member.is_some() {
+            let problems = parts::too_large(&self.catalog, &plan);
+            if !problems.is_empty() {
+                let _ = applying.lines.send(report::problems(problems));
+                self.next_structural();
+                return;
+            }
+        }
         let _ = applying.lines.send(Line::Plan(self.sentences(&plan)));
         if applying.apply.dry_run {
             let _ = applying.lines.send(Line::Done { state: None });
@@ -238,10 +247,8 @@ impl Node {
             self.next_structural();
             return;
         }
-        let id = self.ask(Request::Apply(plan), false, Some(applying.lines));
-        self.structural = Some(id);
         let settle = if applying.apply.no_wait { Vec::new() } else { groups };
-        self.settle_after.insert(id, settle);
+        self.store_part(plan, Parts::new(applying.wanted, applying.apply.prune, applying.lines, settle));
     }
 
     /// Answers when all these groups are as wanted, or cannot become so.
@@ -253,10 +260,10 @@ impl Node {
         self.next_settling += 1;
         let number = self.next_settling;
         self.settling.insert(number, Settling { lines, left: groups.len(), failures: Vec::new() });
-        for group in groups {
-            if self.member.is_some() {
-                self.await_group(group, number);
-            } else {
+        if self.member.is_some() {
+            self.await_groups(groups, number);
+        } else {
+            for group in groups {
                 self.ask_settled(group, number);
             }
         }

@@ -165,6 +165,7 @@ fn node(
         applying: None,
         consulting: None,
         structural: None,
+        parts: None,
         settle_after: BTreeMap::new(),
         settling: BTreeMap::new(),
         next_settling: 0,

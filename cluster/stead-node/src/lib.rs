@@ -16,6 +16,7 @@ mod keys;
 pub mod mailbox;
 mod member;
 mod node;
+mod parts;
 mod report;
 mod translate;
 

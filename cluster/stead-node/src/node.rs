@@ -94,6 +94,8 @@ pub(crate) struct Node {
     pub(crate) applying: Option<Applying>,
     pub(crate) consulting: Option<Consulting>,
     pub(crate) structural: Option<RequestId>,
+    /// What of a configuration is still to be stored.
+    pub(crate) parts: Option<crate::parts::Parts>,
     pub(crate) settle_after: BTreeMap<RequestId, Vec<GroupName>>,
     pub(crate) settling: BTreeMap<u64, Settling>,
     pub(crate) next_settling: u64,
@@ -454,6 +456,7 @@ impl Node {
     }
 
     fn finished(&mut self, id: RequestId, answer: Result<Answer, Refusal>) {
+        let Some(answer) = self.part_ended(id, answer) else { return };
         let asker = self.requests.remove(&id);
         let settle = self.settle_after.remove(&id);
         match (asker, settle) {

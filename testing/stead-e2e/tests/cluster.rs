@@ -384,3 +384,51 @@ fn three_managed_members_survive_the_loss_of_one() {
     world.refused("n1", &["cluster", "leave"], 3, "the last member");
     world.gone("n1");
 }
+
+#[test]
+fn a_configuration_larger_than_a_transaction_of_etcd_is_stored_in_parts() {
+    let Some(program) = etcd() else { return };
+    let mut world = World::new();
+    let url = world.etcd(&program);
+    let create = ["cluster", "create", "prod", "--node", "n1", "--etcd", &url];
+    until("etcd to answer", || world.run("n1", &create).status.success().then_some(()));
+    world.start("n1");
+    until("the node to answer", || world.run("n1", &["status"]).status.success().then_some(()));
+    let resource = |name: String| {
+        format!(
+            "[[group.resource]]\nname = \"{name}\"\ntype = \"Generic Application\"\n\
+             properties = {{ CommandLine = \"sleep infinity\" }}\n"
+        )
+    };
+    let group = |name: String, resources: usize| {
+        let members: String = (0..resources).map(|number| resource(format!("{name}-{number}"))).collect();
+        format!("[[group]]\nname = \"{name}\"\npersistent_state = \"Offline\"\n{members}")
+    };
+    let file = world.folder.path().join("many.toml");
+    let file = file.display().to_string();
+    // 200 groups and 200 resources, where etcd takes 127 documents at once; the first one depends on the last.
+    let mut many: String = (0..200).map(|number| group(format!("g{number}"), 1)).collect();
+    many = many.replace("name = \"g0\"\n", "name = \"g0\"\ndepends_on_groups = [\"g99\"]\n");
+    std::fs::write(&file, &many).unwrap();
+    world.ok("n1", &["apply", &file]);
+    assert_eq!(world.json("n1", &["group", "list"]).as_array().unwrap().len(), 200);
+    let left = said(&world.run("n1", &["apply", &file, "--dry-run"]));
+    assert!(left.contains("nothing to change"), "{left}");
+
+    // One group that can never be stored whole: nothing is, not even what would have fitted.
+    std::fs::write(&file, format!("{}{}", group("more".to_owned(), 1), group("large".to_owned(), 130)))
+        .unwrap();
+    world.refused(
+        "n1",
+        &["apply", &file],
+        5,
+        "it has 130 resources; a group of a cluster may have 119: split it",
+    );
+    assert_eq!(world.json("n1", &["group", "list"]).as_array().unwrap().len(), 200);
+
+    // What is taken away takes as many parts.
+    std::fs::write(&file, group("g7".to_owned(), 1)).unwrap();
+    world.ok("n1", &["apply", &file, "--prune"]);
+    assert_eq!(world.json("n1", &["group", "list"]).as_array().unwrap().len(), 1);
+    world.stop("n1");
+}

@@ -11,10 +11,10 @@ use crate::node::Node;
 use crate::report;
 
 impl Node {
-    /// An apply waits for a group, wherever it is or will be.
-    pub(crate) fn await_group(&mut self, group: GroupName, settling: u64) {
+    /// An apply waits for groups, wherever they are or will be.
+    pub(crate) fn await_groups(&mut self, groups: Vec<GroupName>, settling: u64) {
         if let Some(member) = &mut self.member {
-            member.awaited.push(Awaited { group, settling });
+            member.awaited.extend(groups.into_iter().map(|group| Awaited { group, settling }));
         }
         self.settle_elsewhere();
     }
