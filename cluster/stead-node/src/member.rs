@@ -20,8 +20,8 @@ mod threads;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use stead_lease::{Identity, Machine, Params};
-use stead_policy::cluster::{Coordinator, NodeFacts, NodeRecord, Owned, Situation};
-use stead_policy::{Record, Release};
+use stead_policy::Record;
+use stead_policy::cluster::{Coordinator, NodeFacts, NodeRecord, Owner, Situation};
 use stead_store::{Entry, Guard, News, Revision};
 use stead_types::{Code, GroupName, NodeName, Time};
 
@@ -48,42 +48,17 @@ pub(crate) struct Beginning {
     pub(crate) revision: Revision,
 }
 
-/// A group that this node has.
-#[derive(Debug)]
-struct Having {
-    generation: u64,
-    /// The order it is being taken away for.
-    order: Option<u64>,
-    /// Since when it is online.
-    online: Option<Time>,
-    /// It has served in this generation: it was online for long enough to say so.
-    served: bool,
-    /// How its coming here has ended: all that is wanted is online, or what is in the way.
-    arrived: Option<(Code, String)>,
-}
-
-/// What the owner of a group wants written into its document.
-#[derive(Clone, Debug)]
-enum Wish {
-    /// Nothing of it is left here.
-    Released(Release),
-    /// The order has ended without a move.
-    Ended(Code, String),
-    /// The node leaves.
-    Left,
-}
-
 /// What a write under way is for.
 #[derive(Debug)]
 enum Purpose {
     /// A group's document, and what to say when it is stored.
-    Own { group: GroupName, document: Box<stead_policy::cluster::Ownership>, records: Vec<Record> },
+    Own { group: GroupName, records: Vec<Record> },
     /// A node's document.
     Node { node: NodeName, record: Box<NodeRecord>, records: Vec<Record> },
     /// What is said of groups.
     State(Vec<(GroupName, StateDocument)>),
-    /// The documents of a group that is no more, by the key of the first.
-    Leftover(String),
+    /// The documents of a group that is no more.
+    Leftover(GroupName),
 }
 
 /// An apply that waits for a group of another node.
@@ -102,21 +77,13 @@ pub(crate) struct Member {
     begin: Beginning,
     coordinator: Coordinator,
     situation: Situation,
-    /// Documents of groups, also of such as are not configured.
-    owned: BTreeMap<GroupName, Owned>,
+    /// Which groups this node has.
+    owner: Owner,
     states: BTreeMap<GroupName, StateDocument>,
-    having: BTreeMap<GroupName, Having>,
-    /// Groups that are this node's by what it read when it took over a session, and that do not run.
-    unconfirmed: BTreeSet<GroupName>,
-    /// Groups of which something is left on this machine that could not be taken away.
-    behind: BTreeSet<GroupName>,
-    wishes: BTreeMap<GroupName, Wish>,
-    /// Writes under way, and which documents they change.
+    /// Writes under way, and the nodes whose documents they change.
     writes: BTreeMap<Token, Purpose>,
-    busy: BTreeSet<String>,
+    busy: BTreeSet<NodeName>,
     next: u64,
-    /// Writes that failed are tried again then.
-    again: Option<Time>,
     /// The situation has changed since the last decision.
     decide: bool,
     /// It is not decided again before.
@@ -147,8 +114,6 @@ pub(crate) struct Member {
     waits_for: Option<u128>,
     /// The session was given up.
     left: bool,
-    /// The guardian has been greeted, and what ran is known.
-    began: bool,
     leaving: Option<shutdown::Leaving>,
 }
 
@@ -157,22 +122,17 @@ impl Member {
     pub(crate) fn new(me: NodeName, begin: Beginning, threads: Threads) -> Self {
         Member {
             machine: Machine::new(me.clone()),
+            owner: Owner::new(me.clone()),
             me,
             threads,
             revision: begin.revision,
             begin,
             coordinator: Coordinator::new(),
             situation: Situation::default(),
-            owned: BTreeMap::new(),
             states: BTreeMap::new(),
-            having: BTreeMap::new(),
-            unconfirmed: BTreeSet::new(),
-            behind: BTreeSet::new(),
-            wishes: BTreeMap::new(),
             writes: BTreeMap::new(),
             busy: BTreeSet::new(),
             next: 0,
-            again: None,
             decide: true,
             decide_at: Time::ZERO,
             published_at: Time::ZERO,
@@ -190,7 +150,6 @@ impl Member {
             armed: None,
             waits_for: None,
             left: false,
-            began: false,
             leaving: None,
         }
     }
@@ -216,14 +175,14 @@ impl Member {
     pub(crate) fn next_timeout(&self) -> Option<Time> {
         let rest = Some(self.decide_at).filter(|_| self.decide);
         let may_act = || self.machine.may_act(crate::edge::timer::now());
-        let coordinator = if self.began && self.decides() && may_act() {
+        let coordinator = if self.owner.began() && self.decides() && may_act() {
             [self.coordinator.next_timeout(), rest].into_iter().flatten().min()
         } else {
             None
         };
         let leaving = self.leaving.as_ref().and_then(shutdown::Leaving::timeout);
         let publish = self.publish_at.filter(|_| self.in_force);
-        let all = [self.machine.next_timeout(), coordinator, self.again, publish, leaving];
+        let all = [self.machine.next_timeout(), coordinator, self.owner.next_timeout(), publish, leaving];
         all.into_iter().flatten().min()
     }
 

@@ -24,7 +24,7 @@ impl Node {
         let Some(member) = &mut self.member else { return };
         let (mut over, mut here, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for awaited in std::mem::take(&mut member.awaited) {
-            if member.having.contains_key(&awaited.group) {
+            if member.owner.has(&awaited.group) {
                 here.push(awaited);
                 continue;
             }
@@ -65,7 +65,7 @@ impl Node {
         let Some(member) = &self.member else { return };
         let (now, now_ms) = (timer::now(), timer::wall_clock_ms());
         let groups = &self.policy.config().groups;
-        let elsewhere = groups.values().filter(|config| !member.having.contains_key(&config.name));
+        let elsewhere = groups.values().filter(|config| !member.owner.has(&config.name));
         status.groups.extend(elsewhere.map(|config| member.shown(config, now_ms)));
         status.groups.sort_by_key(|group| group.name.to_lowercase());
         let own = std::mem::take(&mut status.nodes).pop();
@@ -82,8 +82,8 @@ impl Node {
 impl super::Member {
     /// The node that has a group, if that is another one.
     pub(crate) fn owner_elsewhere(&self, group: &GroupName) -> Option<NodeName> {
-        let owner = &self.owned.get(group)?.document.node;
-        (*owner != self.me && !self.having.contains_key(group)).then(|| owner.clone())
+        let owner = &self.owner.documents().get(group)?.document.node;
+        (*owner != self.me && !self.owner.has(group)).then(|| owner.clone())
     }
 
     /// All nodes, as this one sees them.
@@ -168,7 +168,7 @@ impl super::Member {
 
     /// A group of another node, or of none.
     fn shown(&self, config: &stead_policy::GroupConfig, now_ms: u64) -> stead_api::Group {
-        let owned = self.owned.get(&config.name).map(|owned| &owned.document);
+        let owned = self.owner.documents().get(&config.name).map(|owned| &owned.document);
         let said = self
             .states
             .get(&config.name)

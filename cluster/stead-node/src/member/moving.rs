@@ -5,7 +5,7 @@ use stead_policy::cluster::{ArrivalKind, Cause, OrderWish, Outcome, Ownership};
 use stead_policy::{InBuffers, Refusal};
 use stead_types::{Code, GroupName, MoveFlags, NodeName};
 
-use super::{Member, Token};
+use super::Member;
 use super::documents::StateDocument;
 use crate::command::Lines;
 use crate::node::Node;
@@ -25,7 +25,7 @@ pub(super) struct Moving {
     group: GroupName,
     order: u64,
     /// Its order is being written: until that has succeeded, one of the same number is somebody else's.
-    writing: Option<Token>,
+    writing: bool,
     lines: Lines,
     accepted: bool,
     /// That the order is stored is all the client wants to know.
@@ -44,11 +44,11 @@ impl Moving {
 
     /// How the move has ended; none while it goes on.
     fn ended(&self, member: &Member) -> Option<Line> {
-        let Some(owned) = member.owned.get(&self.group) else {
+        let Some(owned) = member.owner.documents().get(&self.group) else {
             return Some(self.failed(Code::ERROR_GROUP_NOT_FOUND, "it was deleted"));
         };
         let document = &owned.document;
-        if self.writing.is_some() {
+        if self.writing {
             // What is there may be what another node wrote first.
             return None;
         }
@@ -111,7 +111,7 @@ impl Node {
             Ok(to) => to,
             Err(refused) => return drop(lines.send(report::answer(Err(refused)))),
         };
-        let Some(owned) = member.owned.get(&group).cloned() else { return };
+        let Some(owned) = member.owner.documents().get(&group).cloned() else { return };
         if owned.document.node == to {
             let _ = lines.send(Line::Accepted);
             return drop(lines.send(Line::Done { state: Some(format!("on {to}")) }));
@@ -126,11 +126,12 @@ impl Node {
         };
         let document = owned.document.with_order(wish);
         let order = document.orders;
-        let Some(token) = member.write_own(group.clone(), Some(owned.revision), document, Vec::new()) else {
+        if !member.owner.write(group.clone(), Some(owned.revision), document, Vec::new()) {
             let detail = "its owner is being written; ask again";
             return drop(lines.send(report::answer(refuse(Code::ERROR_CLUSTER_GROUP_BUSY, detail))));
-        };
-        member.moving.push(Moving { group, order, writing: Some(token), lines, accepted: false, no_wait });
+        }
+        member.moving.push(Moving { group, order, writing: true, lines, accepted: false, no_wait });
+        self.drive_owner();
     }
 
     /// Tells those who wait for moves how these have ended.
@@ -138,8 +139,9 @@ impl Node {
         let Some(member) = &mut self.member else { return };
         let mut waiting = Vec::new();
         for mut moving in std::mem::take(&mut member.moving) {
-            let written = member.owned.get(&moving.group).map(|owned| owned.document.orders);
-            if moving.writing.is_none() && !moving.accepted && written.is_some_and(|orders| orders >= moving.order) {
+            let written = member.owner.documents().get(&moving.group).map(|owned| owned.document.orders);
+            let stored = written.is_some_and(|orders| orders >= moving.order);
+            if !moving.writing && !moving.accepted && stored {
                 moving.accepted = true;
                 let _ = moving.lines.send(Line::Accepted);
             }
@@ -167,19 +169,21 @@ impl Node {
     }
 
     /// The write of an order has succeeded: what is said of that number from now on is said of this order.
-    pub(crate) fn order_written(&mut self, token: Token) {
+    pub(crate) fn order_written(&mut self, group: &GroupName) {
         let Some(member) = &mut self.member else { return };
-        for moving in &mut member.moving {
-            moving.writing = moving.writing.filter(|writing| *writing != token);
+        // Only one write of a group's document is under way at a time.
+        for moving in member.moving.iter_mut().filter(|moving| moving.group == *group) {
+            moving.writing = false;
         }
         self.settle_moves();
     }
 
     /// The write of an order has failed: those who wait for it are told.
-    pub(crate) fn order_unwritten(&mut self, token: Token, code: Code, detail: &str) {
+    pub(crate) fn order_unwritten(&mut self, group: &GroupName, code: Code, detail: &str) {
         let Some(member) = &mut self.member else { return };
-        let (over, kept): (Vec<Moving>, Vec<Moving>) =
-            std::mem::take(&mut member.moving).into_iter().partition(|moving| moving.writing == Some(token));
+        let (over, kept): (Vec<Moving>, Vec<Moving>) = std::mem::take(&mut member.moving)
+            .into_iter()
+            .partition(|moving| moving.group == *group && moving.writing);
         member.moving = kept;
         for moving in over {
             let _ = moving.lines.send(Line::Refused(moving.failure(code, detail)));

@@ -1,12 +1,12 @@
 //! What others have written, and what became of this node's own writes.
 
 use stead_lease::{Event as SessionEvent, Found};
-use stead_policy::cluster::{GroupFacts, GroupRules, Owned};
+use stead_policy::cluster::{GroupFacts, GroupRules, Owned, Unwritten as NotWritten};
 use stead_policy::{Event, Level, Record};
 use stead_store::{Change, Entry, News, Revision};
 use stead_types::{Code, GroupName, NodeName};
 
-use super::documents::{StateDocument, node_key, own_key, ownership_of, ownership_value, record_of};
+use super::documents::{StateDocument, node_key, own_key, ownership_of, record_of};
 use super::threads::{SESSIONS, found};
 use super::{Member, Purpose, Token, Told};
 use crate::edge::store::Unwritten;
@@ -127,7 +127,7 @@ impl Node {
         let sessions = sessions.collect();
         let there = |key: &str| entries.iter().any(|entry| entry.key == key);
         let gone: Vec<GroupName> =
-            member.owned.keys().filter(|group| !there(&own_key(group))).cloned().collect();
+            member.owner.documents().keys().filter(|group| !there(&own_key(group))).cloned().collect();
         let nodes: Vec<NodeName> =
             member.situation.nodes.keys().filter(|node| !there(&node_key(node))).cloned().collect();
         let documents: Vec<String> = self.catalog.keys_stored().filter(|key| !there(key)).collect();
@@ -152,24 +152,26 @@ impl Node {
 
     fn own_changed(&mut self, group: &GroupName, entry: Option<Entry>) {
         let Some(member) = &mut self.member else { return };
-        match entry {
-            Some(entry) => {
-                if member.owned.get(group).is_some_and(|owned| owned.revision >= entry.modified) {
+        let known = member.owner.documents().get(group).map(|owned| owned.revision);
+        let owned = match entry {
+            Some(entry) if known.is_some_and(|known| known >= entry.modified) => return,
+            Some(entry) => match ownership_of(&entry.value) {
+                Ok(document) => Some(Owned { document, revision: entry.modified }),
+                Err(text) => {
+                    // What was good last is kept; nobody can write over it, since its revision is unknown here.
+                    self.nonsense(&entry.key, &text, Some(group.clone()));
                     return;
                 }
-                match ownership_of(&entry.value) {
-                    Ok(document) => {
-                        member.owned.insert(group.clone(), Owned { document, revision: entry.modified });
-                    }
-                    Err(text) => {
-                        // What was good last is kept; nobody can write over it, since its revision is unknown here.
-                        self.nonsense(&entry.key, &text, Some(group.clone()));
-                        return;
-                    }
-                }
-            }
-            None => drop(member.owned.remove(group)),
+            },
+            None => None,
+        };
+        if member.owner.seen(group, owned) {
+            self.own_known(group);
         }
+    }
+
+    /// What follows from a group's document that is news.
+    fn own_known(&mut self, group: &GroupName) {
         self.refresh(group);
         self.settle_group(group);
         self.settle_moves();
@@ -228,7 +230,7 @@ impl Node {
         let facts = GroupFacts {
             rules: GroupRules::of(config),
             wanted_online: GroupRules::wanted_online(config),
-            owned: member.owned.get(group).cloned(),
+            owned: member.owner.documents().get(group).cloned(),
             published: member.states.get(group).and_then(|state| state.published().ok()),
         };
         if member.situation.groups.get(group) != Some(&facts) {
@@ -273,37 +275,34 @@ impl Node {
         if let Err(Unwritten::Failed(error)) = &result {
             tracing::warn!(%error, "a write failed; nothing was changed");
         }
-        let conflict = matches!(result, Err(Unwritten::Conflict(_)));
-        let revision = match result {
-            Ok(revision) => Some(revision),
-            Err(_) => {
-                member.failed(conflict);
-                None
-            }
-        };
+        let result = result.map_err(|error| match error {
+            Unwritten::Conflict(_) => NotWritten::Conflict,
+            Unwritten::Failed(_) => NotWritten::Failed,
+        });
+        if let Err(why) = result {
+            member.failed(why);
+        }
+        let revision = result.ok();
         match purpose {
-            Purpose::Own { group, document, records } => {
-                let key = own_key(&group);
-                member.busy.remove(&key);
-                let Some(revision) = revision else {
-                    let detail = if conflict {
-                        "something else happened to it first; ask again"
-                    } else {
-                        "the cluster database could not store it"
+            Purpose::Own { group, records } => {
+                let news = member.owner.written(&group, result, timer::now());
+                if let Err(why) = result {
+                    let detail = match why {
+                        NotWritten::Conflict => "something else happened to it first; ask again",
+                        NotWritten::Failed => "the cluster database could not store it",
                     };
-                    return self.order_unwritten(token, Code::ERROR_CLUSTER_GROUP_BUSY, detail);
-                };
-                member.unconfirmed.remove(&group);
-                let value = ownership_value(&document);
-                let entry = Entry { key, value, created: revision, modified: revision };
-                self.own_changed(&group, Some(entry));
-                self.order_written(token);
+                    return self.order_unwritten(&group, Code::ERROR_CLUSTER_GROUP_BUSY, detail);
+                }
+                if news {
+                    self.own_known(&group);
+                }
+                self.order_written(&group);
                 for record in records {
                     self.record(record);
                 }
             }
             Purpose::Node { node, record, records } => {
-                member.busy.remove(&node_key(&node));
+                member.busy.remove(&node);
                 let Some(revision) = revision else { return self.node_stored(&node, false) };
                 let facts = member.node_mut(&node);
                 if facts.revision.is_none_or(|seen| seen < revision) {
@@ -317,7 +316,7 @@ impl Node {
                 }
             }
             Purpose::State(states) => member.stated(states, revision.is_some()),
-            Purpose::Leftover(key) => drop(member.busy.remove(&key)),
+            Purpose::Leftover(group) => drop(member.owner.written(&group, result, timer::now())),
         }
     }
 
@@ -325,14 +324,10 @@ impl Node {
     pub(crate) fn remove_leftovers(&mut self) {
         let groups = &self.policy.config().groups;
         let Some(member) = &mut self.member else { return };
-        let strays: Vec<GroupName> =
-            member.having.keys().filter(|group| !groups.contains_key(*group)).cloned().collect();
-        for group in &strays {
-            member.having.remove(group);
-            member.published.remove(group);
-        }
+        member.owner.forget_deleted(|group| groups.contains_key(group));
         let gone: Vec<(GroupName, Revision)> = member
-            .owned
+            .owner
+            .documents()
             .iter()
             .filter(|(group, owned)| !groups.contains_key(*group) && owned.document.node == member.me)
             .map(|(group, owned)| (group.clone(), owned.revision))
@@ -340,9 +335,7 @@ impl Node {
         for (group, revision) in gone {
             member.remove_own(&group, revision);
         }
-        for group in strays {
-            self.policy.handle(Event::Departed { group }, timer::now());
-        }
+        self.drive_owner();
     }
 }
 
@@ -350,14 +343,14 @@ impl Member {
     /// Deletes the documents of a group that does not exist any more.
     fn remove_own(&mut self, group: &GroupName, revision: Revision) {
         use stead_store::Operation;
-        let key = own_key(group);
-        if self.having.contains_key(group) || !self.busy.insert(key.clone()) {
+        if !self.owner.remove(group) {
             return;
         }
+        let key = own_key(group);
         let token = self.token();
         let operations =
             vec![Operation::Delete(key.clone()), Operation::Delete(super::documents::state_key(group))];
         self.threads.write(token, vec![Member::guard(&key, Some(revision))], operations);
-        self.writes.insert(token, Purpose::Leftover(key));
+        self.writes.insert(token, Purpose::Leftover(group.clone()));
     }
 }

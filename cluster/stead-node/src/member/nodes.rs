@@ -78,7 +78,7 @@ impl Node {
             Err(refused) => return drop(lines.send(report::answer(Err(refused)))),
         };
         let revision = member.situation.nodes.get(&node).and_then(|facts| facts.revision);
-        if member.write_node(&node, revision, record).is_none() {
+        if !member.write_node(&node, revision, record, Vec::new()) {
             let detail = "something else is being stored about it; ask again".to_owned();
             let refused = Refusal { what, code: Code::ERROR_BUSY, detail };
             return drop(lines.send(report::answer(Err(refused))));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stead_policy::cluster::Published;
 use stead_store::Operation;
-use stead_types::{GroupName, GroupState, ResourceName, Time};
+use stead_types::{GroupName, ResourceName, Time};
 
 use super::documents::{QUEUED, StateDocument, own_key, state_key};
 use super::{Member, Purpose};
@@ -14,9 +14,6 @@ use crate::report;
 
 /// What changes faster than this is said once.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// A group that fails sooner after it came online has not served: the node is no good for it.
-const SERVED: Duration = Duration::from_secs(10);
 
 /// So many groups go into one write.
 const AT_ONCE: usize = 100;
@@ -49,19 +46,15 @@ impl Node {
             let name = group.name.clone();
             let wants = self.policy.wants_failover(&name);
             let Some(member) = &mut self.member else { return };
-            let Some(having) = member.having.get_mut(&name) else { continue };
-            let since = (group.state == GroupState::Online).then(|| having.online.unwrap_or(now));
-            having.online = since;
-            having.served |= since.is_some_and(|since| now.since(since) >= SERVED);
-            if let (Some(since), false) = (since, having.served) {
-                let at = since.after(SERVED);
+            let Some(serving) = member.owner.serving(&name, group.state, now) else { continue };
+            if let Some(at) = serving.later {
                 later = Some(later.map_or(at, |before: Time| before.min(at)));
             }
             let locked = |bits: u64| bits & 1 != 0;
             let published = Published {
-                generation: having.generation,
+                generation: serving.generation,
                 state: group.state,
-                served: having.served,
+                served: serving.served,
                 given_up: wants.map(|(resource, _)| resource).into_iter().collect::<Vec<ResourceName>>(),
                 locked: group
                     .resources
@@ -72,7 +65,7 @@ impl Node {
                 queued: group.status_information & QUEUED != 0,
             };
             let shown = report::group(group, now, &|name| self.monitors.process(name));
-            let document = StateDocument::new(&published, having.arrived.as_ref(), shown);
+            let document = StateDocument::new(&published, member.owner.arrived(&name), shown);
             let same = member.published.get(&name).is_some_and(|said| still(said) == still(&document));
             if !same {
                 states.push((name, document));
@@ -103,7 +96,7 @@ impl Member {
         }
         // Only while the group is this node's: what an owner of before says late must not be heard.
         let guards = states.iter().filter_map(|(group, _)| {
-            Some(Member::guard(&own_key(group), Some(self.owned.get(group)?.revision)))
+            Some(Member::guard(&own_key(group), Some(self.owner.documents().get(group)?.revision)))
         });
         self.threads.write(token, guards.collect(), operations);
         self.writes.insert(token, Purpose::State(states));

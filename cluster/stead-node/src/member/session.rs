@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stead_lease::{Action, Answer, Event, Found, Kept, Note, Sid, Standing, Start, State};
 use stead_monitor_protocol::HeldSession;
-use stead_policy::cluster::Session;
+use stead_policy::cluster::{Session, Tenure};
 use stead_policy::{Event as PolicyEvent, Level, Record};
 use stead_types::{Code, GroupName, NodeName, Time};
 
@@ -83,8 +83,9 @@ impl Node {
     /// not simply started: the node before this one may have released them, and what was read may be older than that.
     pub(crate) fn adopt_groups(&mut self, running: &std::collections::BTreeSet<GroupName>) {
         let Some(member) = &mut self.member else { return };
-        member.began = true;
-        let groups = member.groups_of_session(running);
+        let may_act = member.machine.may_act(timer::now());
+        let tenure = Tenure { may_act, ..member.tenure() };
+        let groups = member.owner.adopt(running, tenure);
         self.policy.member(groups);
     }
 
@@ -258,13 +259,9 @@ impl Node {
     /// Nothing of any group is left here, and none is this node's to start.
     fn forget_groups(&mut self) {
         let Some(member) = &mut self.member else { return };
-        let groups: Vec<GroupName> = std::mem::take(&mut member.having).into_keys().collect();
-        member.wishes.clear();
-        member.unconfirmed.clear();
+        member.owner.forget();
         member.published.clear();
-        for group in groups {
-            self.policy.handle(PolicyEvent::Departed { group }, timer::now());
-        }
+        self.drive_owner();
     }
 
     /// The guardian has begun a time of leases: nothing of an earlier one is left.

@@ -7,7 +7,6 @@ use stead_policy::cluster::NodeRecord;
 use stead_policy::{Level, Record, Request};
 use stead_types::{Code, Time};
 
-use super::Wish;
 use crate::command::Lines;
 use crate::edge::timer;
 use crate::node::Node;
@@ -85,7 +84,8 @@ impl Node {
                         && facts.record.leaving != facts.session.alive()
                 });
                 let active = member.machine.state() == State::Active;
-                let over = leaving.until <= now || !others || !active || member.having.is_empty();
+                let over =
+                    leaving.until <= now || !others || !active || member.owner.groups().next().is_none();
                 if !over {
                     self.say_leaving();
                     return;
@@ -102,7 +102,7 @@ impl Node {
             Phase::Stopping => {}
             Phase::Saying => {
                 // Who leaves says that nothing is left.
-                let said = member.wishes.is_empty() && member.writes.is_empty() && member.behind.is_empty();
+                let said = member.owner.may_leave() && member.writes.is_empty();
                 if said && !member.left && member.machine.state() == State::Active {
                     member.machine.handle(SessionEvent::Leave, now);
                     self.drive_session();
@@ -129,7 +129,7 @@ impl Node {
         }
         let record = NodeRecord { leaving: Some(sid.0), ..facts.record.clone() };
         let revision = facts.revision;
-        member.write_node(&me, revision, record);
+        member.write_node(&me, revision, record, Vec::new());
     }
 
     /// The policy has taken everything offline.
@@ -139,9 +139,7 @@ impl Node {
             self.stopped = true;
             return;
         };
-        for group in member.having.keys().filter(|group| !member.behind.contains(*group)) {
-            member.wishes.insert(group.clone(), Wish::Left);
-        }
+        member.owner.leave();
         let until = now.after(LAST_WORDS);
         match &mut member.leaving {
             Some(leaving) => {

@@ -52,6 +52,7 @@
 //! assert_eq!((group.as_str(), document.node.as_str(), document.session), ("web", "n1", 7));
 //! ```
 
+mod commit;
 mod coordinator;
 mod decision;
 mod explain;
@@ -59,15 +60,18 @@ mod failback;
 mod failover;
 mod moves;
 mod nodes;
+mod owner;
 mod ownership;
 mod place;
 mod providers;
 mod situation;
 mod survey;
 
+pub use commit::{Commit, Document, commits};
 pub use coordinator::Coordinator;
 pub use decision::{Decision, Freed, Guard};
 pub use moves::Drainable;
+pub use owner::{Owner, OwnerAction, Serving, Tenure, Unwritten};
 pub use ownership::{
     Arrival, ArrivalKind, Cause, Failover, Order, OrderWish, Outcome, OwnerState, Ownership, Release,
 };
