@@ -47,9 +47,7 @@ fn judged(folder: &str, name: &str, says: Says) -> Option<String> {
             error && output.status.code() == Some(1) && wanted.iter().all(|rule| rules.contains(rule))
         }
         // A machine that is busy with other tests makes any call slow: that is advice, and no error.
-        Says::Clean(_) => {
-            rules.iter().all(|rule| *rule == "quick-calls") && output.status.code() == Some(0)
-        }
+        Says::Clean(_) => rules.iter().all(|rule| *rule == "quick-calls") && output.status.code() == Some(0),
         Says::NeverOnline(_) => rules.is_empty() && output.status.code() == Some(3),
         Says::NotTried(_) => true,
     };
