@@ -27,6 +27,9 @@ pub struct Options {
     pub deadline: Duration,
     /// How long one member may take to answer before another is asked.
     pub attempt: Duration,
+    /// How often a silent member that is followed is asked whether it is there. The fourth time without an answer
+    /// another one is followed, and preferred for everything else.
+    pub beat: Duration,
 }
 
 /// Files, in PEM, of what TLS needs.
@@ -78,6 +81,7 @@ impl Options {
             memory: None,
             deadline: Duration::from_secs(5),
             attempt: Duration::from_secs(1),
+            beat: Duration::from_secs(1),
         }
     }
 
@@ -117,6 +121,10 @@ impl Options {
                 self.attempt, self.deadline
             );
             return Err(StoreError::Io(text));
+        }
+        if self.beat.is_zero() {
+            let text = "etcd timings: a silent member cannot be asked every 0 s whether it is there";
+            return Err(StoreError::Io(text.to_owned()));
         }
         Ok(())
     }

@@ -23,8 +23,8 @@ const WATCH: &str = "/etcdserverpb.Watch/Watch";
 /// So much news waits for who asks; then etcd waits.
 const MOST_WAITING: usize = 256;
 
-/// How often a silent member is asked whether it is there, and how many times it may miss the answer.
-const BEAT: (Duration, u32) = (Duration::from_secs(1), 3);
+/// How many times a silent member that is asked whether it is there may miss the answer.
+const MISSED: u32 = 3;
 
 /// The pauses after a member that failed, which grow up to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
@@ -144,7 +144,8 @@ impl Task {
         let members = Arc::clone(&self.database.members);
         self.still_there().await?;
         let (ask, asked) = mpsc::channel::<ToWatch>(4);
-        let mut beat = interval(BEAT.0);
+        let every = members.options.beat;
+        let mut beat = interval(every);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut silent = 0;
         let mut stream = self.open(&members, member, &ask, asked).await.map_err(End::Retry)?;
@@ -163,8 +164,10 @@ impl Task {
                 _ = beat.tick() => {
                     self.database.writer.health().map_err(End::Over)?;
                     silent += 1;
-                    if silent > BEAT.1 {
-                        return Err(End::Retry(Failure::silent(&member.url, BEAT.0.as_secs_f64())));
+                    if silent > MISSED {
+                        // What is written next would wait for it in vain as well.
+                        members.turn_from(&member.url);
+                        return Err(End::Retry(Failure::silent(&member.url, (every * MISSED).as_secs_f64())));
                     }
                     // What it answers is only a sign of life: the revision in it may be ahead of events that are
                     // still on their way. A full queue means that it does not read, which is a sign as well.

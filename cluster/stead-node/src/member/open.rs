@@ -108,9 +108,13 @@ fn handle(
 pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
     let params = params(file);
     params.check().map_err(|error| format!("node.toml: [timers]: {error}"))?;
-    // The handle that follows everything remembers how far the database was: an older one is told from it by that.
-    let groups =
-        handle(data, file, "groups", |options| options.memory = Some(data.join(stead_membership::SEEN)))?;
+    // That a member is gone must be found out well before the node with it may be taken over from, or the news of that,
+    // and what is written because of it, would wait for that member. The handle that follows everything remembers how far
+    // the database was: an older one is told from it by that.
+    let groups = handle(data, file, "groups", |options| {
+        options.beat = params.h / 2;
+        options.memory = Some(data.join(stead_membership::SEEN));
+    })?;
     let sessions = handle(data, file, "session", |options| {
         options.memory = None;
         options.deadline = session::patience(&params);

@@ -71,7 +71,7 @@ fn what_cannot_work_is_refused_before_anybody_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let tls = |file: &str| Some(Tls { authority: folder.path().join(file), identity: None });
     std::fs::write(folder.path().join("empty"), "no certificate").unwrap();
-    let cases: [(Options, &str); 8] = [
+    let cases: [(Options, &str); 9] = [
         (Options { endpoints: Vec::new(), ..options("") }, "no etcd endpoint"),
         (options("127.0.0.1:2379"), "\"127.0.0.1:2379\": it must begin with https://"),
         (options("https://127.0.0.1:2379"), "certificate authority"),
@@ -80,6 +80,7 @@ fn what_cannot_work_is_refused_before_anybody_is_asked() {
         (Options { cluster: "a/b".to_owned(), ..options("http://127.0.0.1:2379") }, "slash"),
         (Options { writer: String::new(), ..options("http://127.0.0.1:2379") }, "empty"),
         (Options { attempt: Duration::ZERO, ..options("http://127.0.0.1:2379") }, "above 0"),
+        (Options { beat: Duration::ZERO, ..options("http://127.0.0.1:2379") }, "every 0 s"),
     ];
     for (options, part) in cases {
         let told = EtcdStore::open(options, Start::Existing).unwrap_err().to_string();
