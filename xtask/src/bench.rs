@@ -1,7 +1,12 @@
 //! `cargo xtask bench`: the numbers of book/benchmarks.md, measured on the release build.
 
+mod adopt;
 mod authors;
+mod cluster;
+mod failover;
 mod machine;
+mod quiet;
+mod scale;
 mod stead;
 
 use std::fs;
@@ -36,6 +41,11 @@ const MEASURES: &[(&str, Measure)] = &[
     ("verify", authors::verify),
     ("etcd", etcd),
     ("move", moves),
+    ("failover-fast", failover::fast),
+    ("failover-default", failover::default),
+    ("adopt", adopt::adopt),
+    ("idle-cluster", quiet::quiet),
+    ("scale", scale::scale),
 ];
 
 /// Runs the benchmarks named, all if none is, and prints a table.
@@ -43,13 +53,16 @@ const MEASURES: &[(&str, Measure)] = &[
 /// # Errors
 /// An unknown name, or what could not be measured. A missed target is told in the table and is no error.
 pub(crate) fn run_all(names: &[&str]) -> Result<(), String> {
-    if let ["--workload", socket] = names {
-        return workload(Path::new(socket));
+    match names {
+        ["--workload", socket] => return workload(Path::new(socket)),
+        ["--ticker", socket] => return adopt::tick(Path::new(socket)),
+        _ => {}
     }
     if let Some(unknown) = names.iter().find(|name| !MEASURES.iter().any(|(known, _)| known == *name)) {
         let known: Vec<&str> = MEASURES.iter().map(|(name, _)| *name).collect();
         return Err(format!("there is no benchmark {unknown:?}; there are: {}", known.join(", ")));
     }
+
     run("cargo", &["build", "--release", "--package", "stead", "--package", "xtask"])?;
     println!("{}", describe());
     println!("{:<70}{:<16}{:<30}", "what", "target", "measured");
@@ -91,6 +104,13 @@ fn workload(socket: &Path) -> Result<(), String> {
 fn median(mut all: Vec<Duration>) -> Duration {
     all.sort();
     all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
+/// What so many of a hundred stay under.
+fn percentile(mut all: Vec<Duration>, of_hundred: usize) -> Duration {
+    all.sort();
+    let place = (all.len() * of_hundred).div_ceil(100).saturating_sub(1);
+    all.get(place).copied().unwrap_or_default()
 }
 
 fn ms(duration: Duration) -> String {

@@ -28,6 +28,13 @@ pub(super) fn kill(process: u32) -> Result<(), String> {
     }
 }
 
+/// Kills processes, the first one first; such as have ended with it are no error.
+pub(super) fn kill_all(processes: &[u32]) -> Result<(), String> {
+    let processes = processes.iter().map(ToString::to_string);
+    let output = Command::new("kill").arg("-9").args(processes).output();
+    output.map(drop).map_err(|error| format!("kill: {error}"))
+}
+
 /// Processor time of processes so far, exact to the nanosecond: what /proc/PID/stat shows is cut to hundredths of
 /// a second, which for two hundred idle processes hides most of it.
 pub(super) fn cpu_time(processes: &[u32]) -> Result<Duration, String> {

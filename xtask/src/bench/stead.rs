@@ -86,42 +86,46 @@ impl Stead {
     pub(super) fn own_processes(&self) -> Result<Vec<u32>, String> {
         let data = self.data().display().to_string();
         let entries = fs::read_dir("/proc").map_err(|error| format!("/proc: {error}"))?;
-        let children = |process: u32| -> Vec<u32> {
-            let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-            let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-            lists
-                .flat_map(|list| {
-                    list.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<_>>()
-                })
-                .collect()
-        };
-        let of = |process: &u32| {
-            let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line).into_owned();
-            let mut words = line.split('\0').skip(1);
-            let kind = words.next().unwrap_or_default().to_owned();
-            (kind == "guardian" && line.contains(&data))
-                || ["node", "warden", "monitor"].contains(&kind.as_str())
+        let is_guardian = |process: &u32| {
+            let words = words(*process);
+            words.get(1).is_some_and(|word| word == "guardian")
+                && words.iter().any(|word| word.contains(&data))
         };
         let guardian = entries
             .flatten()
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .find(|process: &u32| {
-                of(process) && {
-                    let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-                    let line = String::from_utf8_lossy(&line).into_owned();
-                    line.split('\0').nth(1) == Some("guardian")
-                }
-            })
+            .find(is_guardian)
             .ok_or("no guardian runs")?;
-        let mut found = vec![guardian];
-        let mut at = 0;
-        while let Some(process) = found.get(at).copied() {
-            found.extend(children(process).into_iter().filter(of));
-            at += 1;
-        }
-        Ok(found)
+        Ok(tree(guardian))
     }
+}
+
+/// The command line of a process.
+pub(super) fn words(process: u32) -> Vec<String> {
+    let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).split('\0').map(ToOwned::to_owned).collect()
+}
+
+/// A guardian, and below it node, guards, wardens and monitors.
+pub(super) fn tree(guardian: u32) -> Vec<u32> {
+    let children = |process: u32| -> Vec<u32> {
+        let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+        let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        lists
+            .flat_map(|list| list.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<_>>())
+            .collect()
+    };
+    let ours = |process: &u32| {
+        let words = words(*process);
+        words.get(1).is_some_and(|kind| ["node", "guard", "warden", "monitor"].contains(&kind.as_str()))
+    };
+    let mut found = vec![guardian];
+    let mut at = 0;
+    while let Some(process) = found.get(at).copied() {
+        found.extend(children(process).into_iter().filter(ours));
+        at += 1;
+    }
+    found
 }
 
 impl Drop for Stead {
