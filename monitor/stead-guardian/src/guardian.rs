@@ -526,7 +526,7 @@ impl Guardian {
         if ended {
             // The next one asks for itself.
             self.wanted = None;
-            self.node.ended(now());
+            self.node.ended(now(), self.leases.longest());
         }
     }
 
@@ -541,7 +541,7 @@ impl Guardian {
             warden.bury();
         }
         self.node.kill();
-        self.node.ended(now());
+        self.node.ended(now(), self.leases.longest());
         // After the node, which may still have had something to store.
         self.member.end();
         contain::hunt(&[]);

@@ -170,6 +170,15 @@ impl Leases {
         matches!(&self.0, Some(Held { state: State::Live(deadline), .. }) if now < *deadline)
     }
 
+    /// The longest lease of the session that is held, if it is not over.
+    pub(crate) fn longest(&self) -> Option<Duration> {
+        let held = self.0.as_ref()?;
+        match held.state {
+            State::Begun | State::Live(_) => Some(held.terms.longest),
+            State::Over => None,
+        }
+    }
+
     /// The session that is over, if it is.
     pub(crate) fn over(&self) -> Option<u128> {
         let held = self.0.as_ref()?;

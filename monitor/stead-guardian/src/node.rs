@@ -156,8 +156,9 @@ impl Node {
         }
     }
 
-    /// Takes in that the process ended, and plans the next start.
-    pub(crate) fn ended(&mut self, now: Time) {
+    /// Takes in that the process ended, and plans the next start. While leases of at most `lease` are in force that is well
+    /// before they end: nobody else renews them.
+    pub(crate) fn ended(&mut self, now: Time, lease: Option<Duration>) {
         let Some(mut running) = self.running.take() else { return };
         let status = running.child.wait();
         self.out.clear();
@@ -166,7 +167,8 @@ impl Node {
         self.pause = if first || now.since(running.since) >= WELL {
             Duration::ZERO
         } else {
-            (self.pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE)
+            let last = lease.map_or(LAST_PAUSE, |lease| (lease / 8).max(FIRST_PAUSE));
+            (self.pause * 2).clamp(FIRST_PAUSE, last)
         };
         self.start_at = Some(now.after(self.pause));
         let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
