@@ -46,7 +46,7 @@ impl Database {
         self.writer.ready(until).await?;
         let range = range_of(self.keys.document(key));
         let (found, _): (Found, Header) = self.read(range, until).await?;
-        found.entries.first().map(|entry| self.keys.entry(entry)).transpose()
+        Ok(found.entries.first().map(|entry| self.keys.entry(entry)))
     }
 
     /// Reads; that everybody is behind what was read before means that the database has gone back.
@@ -81,7 +81,7 @@ impl Database {
                 range.revision = header.revision;
             }
             for entry in &found.entries {
-                entries.push(self.keys.entry(entry).map_err(Trouble::Error)?);
+                entries.push(self.keys.entry(entry));
             }
             match found.entries.last() {
                 Some(last) if found.more => {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stead_store::{Entry, Revision, StoreError};
+use stead_store::{Entry, Revision};
 
 use crate::wire::{KeyValue, Number};
 
@@ -38,28 +38,24 @@ impl Keys {
     }
 
     /// The key of a document as the store's user knows it.
-    fn name(&self, key: &[u8]) -> Result<String, StoreError> {
-        let text = std::str::from_utf8(key).ok();
-        text.and_then(|text| text.strip_prefix(&self.root)?.strip_prefix("documents/"))
-            .map(ToOwned::to_owned)
-            .ok_or_else(|| StoreError::Corrupt(format!("key {:?} in etcd", String::from_utf8_lossy(key))))
+    pub(crate) fn name(&self, key: &[u8]) -> String {
+        let text = String::from_utf8_lossy(key);
+        let name = text.strip_prefix(&self.root).and_then(|rest| rest.strip_prefix("documents/"));
+        name.unwrap_or(&text).to_owned()
     }
 
-    pub(crate) fn entry(&self, found: &KeyValue) -> Result<Entry, StoreError> {
-        let key = self.name(&found.key)?;
-        let value = decode(&found.value).ok_or_else(|| {
-            StoreError::Corrupt(format!(
-                "document {key:?} (etcd key {:?}); it was changed by hand, or damaged; put it anew",
-                String::from_utf8_lossy(&found.key)
-            ))
-        })?;
-        Ok(Entry { key, value, created: revision(found.created), modified: revision(found.modified) })
-    }
-
-    pub(crate) fn deleted(&self, found: &KeyValue) -> Result<String, StoreError> {
-        self.name(&found.key)
+    /// A document. One that was changed by hand, or damaged, is told as [`DAMAGED`]: a single one must not keep anybody
+    /// from reading the others.
+    pub(crate) fn entry(&self, found: &KeyValue) -> Entry {
+        let value = decode(&found.value).unwrap_or_else(|| Value::from(DAMAGED));
+        let (created, modified) = (revision(found.created), revision(found.modified));
+        Entry { key: self.name(&found.key), value, created, modified }
     }
 }
+
+/// What is read where bytes in etcd are no document of this store. No document of stead is a text, so that whoever reads it
+/// says what is wrong.
+pub const DAMAGED: &str = "it was changed by hand, or damaged; put it anew";
 
 /// The first key after all that begin with `prefix`, which is not empty and has a byte under 255: it is text.
 pub(crate) fn end_of(prefix: &[u8]) -> Vec<u8> {
@@ -125,6 +121,21 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_is_no_document_is_told_with_its_key() {
+        let keys = Keys::new("c");
+        let found = |key: &[u8], value: &[u8]| KeyValue {
+            key: key.to_vec(),
+            value: value.to_vec(),
+            created: 1,
+            modified: 2,
+        };
+        let entry = keys.entry(&found(b"/stead/c/documents/group/web", b"{}"));
+        assert_eq!((entry.key.as_str(), entry.value, entry.modified), ("group/web", json!(DAMAGED), 2));
+        let entry = keys.entry(&found(b"/stead/c/documents/\xff", &encode(json!({ "a": 1 }))));
+        assert_eq!((entry.key.as_str(), entry.value), ("\u{fffd}", json!({ "a": 1 })));
     }
 
     #[test]

@@ -24,7 +24,8 @@
 //! - Committed transactions of etcd are durable and form one order that agrees with real time. Reads may be as wrong as
 //!   some versions make them: they decide nothing, since what is decided on them is guarded by their revisions.
 //! - No two processes write under one name at a time. If they do, nothing happens twice, but they may hear `Unknown`.
-//! - Nobody writes below `/stead/<cluster>/` but stead. What was changed by hand is refused as damaged, by its key.
+//! - Nobody writes below `/stead/<cluster>/` but stead. What was changed by hand is read as
+//!   the text [`DAMAGED`] under its key, which is no document of stead; all others are read as ever.
 //!
 //! # What is where
 //!
@@ -54,6 +55,7 @@ use stead_store::{Entry, Outcome, Revision, Store, StoreError, Transaction, Watc
 use crate::database::Database;
 use crate::runtime::Runtime;
 pub use admin::{Admin, EtcdMember, Health};
+pub use keys::DAMAGED;
 pub use meta::Opened;
 pub use options::{Login, Options, Start, Tls};
 

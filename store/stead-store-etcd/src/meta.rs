@@ -235,9 +235,11 @@ pub(crate) async fn open(
     match start {
         Start::Create => seen = opening.create(&seen).await?,
         Start::Adopt => seen = opening.adopt(&seen, remembered.as_ref()).await?,
-        Start::Existing => {}
+        Start::Existing | Start::AsItIs => {}
     }
-    opening.check(&seen, remembered.as_ref().filter(|_| start == Start::Existing))?;
+    if start != Start::AsItIs {
+        opening.check(&seen, remembered.as_ref().filter(|_| start == Start::Existing))?;
+    }
     let Seen { meta: Some((meta, at)), header } = seen else { return Err(opening.absent(None)) };
     members.expect(header.cluster);
     if let Some(path) = &options.memory {

@@ -63,6 +63,8 @@ pub enum Start {
     Create,
     /// The cluster is there and the same as before.
     Existing,
+    /// The cluster is there, whatever became of it: to look at what is stored before somebody decides.
+    AsItIs,
     /// The cluster is there, and an operator says that it is right that it was restored or moved: it becomes a new
     /// incarnation, and every other node that has it open must open it again.
     Adopt,

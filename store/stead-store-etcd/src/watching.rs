@@ -232,15 +232,14 @@ impl Task {
             let kind = if reason.contains("auth") { Kind::LoginExpired } else { Kind::Lost };
             return Err(End::Retry(Failure::new(kind, &member.url, format!("it ended a watch: {reason}"))));
         }
-        let news = self.news(message.events).map_err(End::Over)?;
-        for news in news {
+        for news in self.news(message.events) {
             self.tell(news).await?;
         }
         Ok(())
     }
 
     /// Events by transaction; etcd never divides one, nor gives them out of order. What was told already is left out.
-    fn news(&self, events: Vec<Event>) -> Result<Vec<News>, StoreError> {
+    fn news(&self, events: Vec<Event>) -> Vec<News> {
         let mut all: Vec<News> = Vec::new();
         for event in events {
             let Some(entry) = event.entry else { continue };
@@ -248,9 +247,9 @@ impl Task {
                 continue;
             }
             let change = if event.kind == DELETED {
-                Change::Deleted(self.database.keys.deleted(&entry)?)
+                Change::Deleted(self.database.keys.name(&entry.key))
             } else {
-                Change::Put(self.database.keys.entry(&entry)?)
+                Change::Put(self.database.keys.entry(&entry))
             };
             let at = revision(entry.modified);
             match all.last_mut() {
@@ -258,6 +257,6 @@ impl Task {
                 Some(_) | None => all.push(News::Changes { revision: at, changes: vec![change] }),
             }
         }
-        Ok(all)
+        all
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
-use stead_store::{Outcome, Store, StoreError};
-use stead_store_etcd::{EtcdStore, Options, Start};
+use stead_store::{Change, News, Outcome, Store, StoreError};
+use stead_store_etcd::{DAMAGED, EtcdStore, Options, Start};
 
 use crate::cluster::{Cluster, HUNG, increment, put};
 
@@ -153,8 +154,23 @@ fn a_document_changed_by_hand_is_named() {
     let store = cluster.create("c");
     store.commit(put("group/web", 1)).unwrap();
     cluster.ctl(&["put", "/stead/c/documents/group/web", "2"]);
-    let told = store.get("group/web").unwrap_err();
-    assert!(matches!(&told, StoreError::Corrupt(text) if text.contains("group/web")), "{told:?}");
+    store.commit(put("group/db", 1)).unwrap();
+    assert_eq!(store.get("group/web").unwrap().unwrap().value, json!(DAMAGED));
+    let (revision, entries) = store.list("group/").unwrap();
+    let values: Vec<_> = entries.into_iter().map(|entry| (entry.key, entry.value)).collect();
+    assert_eq!(values, [("group/db".to_owned(), json!(1)), ("group/web".to_owned(), json!(DAMAGED))]);
+    // A watch goes on after it, and what was put anew is guarded as ever.
+    let mut watch = store.watch("group/", revision).unwrap();
+    cluster.ctl(&["put", "/stead/c/documents/group/web", "3"]);
+    store.commit(put("group/db", 2)).unwrap();
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        if let Some(News::Changes { changes, .. }) = watch.next(Duration::from_secs(5)).unwrap() {
+            told.extend(changes);
+        }
+    }
+    assert!(matches!(&told[0], Change::Put(entry) if entry.value == json!(DAMAGED)), "{told:?}");
+    assert!(matches!(&told[1], Change::Put(entry) if entry.value == json!(2)), "{told:?}");
 }
 
 #[test]
