@@ -4,9 +4,9 @@
 //! A lease that ran out says that a node's work has ended if its clock and its kernel work. A fence agent needs neither: it
 //! is asked where a machine hangs that no clock reaches, and to begin sooner than the lease allows. What it says counts only
 //! when it has been checked: [`fence`] confirms a session's end when `off` succeeded **and** `status`, asked afterwards,
-//! says that the machine is off. A reboot is `off`, that check, and then `on`.
+//! says that the machine is off. A reboot is [`fence`], and then [`switch_on`].
 //!
-//! Calls block, for as long as a device's `timeout` for each of two or three runs: call from a thread of your own.
+//! Calls block, for as long as a device's `timeout` for each of two runs: call from a thread of your own.
 //!
 //! ```no_run
 //! use stead_fence::{Device, fence};
@@ -35,4 +35,4 @@ mod report;
 
 pub use device::{Device, Wrong};
 pub use metadata::validate;
-pub use report::{Ended, Power, Report, Run, fence, power};
+pub use report::{Ended, Power, Report, Run, fence, power, succeeded, switch_on};

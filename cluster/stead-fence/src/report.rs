@@ -147,8 +147,8 @@ pub fn power(device: &Device, node: &str) -> (Power, Run) {
     (judge(&asked), asked)
 }
 
-/// Switches a node's machine off, looks that it is off, and switches it on again if the device is to reboot. Blocks for at
-/// most three times the device's timeout. `session` is the node's, and only goes into the report.
+/// Switches a node's machine off, and looks that it is off. Whoever waits for that is told before it is switched on again,
+/// which [`switch_on`] does. Blocks for at most twice the device's timeout. `session` is the node's, and only goes into the report.
 ///
 /// An `off` that fails is not looked after: what `status` says then is of a moment before somebody else's `off`, or of no
 /// moment at all.
@@ -169,9 +169,17 @@ pub fn fence(device: &Device, node: &str, session: u128) -> Report {
         report.power = power;
         report.runs.push(asked);
     }
-    if report.confirmed() && device.reboot {
-        // That it does not come back is a pity, and no danger.
-        report.runs.push(run(device, node, "on"));
-    }
     report
+}
+
+/// Switches a machine on again that [`fence`] has switched off. That it does not come back is a pity, and no danger.
+#[must_use]
+pub fn switch_on(device: &Device, node: &str) -> Run {
+    run(device, node, "on")
+}
+
+/// True if the agent said that it did what it was asked.
+#[must_use]
+pub fn succeeded(run: &Run) -> bool {
+    run.ended == Ended::Exited(0)
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use stead_fence::{Device, Ended, Power, fence, power, validate};
+use stead_fence::{Device, Ended, Power, fence, power, succeeded, switch_on, validate};
 
 /// Reads its parameters into a file, keeps the machine's power in another, and misbehaves as its name says.
 const AGENT: &str = r#"#!/bin/sh
@@ -91,7 +91,10 @@ fn off_is_believed_when_it_was_seen() {
     let report = fence(&device, "n2", u128::MAX);
     assert!(report.confirmed(), "{report}");
     assert_eq!(report.session, u128::MAX.to_string());
-    assert_eq!(place.read("asked"), ["metadata", "status", "off", "status", "on"]);
+    assert_eq!(place.read("asked"), ["metadata", "status", "off", "status"]);
+    // Whoever waits for the end is told before the machine is switched on again.
+    assert!(succeeded(&switch_on(&device, "n2")));
+    assert_eq!(place.read("asked").last().unwrap(), "on");
     let told = place.read("told");
     for line in ["action=off", "nodename=n2", "plug=7", "passwd=secret-7"] {
         assert!(told.iter().any(|told| told == line), "{line}: {told:?}");
