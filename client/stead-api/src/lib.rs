@@ -38,6 +38,9 @@ pub mod routes {
     pub const OPENAPI: &str = "/v1/openapi.json";
 }
 
+/// Beside the socket, while the node cannot answer there: a line that says why, after the word "it".
+pub const STANDING: &str = "standing";
+
 /// The version of this interface.
 pub const VERSION: &str = "1";
 
@@ -60,7 +63,7 @@ pub const RESOURCE_VERBS: &[&str] =
     &["online", "offline", "restart", "fail", "maintenance-on", "maintenance-off", "cancel", "delete"];
 
 /// What can be asked of a node.
-pub const NODE_VERBS: &[&str] = &["pause", "resume"];
+pub const NODE_VERBS: &[&str] = &["pause", "resume", "fence", "confirm-down"];
 
 /// What comes back to a node that is resumed: nothing, what was drained from it at once, or what its failback policy
 /// brings back.
@@ -321,7 +324,7 @@ pub struct Operate {
     pub no_wait: bool,
 }
 
-/// How a node is to be paused or resumed. What belongs to the other verb is refused.
+/// How a node is to be paused, resumed or fenced. What belongs to the other verb is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NodeOperate {
@@ -336,6 +339,12 @@ pub struct NodeOperate {
     pub retry: bool,
     /// Resume: one of [`FAILBACKS`]; `policy` by default.
     pub failback: Option<String>,
+    /// Confirm-down: the node's name once more, by who has seen that its machine is off.
+    pub confirm: Option<String>,
+    /// Fence: its machine stays off.
+    pub off: bool,
+    /// Fence: although it renews its session.
+    pub force: bool,
     /// Answer as soon as the request is accepted.
     pub no_wait: bool,
 }

@@ -60,10 +60,13 @@ pub(crate) enum Verb {
     Doctor,
     /// Take everything offline in order, and end the node
     Shutdown(Waiting),
-    /// Nodes: list, status, pause, resume; run, for a service manager
+    /// Nodes: list, status, pause, resume, fence, confirm-down; run, for a service manager
     Node(Node),
-    /// Several machines: create, join, invite, status, leave, members
+    /// Several machines: create, join, invite, status, leave, adopt, members
     Cluster(crate::cluster::args::Cluster),
+    /// What happens on this node, for `stead node run`
+    #[command(hide = true)]
+    Tell,
     /// The configuration as it is stored
     Config,
     /// The OpenAPI document of the node's interface
@@ -619,6 +622,39 @@ Examples:
         failback: String,
         #[command(flatten)]
         waiting: Waiting,
+    },
+    /// Switch a node's machine off with its fence device, see that it is off, and switch it on again
+    #[command(after_help = "\
+Examples:
+  stead node fence n2 --test          ask the device whether n2's machine is on; nothing is switched
+  stead node fence n2                 n2 does not answer: power-cycle it; its groups start elsewhere at once
+  stead node fence n2 --off           and leave it off
+Devices are [[fence]] tables of node.toml: name, agent, parameters, secrets, nodes.")]
+    Fence {
+        /// Its name
+        name: String,
+        /// Leave it off
+        #[arg(long)]
+        off: bool,
+        /// Switch it on again, as it is done without
+        #[arg(long, conflicts_with = "off")]
+        reboot: bool,
+        /// Only ask whether it is on
+        #[arg(long, conflicts_with_all = ["off", "reboot", "force"])]
+        test: bool,
+        /// Although it is up
+        #[arg(long)]
+        force: bool,
+    },
+    /// Say that a node's machine is off, which you have seen: its groups start elsewhere without waiting
+    #[command(after_help = "\
+If the machine still runs, its groups may run twice. Its name has to be typed once more; scripts give it with --typed.")]
+    ConfirmDown {
+        /// Its name
+        name: String,
+        /// Its name once more
+        #[arg(long, value_name = "NAME")]
+        typed: Option<String>,
     },
     /// Run guardian and node in the foreground until SIGTERM
     Run {

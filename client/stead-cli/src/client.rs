@@ -35,6 +35,10 @@ impl Trouble {
     }
 
     fn no_node(data: &Path, error: &impl ToString) -> Self {
+        if let Some(standing) = standing(data) {
+            let text = format!("the node of {} does not answer yet: {standing}", data.display());
+            return Trouble { exit: Exit::NoNode, text };
+        }
         let text = format!(
             "no node answers at {}: {}; start one with `stead up FILE`, or name its folder with --data",
             data.join("node.sock").display(),
@@ -64,6 +68,13 @@ pub(crate) fn encode(part: &str) -> String {
             _ => format!("%{byte:02X}"),
         })
         .collect()
+}
+
+/// What keeps the node of this folder from answering, if it has said so.
+pub(crate) fn standing(data: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(data.join(stead_api::STANDING)).ok()?;
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 async fn connect(data: &Path) -> io::Result<UnixStream> {

@@ -46,6 +46,7 @@ pub(crate) fn run(data: &Path, verb: ClusterVerb, json: bool) -> Result<Exit, Tr
             }
             Ok(Exit::Done)
         }
+        ClusterVerb::Adopt { yes } => adopt(&data, yes, json),
         ClusterVerb::Members(args::Members { verb: MembersVerb::Remove { node } }) => {
             membership::remove_member(&data, &node)?;
             if json {
@@ -58,6 +59,33 @@ pub(crate) fn run(data: &Path, verb: ClusterVerb, json: bool) -> Result<Exit, Tr
             Ok(Exit::Done)
         }
     }
+}
+
+fn adopt(data: &Path, yes: bool, json: bool) -> Result<Exit, Trouble> {
+    let adoption = membership::adopt(data, yes)?;
+    let membership::Adoption { cluster, why, incarnation } = &adoption;
+    if let (None, Some(why)) = (incarnation, why) {
+        let text = format!(
+            "adopt refused: {why}\nWhat was changed since that copy is lost. If it is the right database: `stead cluster \
+             adopt --yes` on one node"
+        );
+        return Err(Trouble { exit: Exit::Refused, text });
+    }
+    if json {
+        show::json(&json!({ "cluster": cluster, "incarnation": incarnation }));
+        return Ok(Exit::Done);
+    }
+    if incarnation.is_some() {
+        show::out(&format!("the database is that of cluster {cluster} from now on"));
+        show::out(
+            "its nodes begin anew by themselves, and groups start when nothing of before can still run",
+        );
+    } else {
+        show::out(&format!(
+            "the database of cluster {cluster} is the one of before for this node; there is nothing to adopt"
+        ));
+    }
+    Ok(Exit::Done)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Trouble> {

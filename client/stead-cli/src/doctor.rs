@@ -54,6 +54,10 @@ pub(crate) async fn examine(data: &Path, containment: (bool, &str)) -> Vec<Findi
     findings.push(watchdog(Path::new("/dev/watchdog").exists(), file.as_ref().ok().and_then(Option::as_ref)));
     findings.extend(clock(&fs::read_to_string(CLOCK).unwrap_or_default()));
     findings.push(machines(file, guarantee));
+    if let Ok(Some(file)) = NodeFile::read(data) {
+        findings.extend(file.expiring(data).into_iter().map(|text| finding(false, "certificate", text)));
+        findings.extend(fences(&file));
+    }
     let memory = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let text = "groups share the machine's memory: one that takes it all harms the others";
     let there =
@@ -111,6 +115,26 @@ fn machines(file: Result<Option<NodeFile>, stead_membership::Trouble>, guarantee
         }
         Err(error) => finding(false, "machines", error.to_string()),
     }
+}
+
+/// The devices that switch other machines off.
+fn fences(file: &NodeFile) -> Vec<Finding> {
+    let bad: Vec<Finding> =
+        file.bad_devices().into_iter().map(|text| finding(false, "fence", text)).collect();
+    if file.fence.is_empty() {
+        let text = "there is no device: whoever takes over from a machine that hangs waits for its lease, and a machine whose \
+                    clock stands still is not covered; [[fence]] in node.toml names one";
+        return vec![finding(false, "fence", text)];
+    }
+    if !bad.is_empty() {
+        return bad;
+    }
+    let one = |device: &stead_fence::Device| {
+        let nodes: Vec<&str> = device.nodes.keys().map(String::as_str).collect();
+        format!("{} ({}) switches off {}", device.name, device.agent, nodes.join(", "))
+    };
+    let all: Vec<String> = file.fence.iter().map(one).collect();
+    vec![finding(true, "fence", format!("{}; `stead node fence NODE --test` asks it", all.join("; ")))]
 }
 
 /// Which clock the kernel goes by.

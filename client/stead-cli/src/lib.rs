@@ -13,6 +13,7 @@ mod nodes;
 mod operate;
 mod show;
 mod skeleton;
+mod tell;
 mod top;
 mod up;
 
@@ -82,6 +83,7 @@ fn carry_out(
     match verb {
         Verb::Up(up) => runtime.block_on(up::run(&data, &up, json)),
         Verb::Status(args::Status { name }) => runtime.block_on(status(&client, name.as_deref(), json)),
+        Verb::Tell => runtime.block_on(tell::run(&data)),
         Verb::Top => top::run(&runtime, &client),
         Verb::Apply(apply) => runtime.block_on(apply_file(&client, &apply, json)),
         Verb::Group(args::Group { verb }) => runtime.block_on(group(&client, verb, json)),
@@ -102,7 +104,7 @@ fn carry_out(
         Verb::Cluster(cluster::args::Cluster { verb }) => cluster::run(&data, verb, json),
         Verb::Node(args::Node { verb }) => {
             let run = |machine: &args::Machine| node_run(&data, machine);
-            runtime.block_on(nodes::carry_out(&client, verb, run, json))
+            runtime.block_on(nodes::carry_out((&client, &data), verb, run, json))
         }
         Verb::Config => runtime.block_on(async {
             show::json(&client.get::<Config>(routes::CONFIG).await?);
@@ -153,7 +155,7 @@ fn node_run(data: &Path, machine: &args::Machine) -> Result<Exit, Trouble> {
         (given, written) => written.or_else(|| given.clone()),
     };
     let mut guardian = std::process::Command::new(program);
-    guardian.arg("guardian").arg("--data").arg(data).args(machine.arguments());
+    guardian.arg("guardian").arg("--tell").arg("--data").arg(data).args(machine.arguments());
     if let Some(name) = &name {
         guardian.args(["--node-name", name]);
     }

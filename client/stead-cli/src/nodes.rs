@@ -1,5 +1,7 @@
 //! Nodes: how they look, and what is asked of them.
 
+use std::path::Path;
+
 use hyper::Method;
 use stead_api::{Node, NodeOperate, Status, routes};
 
@@ -150,14 +152,64 @@ async fn ask(
     operate::run(client, (Method::POST, &path), body, manner, operate::plainly).await
 }
 
+/// The name that is typed once more; whoever does has read what it means.
+fn typed(name: &str) -> Result<String, Trouble> {
+    show::say(&format!(
+        "This says that the machine of node {name} is off or cut off for good: what it ran starts elsewhere at once. If that \
+         is not true, it runs twice. Type the node's name to say so:"
+    ));
+    let mut line = String::new();
+    std::io::stdin()
+        .read_line(&mut line)
+        .map_err(|error| Trouble { exit: Exit::Failed, text: format!("standard input: {error}") })?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks a node's fence device whether its machine is on. No node has to answer.
+fn test(data: &Path, name: &str, json: bool) -> Result<Exit, Trouble> {
+    let file = stead_membership::NodeFile::read_present(data)?;
+    let Some((device, known)) = file.device(name) else {
+        let text = format!(
+            "fence refused: no [[fence]] of {} names node {name:?} under nodes",
+            data.join(stead_membership::PATH).display()
+        );
+        return Err(Trouble { exit: Exit::Refused, text });
+    };
+    let (power, run) = stead_fence::power(device, known);
+    let (exit, word) = match power {
+        stead_fence::Power::On => (Exit::Done, "on"),
+        stead_fence::Power::Off => (Exit::Done, "off"),
+        stead_fence::Power::Unknown => (Exit::Failed, "unknown"),
+    };
+    if json {
+        show::json(&serde_json::json!({ "node": name, "device": device.name, "power": word, "run": run }));
+    } else {
+        show::out(&format!("device {}: the machine of node {name} is {word} ({run})", device.name));
+    }
+    Ok(exit)
+}
+
 /// Carries out a verb of a node. What runs one needs none that answers.
 pub(crate) async fn carry_out(
-    client: &Client,
+    (client, data): (&Client, &Path),
     verb: NodeVerb,
     run: impl FnOnce(&Machine) -> Result<Exit, Trouble>,
     json: bool,
 ) -> Result<Exit, Trouble> {
     match verb {
+        NodeVerb::Fence { name, test: true, .. } => test(data, &name, json),
+        NodeVerb::Fence { name, off, reboot: _, test: false, force } => {
+            let body = NodeOperate { off, force, ..NodeOperate::default() };
+            ask(client, (&name, "fence"), &body, Manner { json, timeout: None }).await
+        }
+        NodeVerb::ConfirmDown { name, typed: given } => {
+            let confirm = match given {
+                Some(given) => given,
+                None => typed(&name)?,
+            };
+            let body = NodeOperate { confirm: Some(confirm), ..NodeOperate::default() };
+            ask(client, (&name, "confirm-down"), &body, Manner { json, timeout: None }).await
+        }
         NodeVerb::Run { machine } => run(&machine),
         NodeVerb::List => {
             let status: Status = client.get(routes::STATUS).await?;

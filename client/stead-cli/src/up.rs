@@ -122,12 +122,12 @@ impl Stead {
     }
 }
 
-fn tell(event: &Event) {
+pub(crate) fn tell(event: &Event) {
     show::out(&format!("{}{}{:#}  {}", show::DIM, show::clock(event.time_ms), show::DIM, show::event(event)));
 }
 
 /// Follows events; a node that went away is waited for by the caller.
-async fn follow(client: &Client, after: u64) -> Result<Lines, Trouble> {
+pub(crate) async fn follow(client: &Client, after: u64) -> Result<Lines, Trouble> {
     client.lines(Method::GET, &format!("{}?follow=true&after={after}", routes::EVENTS), &()).await
 }
 
@@ -353,7 +353,7 @@ impl Session {
     }
 }
 
-async fn next(events: &mut Option<Lines>) -> Option<Event> {
+pub(crate) async fn next(events: &mut Option<Lines>) -> Option<Event> {
     match events {
         Some(lines) => lines.next::<Event>().await.ok().flatten(),
         None => std::future::pending().await,

@@ -120,7 +120,7 @@ fn new_id() -> Result<String, Trouble> {
 pub fn create(data: &Path, order: &CreateOrder) -> Result<Created, Trouble> {
     check_name("cluster", &order.cluster)?;
     check_name("node", &order.node)?;
-    order.timers.check().map_err(|text| refused(format!("timers: {text}")))?;
+    order.timers.check(order.watchdog.is_some()).map_err(|text| refused(format!("timers: {text}")))?;
     check_folder(data)?;
     let cluster = ClusterName { name: order.cluster.clone(), id: new_id()? };
     match order.managed {

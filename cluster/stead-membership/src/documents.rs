@@ -5,7 +5,7 @@ use stead_store::{Entry, Store, StoreError};
 use stead_store_etcd::{EtcdStore, Options, Start};
 
 use crate::error::{Trouble, failed, refused};
-use crate::file::ClusterName;
+use crate::file::{ClusterName, NodeFile, PATH};
 use crate::timers::Timers;
 
 /// The key of [`Identity`].
@@ -108,6 +108,40 @@ pub(crate) fn identity(
         ))),
         Some(_) | None => Ok((found, entry)),
     }
+}
+
+/// Refuses a node that `node.toml` takes for one of this cluster, and that is none of it. What is odd about it and keeps
+/// nobody from anything is returned.
+///
+/// # Errors
+/// With a remedy.
+pub fn belongs(store: &dyn Store, file: &NodeFile) -> Result<Vec<String>, Trouble> {
+    let (identity, _) = identity(store, &file.cluster.name, Some(&file.cluster.id)).map_err(|trouble| {
+        refused(format!("{trouble}. If that is the right cluster, put its id into [cluster] of {PATH}"))
+    })?;
+    let key = member_key(&file.node);
+    let Some(entry) = store.get(&key)? else {
+        return Err(refused(format!(
+            "node {:?} does not belong to cluster {:?}: it was removed, or never joined. Delete {PATH} of this data folder \
+             and `stead cluster join` again",
+            file.node, file.cluster.name
+        )));
+    };
+    let mut odd = Vec::new();
+    if let Err(error) = serde_json::from_value::<MemberDoc>(entry.value) {
+        odd.push(format!(
+            "document {key:?} cannot be understood: {error}; `stead cluster members remove` and a new join put it right"
+        ));
+    }
+    let own = file.timers();
+    if !own.same(&identity.timers) {
+        odd.push(format!(
+            "the times of this node ({own}) are not those of the cluster ({}): that is safe, since others wait by its own; \
+             [timers] of {PATH} has them",
+            identity.timers
+        ));
+    }
+    Ok(odd)
 }
 
 /// Refuses the name of a node that is there already.

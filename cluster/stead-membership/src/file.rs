@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use stead_fence::Device;
+use stead_lease::Params;
 use stead_store_etcd::{Login, Options, Tls};
 use toml::de::{DeTable, DeValue};
 
@@ -17,7 +19,7 @@ pub const PATH: &str = "node.toml";
 
 /// Addresses of members that were learned since the file was written, one a line. A hint: it may be gone or old.
 pub(crate) const LEARNED: &str = "etcd-members";
-/// The file beside it that says how far the cluster database was when the node last looked.
+/// Where the node keeps the highest revision of the database it has seen, so that one that went back in time is noticed.
 pub const SEEN: &str = "etcd-seen";
 
 /// Larger files are a mistake.
@@ -42,6 +44,9 @@ pub struct NodeFile {
     /// The member of etcd that this node runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<Member>,
+    /// Devices that switch machines of other nodes off, in the order in which they are tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fence: Vec<Device>,
 }
 
 /// Which cluster.
@@ -185,7 +190,23 @@ impl NodeFile {
             etcd,
             timers: TimersTable::from(timers),
             member: None,
+            fence: Vec::new(),
         }
+    }
+
+    /// The device that switches this node off, as it is to be asked: the node by the name the device knows it by.
+    #[must_use]
+    pub fn device(&self, node: &str) -> Option<(&Device, &str)> {
+        let of = |device: &'_ Device| device.nodes.keys().any(|name| name.eq_ignore_ascii_case(node));
+        let device = self.fence.iter().find(|device| of(device))?;
+        let name = device.nodes.keys().find(|name| name.eq_ignore_ascii_case(node))?;
+        Some((device, name))
+    }
+
+    /// A sentence for each fence device that could not be used as it is configured.
+    #[must_use]
+    pub fn bad_devices(&self) -> Vec<String> {
+        self.fence.iter().filter_map(|device| device.check().err()).map(|wrong| wrong.to_string()).collect()
     }
 
     /// Reads the file of a data folder; nothing if there is none: then the machine is a cluster by itself.
@@ -252,7 +273,7 @@ impl NodeFile {
             return Err((&["cluster", "id"], "id must be the hexadecimal id of the cluster".to_owned()));
         }
         self.etcd.check()?;
-        self.timers.timers().check().map_err(|text| (&["timers"] as &[_], text))?;
+        self.timers.timers().check(self.watchdog.is_some()).map_err(|text| (&["timers"] as &[_], text))?;
         let Some(member) = &self.member else { return Ok(()) };
         named(&["member", "name"], "member", &member.name)?;
         for (keys, url) in [
@@ -274,6 +295,12 @@ impl NodeFile {
     #[must_use]
     pub fn timers(&self) -> Timers {
         self.timers.timers()
+    }
+
+    /// The session's parameters.
+    #[must_use]
+    pub fn params(&self) -> Params {
+        self.timers().params(self.watchdog.is_some())
     }
 
     /// Writes the file, for this user alone.

@@ -8,7 +8,9 @@
 //! that is there ([`invite`]): what it needs travels in a document that is sealed with a key, is used once, and can be
 //! fetched for a quarter of an hour ([`Invitation`]).
 
+mod adopt;
 mod authority;
+mod certificate;
 mod create;
 mod documents;
 mod error;
@@ -24,9 +26,10 @@ mod secret;
 mod status;
 mod timers;
 
+pub use adopt::{Adoption, adopt};
 pub use authority::{Authority, Pair};
 pub use create::{CreateOrder, Created, create};
-pub use documents::{Identity, MEMBER, META, MemberDoc};
+pub use documents::{Identity, MEMBER, META, MemberDoc, belongs};
 pub use error::Trouble;
 pub use file::{ClusterName, Etcd, Member, NodeFile, PATH, SEEN};
 pub use invitation::Invitation;

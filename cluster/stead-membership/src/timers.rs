@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use stead_lease::{Params, Watchdog};
 
 /// Times that fit together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -77,16 +79,19 @@ impl Default for Timers {
 /// The longest of all times: an hour is a mistake.
 const LONGEST: u32 = 600_000;
 
+/// Clocks are off by at most this much, in millionths: ten times what a good one is.
+const RHO_PPM: u32 = 5_000;
+
 /// The shortest.
 const SHORTEST: u32 = 50;
 
 impl Timers {
-    /// Checks what can be said of the times by themselves. Whether a successor waits long enough for them is for the
-    /// session to decide, by both sides' times.
+    /// Checks that the times can be kept, by the rules of the session. A successor computes its wait from them, so that it
+    /// fits whatever they are.
     ///
     /// # Errors
     /// The rule that is broken, with its numbers.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self, watchdog: bool) -> Result<(), String> {
         let all = [
             ("renewal_ms", self.renewal_ms),
             ("deadline_ms", self.deadline_ms),
@@ -98,13 +103,27 @@ impl Timers {
                 return Err(format!("{name} = {value} must be from {SHORTEST} to {LONGEST} ms"));
             }
         }
-        if self.deadline_ms < self.renewal_ms * 2 {
-            return Err(format!(
-                "deadline_ms = {} must be at least twice renewal_ms = {}, or one renewal that is late ends everything",
-                self.deadline_ms, self.renewal_ms
-            ));
+        self.params(watchdog).check().map_err(|error| {
+            let Timers { profile: _, renewal_ms, deadline_ms, kill_ms, watchdog_ms } = self;
+            format!(
+                "renewal_ms = {renewal_ms}, deadline_ms = {deadline_ms}, kill_ms = {kill_ms}, watchdog_ms = \
+                 {watchdog_ms} cannot be kept: {error}"
+            )
+        })
+    }
+
+    /// What the session is renewed and waited for by.
+    #[must_use]
+    pub fn params(&self, watchdog: bool) -> Params {
+        let ms = |ms: u32| Duration::from_millis(ms.into());
+        Params {
+            h: ms(self.renewal_ms),
+            d: ms(self.deadline_ms),
+            k: ms(self.kill_ms),
+            w: ms(self.watchdog_ms),
+            watchdog: if watchdog { Watchdog::Used } else { Watchdog::Absent },
+            rho_ppm: RHO_PPM,
         }
-        Ok(())
     }
 
     /// True if both mean the same, whatever they are called.
@@ -134,7 +153,7 @@ mod tests {
     #[test]
     fn every_profile_keeps_the_rules() {
         for profile in [Profile::Fast, Profile::Default, Profile::Patient] {
-            assert_eq!(profile.times().check(), Ok(()));
+            assert_eq!((profile.times().check(true), profile.times().check(false)), (Ok(()), Ok(())));
             assert_eq!(profile.name().parse(), Ok(profile));
         }
         assert!("quick".parse::<Profile>().unwrap_err().contains("fast, default, patient"));
@@ -143,10 +162,10 @@ mod tests {
     #[test]
     fn times_that_cannot_work_are_refused_with_their_numbers() {
         let times = Timers { renewal_ms: 3_000, ..Timers::default() };
-        let told = times.check().unwrap_err();
+        let told = times.check(false).unwrap_err();
         assert!(told.contains("deadline_ms = 4000") && told.contains("renewal_ms = 3000"), "{told}");
         for bad in [0, 49, 600_001, u32::MAX] {
-            let told = Timers { kill_ms: bad, ..Timers::default() }.check().unwrap_err();
+            let told = Timers { kill_ms: bad, ..Timers::default() }.check(false).unwrap_err();
             assert!(told.contains(&format!("kill_ms = {bad}")), "{told}");
         }
     }

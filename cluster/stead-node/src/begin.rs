@@ -26,6 +26,7 @@ use crate::edge::store::{self, HISTORY, Keeper, Reopening, Shared, Writer};
 use crate::member::{self, Member};
 use crate::node::Node;
 use crate::report::Surroundings;
+use crate::standing;
 
 /// Runs the node until everything is offline, or it must end. The folder says whether it is one of several.
 ///
@@ -68,7 +69,8 @@ fn configuration(entries: Vec<Entry>) -> Result<(Catalog, ClusterConfig), String
     let config = catalog.load(entries).map_err(|Unreadable(problems)| {
         let lines: Vec<String> =
             problems.iter().map(|problem| format!("{}: {}", problem.place, problem.text)).collect();
-        format!("the cluster database cannot be used: {}", lines.join("; "))
+        let lines = lines.join("; ");
+        format!("the cluster database cannot be used: {lines}. Put each right, or delete it; this node goes on by itself")
     })?;
     Ok((catalog, config))
 }
@@ -127,6 +129,7 @@ fn around(
     let wake = way.wake.clone();
     // Before the guardian is greeted: it tells clients when to come.
     let api = Api::start(data, way.clone(), letters, end).map_err(wrong("node.sock"))?;
+    standing::over(data);
     Ok(Around { todo, wake, api })
 }
 

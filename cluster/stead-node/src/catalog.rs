@@ -9,6 +9,7 @@ use stead_policy::{
     Change, ClusterConfig, GroupConfig, PersistentState, PlanProblem, PlanStep, ResourceConfig, TypeConfig,
 };
 use stead_store::{Entry, Guard, Operation, Revision};
+use stead_store_etcd::DAMAGED;
 use stead_types::{GroupName, NodeName, PropertyMap, ResourceName, TypeDefaults, TypeName};
 
 use crate::common::{self, Numbers};
@@ -187,9 +188,16 @@ impl Catalog {
             problems.push(PlanProblem { place: place.to_owned(), text, code });
         };
         for Entry { key, value, modified, .. } in entries {
-            let Value::Object(document) = value else {
-                wrong(&key, "it is no JSON object".to_owned());
-                continue;
+            let document = match value {
+                Value::Object(document) => document,
+                Value::String(text) if text == DAMAGED => {
+                    wrong(&key, text);
+                    continue;
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                    wrong(&key, "it is no JSON object".to_owned());
+                    continue;
+                }
             };
             let schema = document.get("schema").and_then(Value::as_u64);
             if schema.is_none_or(|schema| schema > SCHEMA) {
@@ -270,7 +278,9 @@ impl Catalog {
             if let Some(schema) = schema
                 && schema.is_none_or(|schema| schema > SCHEMA)
             {
-                let text = format!("it is no document of a schema up to {SCHEMA}");
+                let text = format!(
+                    "it is no document of a schema up to {SCHEMA}: it was changed by hand, or damaged"
+                );
                 let code = stead_types::Code::ERROR_INVALID_DATA;
                 problems.push(PlanProblem { place: key.clone(), text, code });
             }

@@ -41,6 +41,20 @@ pub(crate) enum Input {
     Written(Written),
 }
 
+/// What is asked about a node that may be gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fencing {
+    /// A person says that its machine is off.
+    ConfirmDown,
+    /// A device is to switch it off.
+    Fence {
+        /// And not on again.
+        off: bool,
+        /// Although it renews its session.
+        force: bool,
+    },
+}
+
 /// What a client asks.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -52,6 +66,8 @@ pub(crate) enum Command {
     Control(stead_types::ResourceName, Control, oneshot::Sender<Result<Controlled, Failure>>),
     TypeControl(stead_types::TypeName, Control, oneshot::Sender<Result<Controlled, Failure>>),
     Apply(Apply, Lines),
+    /// By whom.
+    Fencing(NodeName, Fencing, String, Lines),
     Request {
         request: Request,
         no_wait: bool,

@@ -18,6 +18,7 @@ mod member;
 mod node;
 mod parts;
 mod report;
+mod standing;
 mod translate;
 
 use std::ffi::OsString;
@@ -50,6 +51,7 @@ pub fn node_main(args: Vec<OsString>) -> ExitCode {
         Ok(code) => code,
         Err(text) => {
             tracing::error!(text, "the node could not go on");
+            standing::say(&data, &format!("it cannot begin: {text}"));
             ExitCode::FAILURE
         }
     }

@@ -6,6 +6,7 @@
 
 mod documents;
 mod elsewhere;
+mod fencing;
 mod moving;
 mod news;
 mod nodes;
@@ -20,6 +21,7 @@ mod threads;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use stead_lease::{Identity, Machine, Params};
+use stead_membership::NodeFile;
 use stead_policy::Record;
 use stead_policy::cluster::{Coordinator, NodeFacts, NodeRecord, Owner, Situation};
 use stead_store::{Entry, Guard, News, Revision};
@@ -46,6 +48,8 @@ pub(crate) struct Beginning {
     pub(crate) incarnation_is_new: bool,
     /// The revision everything was read at.
     pub(crate) revision: Revision,
+    /// What this machine is in the cluster, and how it switches others off.
+    pub(crate) file: Box<NodeFile>,
 }
 
 /// What a write under way is for.
@@ -97,6 +101,7 @@ pub(crate) struct Member {
     moving: Vec<moving::Moving>,
     awaited: Vec<Awaited>,
     asked: Vec<nodes::Asked>,
+    fences: fencing::Fences,
     /// This node is paused, as the policy knows it.
     paused: bool,
     /// The revision of the last news.
@@ -142,6 +147,7 @@ impl Member {
             moving: Vec::new(),
             awaited: Vec::new(),
             asked: Vec::new(),
+            fences: fencing::Fences::default(),
             paused: false,
             sessions_at_start: Vec::new(),
             leases: None,
@@ -236,7 +242,9 @@ impl Node {
         self.take_news(self.writing);
         self.drive_session();
         self.see_sessions();
+        self.fence_silent();
         self.leave_on();
+        self.give_back();
         self.decide();
         self.write_wishes();
         self.publish();

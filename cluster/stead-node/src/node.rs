@@ -266,6 +266,7 @@ impl Node {
                 self.queue.push_back(Structural::Apply(apply, lines));
                 self.next_structural();
             }
+            Command::Fencing(node, ask, by, lines) => self.ask_fencing(node, ask, &by, lines),
             Command::Request { request, no_wait, lines } => match request {
                 Request::DeleteGroup { .. } | Request::DeleteResource { .. } | Request::DeleteType { .. } => {
                     self.queue.push_back(Structural::Request { request, no_wait, lines });

@@ -7,8 +7,9 @@ use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -30,6 +31,7 @@ use crate::member::Member;
 use crate::node::Node;
 use crate::now;
 use crate::storage;
+use crate::sys;
 use crate::undo::Undo;
 use crate::watchdog::{Choice, Kernel, Watchdog};
 
@@ -48,6 +50,7 @@ struct Args {
     data: PathBuf,
     name: Option<String>,
     lifeline: bool,
+    tell: bool,
     containment: Option<Containment>,
     limits: Limits,
     watchdog: Choice,
@@ -58,6 +61,7 @@ fn parse(args: &[OsString]) -> Result<Args, String> {
         data: PathBuf::from("stead-data"),
         name: None,
         lifeline: false,
+        tell: false,
         containment: None,
         limits: Limits::default(),
         watchdog: Choice::default(),
@@ -71,6 +75,7 @@ fn parse(args: &[OsString]) -> Result<Args, String> {
             Some("--limit") => parsed.limits.set(&value()?.to_string_lossy())?,
             Some("--watchdog") => parsed.watchdog = value()?.to_string_lossy().parse()?,
             Some("--lifeline") => parsed.lifeline = true,
+            Some("--tell") => parsed.tell = true,
             Some("--containment") => {
                 parsed.containment = match value()?.to_str() {
                     Some("auto") => None,
@@ -88,10 +93,11 @@ fn parse(args: &[OsString]) -> Result<Args, String> {
     Ok(parsed)
 }
 
-/// Runs the guardian: `stead guardian --data DIR [--lifeline] [--node-name NAME] [--containment KIND]
+/// Runs the guardian: `stead guardian --data DIR [--lifeline] [--tell] [--node-name NAME] [--containment KIND]
 /// [--limit NAME=VALUE]... [--watchdog PATH|off|auto]`.
 ///
-/// With `--lifeline` the end of standard input is the order to take everything offline and end.
+/// With `--lifeline` the end of standard input is the order to take everything offline and end. With `--tell` another
+/// process prints what happens; it may block on a terminal, which the guardian must not.
 #[must_use]
 pub fn guardian_main(args: Vec<OsString>) -> ExitCode {
     match parse(&args)
@@ -148,6 +154,13 @@ fn take(data: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
+fn teller(data: &Path) -> io::Result<Child> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("stead").arg("tell").arg("--data").arg(data).stdin(Stdio::null());
+    // In our session: Ctrl-C is told to it as well.
+    sys::bound_to_us(&mut command, false).spawn()
+}
+
 struct Guardian {
     data: PathBuf,
     lock: File,
@@ -169,6 +182,8 @@ struct Guardian {
     told_empty: bool,
     /// For the next node.
     blob: Option<String>,
+    /// Prints what happens. It ends with the guardian, and is not missed before.
+    teller: Option<Child>,
     /// Processes that shut file systems down and have not ended.
     helpers: Vec<Pid>,
     /// Deaths nobody could be told of yet.
@@ -195,6 +210,8 @@ impl Guardian {
         // What holds everything together is the last to go when memory runs out; only root may say so.
         let _ = fs::write("/proc/self/oom_score_adj", "-1000");
         note!("stead guardian: {}", containment.describe());
+        let _ = fs::remove_file(data.join("standing"));
+        let teller = args.tell.then(|| teller(&data)).transpose()?;
         let cgroups = Cgroups::find();
         note!("stead guardian: {}", cgroups.describe(&args.limits));
         Ok(Guardian {
@@ -214,6 +231,7 @@ impl Guardian {
             watchdog_words: None,
             told_empty: false,
             blob: None,
+            teller,
             helpers: Vec::new(),
             untold: Vec::new(),
             signals,
@@ -494,6 +512,7 @@ impl Guardian {
                     .map(|warden| warden.pid)
                     .chain(self.node.pid())
                     .chain(self.member.pid())
+                    .chain(self.teller.as_ref().map(Pid::from_child))
                     .collect();
                 contain::hunt(&spared);
             }
@@ -540,13 +559,14 @@ impl Guardian {
         for warden in self.wardens.values_mut() {
             warden.bury();
         }
-        self.node.kill();
-        self.node.ended(now(), self.leases.longest());
+        self.node.end();
         // After the node, which may still have had something to store.
         self.member.end();
         contain::hunt(&[]);
         self.leave_clean();
-        let _ = fs::remove_file(self.data.join("node.sock"));
+        for left in ["node.sock", "standing"] {
+            let _ = fs::remove_file(self.data.join(left));
+        }
         code
     }
 }

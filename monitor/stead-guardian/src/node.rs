@@ -156,6 +156,14 @@ impl Node {
         }
     }
 
+    /// Ends it for good: nothing is left for it to do.
+    pub(crate) fn end(&mut self) {
+        self.kill();
+        if let Some(mut running) = self.running.take() {
+            let _ = running.child.wait();
+        }
+    }
+
     /// Takes in that the process ended, and plans the next start. While leases of at most `lease` are in force that is well
     /// before they end: nobody else renews them.
     pub(crate) fn ended(&mut self, now: Time, lease: Option<Duration>) {

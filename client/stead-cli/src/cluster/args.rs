@@ -23,6 +23,16 @@ pub(crate) enum ClusterVerb {
     Status,
     /// Take this machine out of its cluster; its node must be stopped
     Leave,
+    /// Say that a restored or moved database is the right one; without --yes only look at it
+    #[command(after_help = "\
+After a restore every node stops what it runs and refuses to begin: what the backup says of who runs what may be old. Look \
+at it with `stead cluster adopt`, then adopt it on one node. The others open it by themselves; groups start when nothing \
+of before can still run anywhere.")]
+    Adopt {
+        /// Adopt it: every group stops, and starts again after the wait
+        #[arg(long)]
+        yes: bool,
+    },
     /// The nodes that belong to the cluster
     Members(Members),
 }

@@ -321,6 +321,7 @@ async fn resource(
 
 async fn node(
     State(way): State<Way>,
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
     InPath((name, verb)): InPath<(String, String)>,
     bytes: Bytes,
 ) -> Response {
@@ -329,6 +330,16 @@ async fn node(
         Ok(given) => given,
         Err(response) => return *response,
     };
+    match request::fencing(&name, &verb, &given) {
+        Some(Ok((node, ask))) => {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            let by = uid.map_or_else(|| "somebody".to_owned(), |uid| format!("user {uid}"));
+            way.ask(Command::Fencing(node, ask, by, sender));
+            return lines(receiver);
+        }
+        Some(Err(text)) => return bad(&what, text),
+        None => {}
+    }
     match request::node(&name, &verb, &given) {
         Ok(request) => asked(&way, request, given.no_wait),
         Err(text) => bad(&what, text),

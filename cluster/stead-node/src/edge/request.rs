@@ -6,6 +6,8 @@ use stead_monitor_protocol::Hex;
 use stead_policy::{DrainTo, InBuffers, Request, ResumeFailback};
 use stead_types::{MoveFlags, NodeName, PauseFlags};
 
+use crate::command::Fencing;
+
 fn node_name(place: &str, name: Option<&str>) -> Result<Option<NodeName>, String> {
     name.map(|name| name.parse().map_err(|error: stead_types::NameError| format!("{place}: {error}")))
         .transpose()
@@ -132,12 +134,47 @@ pub(crate) fn resource(name: &str, verb: &str, given: &Operate) -> Result<Reques
     })
 }
 
+/// What is asked about a node that may be gone; nothing if the verb is another.
+pub(crate) fn fencing(
+    name: &str,
+    verb: &str,
+    given: &NodeOperate,
+) -> Option<Result<(NodeName, Fencing), String>> {
+    let NodeOperate { drain, to, keep_on_error, retry, failback, no_wait: _, confirm, off, force } = given;
+    let other = *drain || to.is_some() || *keep_on_error || *retry || failback.is_some();
+    let ask = match verb {
+        "fence" if confirm.is_some() => {
+            Err("confirm: this is said for confirm-down; leave it out".to_owned())
+        }
+        "confirm-down" if *off || *force => {
+            Err("off and force are said for fence; leave them out for confirm-down".to_owned())
+        }
+        "confirm-down" if confirm.as_deref() != Some(name) => Err(format!(
+            "confirm: it must be the node's name, {name:?}: whoever asks this has seen that its machine is off"
+        )),
+        "fence" => Ok(Fencing::Fence { off: *off, force: *force }),
+        "confirm-down" => Ok(Fencing::ConfirmDown),
+        _ => return None,
+    };
+    let ask = ask.and_then(|ask| match other {
+        true => Err(format!("what is said of a pause or a resume has no place in {verb}; leave it out")),
+        false => Ok(ask),
+    });
+    let node = name.parse().map_err(|error: stead_types::NameError| error.to_string());
+    Some(ask.and_then(|ask| Ok((node?, ask))))
+}
+
 /// What a request about a node asks.
 pub(crate) fn node(name: &str, verb: &str, given: &NodeOperate) -> Result<Request, String> {
     let node = name.parse().map_err(|error: stead_types::NameError| error.to_string())?;
     let of_drain =
         [("to", given.to.is_some()), ("keep_on_error", given.keep_on_error), ("retry", given.retry)];
     let of_drain = of_drain.into_iter().find(|(_, set)| *set).map(|(place, _)| place);
+    if given.off || given.force || given.confirm.is_some() {
+        return Err(format!(
+            "off, force, confirm: this is said when a node is fenced; leave it out for {verb}"
+        ));
+    }
     match verb {
         "pause" => {
             if given.failback.is_some() {
@@ -260,6 +297,33 @@ mod tests {
             assert!(refused.starts_with(place), "{verb} {body}: {refused}");
         }
         assert!(node("", "pause", &NodeOperate::default()).is_err(), "no name");
+        for (verb, body, place) in [
+            ("pause", r#"{"force": true}"#, "off, force, confirm: "),
+            ("resume", r#"{"confirm": "n1"}"#, "off, force, confirm: "),
+        ] {
+            let refused = node("n1", verb, &node_operate(body)).unwrap_err();
+            assert!(refused.starts_with(place), "{verb} {body}: {refused}");
+        }
+    }
+
+    #[test]
+    fn who_confirms_that_a_node_is_down_types_its_name() {
+        let asked = |verb, body| fencing("n1", verb, &node_operate(body)).unwrap();
+        let n1: NodeName = "n1".parse().unwrap();
+        assert_eq!(asked("confirm-down", r#"{"confirm": "n1"}"#), Ok((n1.clone(), Fencing::ConfirmDown)));
+        for (verb, body) in [
+            ("confirm-down", "{}"),
+            ("confirm-down", r#"{"confirm": "N1"}"#),
+            ("confirm-down", r#"{"confirm": "n1", "force": true}"#),
+            ("confirm-down", r#"{"confirm": "n1", "drain": true}"#),
+            ("fence", r#"{"confirm": "n1"}"#),
+            ("fence", r#"{"retry": true}"#),
+        ] {
+            assert!(asked(verb, body).is_err(), "{verb} {body}");
+        }
+        let fence = Fencing::Fence { off: true, force: false };
+        assert_eq!(asked("fence", r#"{"off": true}"#), Ok((n1, fence)));
+        assert!(fencing("n1", "pause", &NodeOperate::default()).is_none());
     }
 
     #[test]

@@ -244,6 +244,10 @@ pub(crate) fn ownership_value(of: &Ownership) -> Value {
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
+    if let Some(text) = value.as_str() {
+        // So the store tells what is no document at all.
+        return Err(text.to_owned());
+    }
     let schema = value.get("schema").and_then(Value::as_u64);
     if schema.is_none_or(|schema| schema > SCHEMA) {
         let schema = schema.map_or("none".to_owned(), |schema| schema.to_string());

@@ -62,10 +62,12 @@ impl Node {
                     member.held.push_back(news);
                 }
             }
+            Told::Fenced(node, session, report) => self.fenced(&node, session, &report),
+            Told::SwitchedOn(node, run) => self.switched_on(&node, run.as_ref()),
             Told::Replaced(text) => {
                 tracing::error!(text, "the cluster database is not the one of before");
                 self.session_event(SessionEvent::Replaced { incarnation: None });
-                self.failed = Some(format!("{text}; `stead cluster adopt` if that is right"));
+                self.failed = Some(super::open::replaced(&text));
             }
         }
     }
@@ -96,7 +98,11 @@ impl Node {
         let Some(member) = &mut self.member else { return false };
         match (key_of(change.key(), &member.me), change) {
             (Key::Session(node), Change::Put(entry)) => {
-                self.session_event(SessionEvent::Seen { node, found: found(&entry) });
+                let found = found(&entry);
+                if let Found::Unreadable { why, .. } = &found {
+                    self.nonsense(&entry.key, why, None);
+                }
+                self.session_event(SessionEvent::Seen { node, found });
             }
             (Key::Session(node), Change::Deleted(_)) => {
                 let found = Found::Nothing { as_of: member.revision };
@@ -227,6 +233,10 @@ impl Node {
             member.situation.groups.remove(group);
             return;
         };
+        if member.awaits_owner(group) {
+            member.situation.groups.remove(group);
+            return;
+        }
         let facts = GroupFacts {
             rules: GroupRules::of(config),
             wanted_online: GroupRules::wanted_online(config),
@@ -320,6 +330,32 @@ impl Node {
         }
     }
 
+    /// The owner of a group was deleted by hand while this node had it. When nothing of it is left here, what this node said
+    /// of it goes as well: that is the word the others wait for.
+    pub(crate) fn give_back(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        if !member.in_force || !member.machine.may_act(timer::now()) {
+            return;
+        }
+        let mine = |group: &&GroupName| {
+            member.awaits_owner(group)
+                && member
+                    .states
+                    .get(*group)
+                    .is_some_and(|state| state.group.owner_node.eq_ignore_ascii_case(member.me.as_str()))
+        };
+        let gone: Vec<GroupName> = member
+            .states
+            .keys()
+            .filter(mine)
+            .filter(|group| !self.monitors.has_group(group))
+            .cloned()
+            .collect();
+        for group in gone {
+            member.remove_state(&group);
+        }
+    }
+
     /// Documents of groups that are configured no more, and that this node had: they go.
     pub(crate) fn remove_leftovers(&mut self) {
         let groups = &self.policy.config().groups;
@@ -340,6 +376,30 @@ impl Node {
 }
 
 impl Member {
+    /// True if nobody may have this group, although it has no owner: somebody deleted that, and the node that had it lives.
+    /// It ends what runs and says so ([`Node::give_back`]), or its session ends.
+    fn awaits_owner(&self, group: &GroupName) -> bool {
+        if self.owner.documents().contains_key(group) {
+            return false;
+        }
+        let Some(state) = self.states.get(group) else { return false };
+        let Ok(node) = state.group.owner_node.parse::<NodeName>() else { return false };
+        self.situation.nodes.get(&node).is_some_and(|facts| facts.session.alive().is_some())
+    }
+
+    /// Deletes what this node said of a group that has no owner.
+    fn remove_state(&mut self, group: &GroupName) {
+        use stead_store::Operation;
+        if !self.owner.remove(group) {
+            return;
+        }
+        let key = super::documents::state_key(group);
+        let token = self.token();
+        let guards = vec![Member::guard(&own_key(group), None)];
+        self.threads.write(token, guards, vec![Operation::Delete(key)]);
+        self.writes.insert(token, Purpose::Leftover(group.clone()));
+    }
+
     /// Deletes the documents of a group that does not exist any more.
     fn remove_own(&mut self, group: &GroupName, revision: Revision) {
         use stead_store::Operation;

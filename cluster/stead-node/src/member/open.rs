@@ -3,16 +3,16 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use stead_api::Event;
-use stead_lease::{Identity, Params, Watchdog};
-use stead_membership::NodeFile;
+use stead_lease::Identity;
+use stead_membership::{NodeFile, SEEN, belongs};
 use stead_store::{Entry, Store, StoreError};
 use stead_store_etcd::{EtcdStore, Start};
 use stead_types::NodeName;
 
 use super::{Beginning, session};
+use crate::standing;
 
 /// The open database, once for each use, so that none waits for another.
 pub(crate) struct Open {
@@ -55,18 +55,12 @@ pub(crate) fn history(entries: &[Entry], me: &NodeName) -> (Vec<Event>, u64) {
     (events, last)
 }
 
-/// The timings of the session.
-fn params(file: &NodeFile) -> Params {
-    let timers = file.timers();
-    let ms = |ms: u32| Duration::from_millis(ms.into());
-    Params {
-        h: ms(timers.renewal_ms),
-        d: ms(timers.deadline_ms),
-        k: ms(timers.kill_ms),
-        w: ms(timers.watchdog_ms),
-        watchdog: if file.watchdog.is_some() { Watchdog::Used } else { Watchdog::Absent },
-        rho_ppm: 5_000,
-    }
+/// What an operator has to do about another database than before.
+pub(crate) fn replaced(text: &str) -> String {
+    format!(
+        "{text}. Nothing runs here until an operator has looked: if this is the right database, `stead cluster adopt` on one \
+         node says so; otherwise put the right one back"
+    )
 }
 
 fn line(path: &str) -> String {
@@ -90,11 +84,12 @@ fn handle(
             Err(error @ StoreError::Unavailable(_)) => {
                 if !told {
                     tracing::warn!(%error, "waiting for the cluster database");
+                    standing::say(data, &format!("it waits for the cluster database: {error}"));
                 }
                 told = true;
             }
             Err(error @ StoreError::Replaced(_)) => {
-                return Err(format!("{error}. If that is right, `stead cluster adopt` makes it so"));
+                return Err(replaced(&error.to_string()));
             }
             Err(error) => return Err(error.to_string()),
         }
@@ -106,21 +101,20 @@ fn handle(
 /// # Errors
 /// Why it cannot be.
 pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
-    let params = params(file);
-    params.check().map_err(|error| format!("node.toml: [timers]: {error}"))?;
+    let params = file.params();
     // That a member is gone must be found out well before the node with it may be taken over from, or the news of that,
     // and what is written because of it, would wait for that member. The handle that follows everything remembers how far
     // the database was: an older one is told from it by that.
     let groups = handle(data, file, "groups", |options| {
         options.beat = params.h / 2;
-        options.memory = Some(data.join(stead_membership::SEEN));
+        options.memory = Some(data.join(SEEN));
     })?;
+    let foreign = belongs(&groups, file).map_err(|error| error.to_string())?;
     let sessions = handle(data, file, "session", |options| {
-        options.memory = None;
         options.deadline = session::patience(&params);
         options.attempt = options.deadline / 2;
     })?;
-    let configuration = handle(data, file, "node", |options| options.memory = None)?;
+    let configuration = handle(data, file, "node", |_| {})?;
     let (revision, entries) = groups.list("").map_err(|error| error.to_string())?;
     let opened = groups.opened();
     let begin = Beginning {
@@ -133,8 +127,12 @@ pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
         incarnation: opened.incarnation.clone(),
         incarnation_is_new: opened.new_incarnation,
         revision,
+        file: Box::new(file.clone()),
     };
-    let warnings = opened.warnings.clone();
+    let mut warnings = opened.warnings.clone();
+    warnings.extend(foreign);
+    warnings.extend(file.expiring(data));
+    warnings.extend(file.bad_devices());
     Ok(Open {
         sessions: Arc::new(sessions),
         groups: Arc::new(groups),

@@ -234,12 +234,14 @@ impl Node {
             })
             .collect();
         let mut lost = Vec::new();
+        let mut ends = false;
         for (node, session) in seen {
             let facts = member.node_mut(&node);
             if facts.session == session {
                 continue;
             }
             let before = std::mem::replace(&mut facts.session, session);
+            ends |= before.alive().is_some() != session.alive().is_some();
             member.decide = true;
             // Letters to a session that has ended are not answered any more.
             if before.alive().is_some_and(|sid| session.alive() != Some(sid))
@@ -253,6 +255,10 @@ impl Node {
         }
         for node in lost {
             self.policy.handle(PolicyEvent::NodeLost(node), timer::now());
+        }
+        if ends {
+            // Who may have a group without an owner depends on who lives.
+            self.refresh_all();
         }
     }
 

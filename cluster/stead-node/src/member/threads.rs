@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use stead_lease::{Answer, Found, Guard as SessionGuard, RequestId, Session};
+use stead_fence::{Device, Report, Run, fence, switch_on};
+use stead_lease::{Answer, Found, Guard as SessionGuard, RequestId, Session, Sid};
 use stead_store::{Guard, News, Operation, Outcome, Revision, Store, StoreError, Transaction};
 use stead_types::NodeName;
 
@@ -33,6 +34,10 @@ pub(crate) enum Told {
     News(News),
     /// This is not the database of before.
     Replaced(String),
+    /// A device was asked to switch a node off, for this session.
+    Fenced(NodeName, Option<Sid>, Box<Report>),
+    /// Nothing is asked of the device any more; what was asked last to switch it on again.
+    SwitchedOn(NodeName, Option<Run>),
 }
 
 /// Which write.
@@ -55,6 +60,7 @@ struct Write {
 pub(crate) struct Threads {
     sessions: Sender<SessionJob>,
     writes: Sender<Write>,
+    way: Way,
 }
 
 /// The key of a session.
@@ -201,7 +207,31 @@ impl Threads {
         })?;
         let back = way.clone();
         std::thread::Builder::new().name("news".to_owned()).spawn(move || follow(&*others, &back, after))?;
-        Ok(Threads { sessions: session_jobs, writes: write_jobs })
+        Ok(Threads { sessions: session_jobs, writes: write_jobs, way: way.clone() })
+    }
+
+    /// Has a node switched off, which the device knows by `name`, on a thread of its own: an agent takes its time.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn fence(
+        &self,
+        device: Device,
+        name: String,
+        node: NodeName,
+        session: Option<Sid>,
+    ) -> std::io::Result<()> {
+        let way = self.way.clone();
+        let work = move || {
+            let report = fence(&device, &name, session.map_or(0, |sid| sid.0));
+            let confirmed = report.confirmed();
+            way.send(Input::Told(Told::Fenced(node.clone(), session, Box::new(report))));
+            if confirmed {
+                let run = device.reboot.then(|| switch_on(&device, &name));
+                way.send(Input::Told(Told::SwitchedOn(node, run)));
+            }
+        };
+        std::thread::Builder::new().name("fence".to_owned()).spawn(work).map(drop)
     }
 
     /// Writes a session, if the guard holds.

@@ -54,7 +54,11 @@ fn play(me: &str, command: Command) {
             let lines = vec![format!("explained on {me}")];
             let _ = answer.send((!of.ends_with("gone")).then_some(Explanation { lines }));
         }
-        other @ (Command::Status(_) | Command::Config(_) | Command::TypeControl(..) | Command::Apply(..)) => {
+        other @ (Command::Status(_)
+        | Command::Config(_)
+        | Command::TypeControl(..)
+        | Command::Apply(..)
+        | Command::Fencing(..)) => {
             panic!("{other:?}")
         }
     }

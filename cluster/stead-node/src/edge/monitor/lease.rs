@@ -26,6 +26,14 @@ impl Monitors {
         self.tell_guardian(&ToGuardian::Fence { session: number });
     }
 
+    /// True until the guardian has verified that nothing of a group is left here.
+    pub(crate) fn has_group(&self, group: &GroupName) -> bool {
+        self.by_key.keys().any(|key| match key {
+            MonitorKey::Group { group: of, .. } => of == group,
+            MonitorKey::Check => false,
+        })
+    }
+
     /// Ends a group's monitors with everything in them, and lets nothing of it reach a disk any more.
     pub(crate) fn kill_group(&mut self, group: &GroupName) {
         let keys: Vec<MonitorKey> = self

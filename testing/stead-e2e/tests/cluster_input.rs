@@ -1,0 +1,231 @@
+//! Bad input to a cluster of several nodes: what is refused, what is survived, and what the operator is told. The nodes run
+//! on one machine, with an etcd of somebody else.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
+mod several;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use several::{World, said};
+use stead_e2e::until;
+
+fn copy(from: &Path, to: &Path) {
+    let done = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(done.success());
+}
+
+#[test]
+fn a_copy_of_a_node_is_refused_while_the_node_runs() {
+    let Some(mut world) = World::with_nodes(&["n1"]) else { return };
+    let process = world.online("web");
+    copy(&world.data("n1"), &world.data("clone"));
+    world.start("clone");
+    world.tells("clone", "the name \"n1\" is in use by a machine with boot id");
+    world.tells("clone", "it cannot begin:");
+    let told = said(&world.run("clone", &["status"]));
+    assert!(told.contains("n1") && told.contains("machine"), "{told}");
+    assert_eq!(world.online("web"), process, "the node itself goes on");
+    world.up("n1");
+}
+
+#[test]
+fn a_node_with_a_wrong_identity_is_refused_with_the_remedy() {
+    let Some(mut world) = World::with_nodes(&["n1", "n2"]) else { return };
+    world.stop("n2");
+    let good = std::fs::read_to_string(world.data("n2").join("node.toml")).unwrap();
+
+    // The id of another cluster of the same name.
+    world.edit("n2", |text| {
+        let line = text.lines().find(|line| line.starts_with("id = ")).unwrap();
+        text.replace(line, "id = \"00ff\"")
+    });
+    world.start("n2");
+    world.tells("n2", "it cannot begin: etcd holds cluster \"prod\" with id");
+    let told = world.run("n2", &["status"]);
+    assert_eq!(told.status.code(), Some(4), "{}", said(&told));
+    assert!(
+        said(&told).contains("not 00ff") && said(&told).contains("[cluster] of node.toml"),
+        "{}",
+        said(&told)
+    );
+    // Putting it right is enough.
+    std::fs::write(world.data("n2").join("node.toml"), &good).unwrap();
+    world.up("n2");
+    world.tells("n2", "node \"n2\" joined");
+    world.stop("n2");
+
+    // Times that cannot be kept are refused before anything is started, with their line.
+    world.edit("n2", |text| text.replace("profile = \"fast\"", "renewal_ms = 1000\ndeadline_ms = 2500"));
+    let told = world.run("n2", &["node", "run"]);
+    assert_eq!(told.status.code(), Some(5), "{}", said(&told));
+    for part in ["node.toml:", "renewal_ms = 1000, deadline_ms = 2500", "3.1 s is needed"] {
+        assert!(said(&told).contains(part), "{} lacks {part}", said(&told));
+    }
+    // Others than the cluster's are told, and harmless: who takes over goes by them.
+    std::fs::write(world.data("n2").join("node.toml"), good.replace("\"fast\"", "\"default\"")).unwrap();
+    world.start("n2");
+    world.event("n2", 10_046, "are not those of the cluster");
+    world.up("n2");
+    world.stop("n2");
+    std::fs::write(world.data("n2").join("node.toml"), &good).unwrap();
+
+    // The others have removed it.
+    world.ok("n1", &["cluster", "members", "remove", "n2"]);
+    world.start("n2");
+    world.tells("n2", "it cannot begin: node \"n2\" does not belong to cluster \"prod\"");
+    world.tells("n2", "`stead cluster join` again");
+    assert_eq!(world.processes("web").len(), 1);
+}
+
+#[test]
+fn a_restored_database_stops_every_node_until_it_is_adopted() {
+    let Some(mut world) = World::with_nodes(&["n1", "n2"]) else { return };
+    let nothing = world.run("n1", &["cluster", "adopt", "--yes"]);
+    assert_eq!(nothing.status.code(), Some(3), "{}", said(&nothing));
+    assert!(said(&nothing).contains("nothing to adopt"), "{}", said(&nothing));
+    let process = world.online("web");
+
+    // An older copy of its folder is put in the place of the database, under the same id.
+    let folder = world.folder.path().join("etcd");
+    let old = world.folder.path().join("old");
+    world.stop_etcd();
+    copy(&folder, &old);
+    world.start_etcd();
+    world.up("n1");
+    world.apply("n1", &["web", "new"]);
+    let before = world.online("new");
+    world.stop_etcd();
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::rename(&old, &folder).unwrap();
+    world.start_etcd();
+    for node in ["n1", "n2"] {
+        world.tells(node, "stead cluster adopt");
+    }
+    until("everything to have ended", || {
+        (world.processes("web").is_empty() && world.processes("new").is_empty()).then_some(())
+    });
+    let told = world.run("n1", &["cluster", "adopt"]);
+    assert_eq!(told.status.code(), Some(3), "{}", said(&told));
+    assert!(said(&told).contains("adopt refused:") && said(&told).contains("--yes"), "{}", said(&told));
+    assert!(world.processes("web").is_empty(), "a look changes nothing");
+    world.ok("n1", &["cluster", "adopt", "--yes"]);
+    for node in ["n1", "n2"] {
+        world.tells(node, "the cluster database is another one than before: nothing begins for");
+        world.up(node);
+    }
+    let after = world.online("web");
+    assert!(after != process && world.processes("new").is_empty(), "new {before} was not in the copy");
+}
+
+#[test]
+fn documents_that_make_no_sense_stop_nothing() {
+    let Some(mut world) = World::with_nodes(&["n1", "n2"]) else { return };
+    let process = world.online("web");
+    let keys = ["group/web", "resource/web-app", "own/web", "state/web", "node/n1", "type/odd"];
+    let good: Vec<(&str, String)> = keys.into_iter().map(|key| (key, world.document(key))).collect();
+    for nonsense in ["{", "\"text\"", "{\"sum\":\"0\",\"value\":{}}"] {
+        for (key, _) in &good {
+            world.put(key, nonsense);
+        }
+    }
+    for key in keys {
+        for node in ["n1", "n2"] {
+            world.event(node, 10_034, key);
+        }
+    }
+    assert_eq!(world.online("web"), process, "it runs on");
+    world.up("n1");
+    world.up("n2");
+    // Nobody begins with what cannot be read.
+    world.stop("n2");
+    world.start("n2");
+    world.tells("n2", "it cannot begin: the cluster database cannot be used: ");
+    let told = said(&world.run("n2", &["status"]));
+    assert!(told.contains("group/web") && told.contains("changed by hand, or damaged"), "{told}");
+    for (key, bytes) in &good {
+        if bytes.is_empty() { world.delete(key) } else { world.put(key, bytes.trim_end()) }
+    }
+    world.up("n2");
+    assert_eq!(world.online("web"), process, "it runs on");
+    world.settled("n1", "web");
+    world.ok("n1", &["group", "move", "web", "--to", "n2"]);
+    assert_ne!(world.online("web"), process);
+}
+
+#[test]
+fn a_session_that_makes_no_sense_ends_its_node_alone() {
+    let Some(world) = World::with_nodes(&["n1", "n2"]) else { return };
+    world.put("session/n1", "nonsense");
+    world.event("n2", 10_034, "session/n1");
+    world.delete("session/n1");
+    world.up("n1");
+    world.online("web");
+}
+
+#[test]
+fn keys_that_somebody_deletes_cost_at_most_a_restart() {
+    let Some(world) = World::with_nodes(&["n1", "n2"]) else { return };
+    world.ok("n1", &["group", "move", "web", "--to", "n2"]);
+    // The one that decides is not the one that has it: nobody begins before that one has ended it.
+    for turn in 1..=5 {
+        let before = world.online("web");
+        world.delete("own/web");
+        until("web runs anew", || {
+            let all = world.processes("web");
+            assert!(all.len() < 2, "it runs twice, the {turn}. time");
+            all.first().copied().filter(|now| *now != before)
+        });
+        world.settled("n1", "web");
+    }
+    world.delete("state/web");
+    world.delete("node/n1");
+    let began = world.document("session/n1");
+    world.delete("session/n1");
+    until("n1 has another session", || {
+        let now = world.document("session/n1");
+        (!now.is_empty() && now != began).then_some(())
+    });
+    world.event("n2", 1_177, "the session was ended or changed by another node or an operator");
+    world.up("n1");
+    world.online("web");
+    // What runs is kept although its documents are gone, until somebody says what is meant.
+    let process = world.online("web");
+    let keys = ["resource/web-app", "group/web"];
+    let good = keys.map(|key| world.document(key));
+    keys.iter().for_each(|key| world.delete(key));
+    world.event("n2", 10_032, "was taken out of the cluster database while it runs here; it is kept");
+    for (key, bytes) in keys.iter().zip(&good).rev() {
+        world.put(key, bytes.trim_end());
+    }
+    world.settled("n1", "web");
+    world.ok("n1", &["group", "move", "web", "--to", "n2"]);
+    assert_ne!(world.online("web"), process);
+}
+
+#[test]
+fn who_runs_a_node_is_told_what_it_does_and_ends_it_in_order() {
+    let Some(mut world) = World::with_nodes(&["n1", "n2"]) else { return };
+    world.tells("n1", "node \"n1\" joined, session");
+    world.stop("n2");
+    world.stop_etcd();
+    world.start("n2");
+    world.tells("n2", "it waits for the cluster database: ");
+    let told = said(&world.run("n2", &["status"]));
+    assert!(told.contains("it waits for the cluster database"), "{told}");
+    world.start_etcd();
+    world.up("n1");
+    world.up("n2");
+    let before = world.online("web");
+    // Ctrl-C: what it has goes to the other first.
+    world.signal("n1", rustix::process::Signal::INT);
+    assert!(world.ended("n1").success(), "{}", world.printed("n1"));
+    let after = world.online("web");
+    assert_ne!(before, after);
+    let owner = world.document("own/web");
+    assert!(owner.contains("\"node\":\"n2\""), "{owner}");
+    let doctor = world.ok("n2", &["doctor"]);
+    assert!(doctor.contains("node n2 of cluster prod"), "{doctor}");
+    assert_eq!(json!(world.status("n2")["groups"][0]["owner_node"]), "n2");
+}
