@@ -108,9 +108,11 @@ fn off_is_believed_when_it_was_seen() {
 
 #[test]
 fn that_it_does_not_come_back_changes_nothing() {
-    let report = fence(&Place::new().device("weak"), "n2", 1);
-    assert!(report.confirmed());
-    assert_eq!(report.runs.last().unwrap().ended, Ended::Exited(1));
+    let place = Place::new();
+    let device = place.device("weak");
+    assert!(fence(&device, "n2", 1).confirmed());
+    let on = switch_on(&device, "n2");
+    assert_eq!((succeeded(&on), on.ended), (false, Ended::Exited(1)));
 }
 
 /// Whatever goes wrong, nothing is confirmed.

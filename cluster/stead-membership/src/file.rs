@@ -494,7 +494,11 @@ initial_cluster = "n1=https://10.0.0.1:2380"
             ("[\"https://10.0.0.1:2379\"]", "[\"http://a:1\"]", "node.toml:9:1: http://a:1: with ca it must"),
             ("key = \"tls/node.key\"\n", "", "node.toml:11:1: certificate and key go together"),
             ("\"fast\"", "\"quick\"", "node.toml:15:11: unknown variant `quick`"),
-            ("profile = \"fast\"", "renewal_ms = 3000", "node.toml:14:2: deadline_ms = 4000 must be"),
+            (
+                "profile = \"fast\"",
+                "renewal_ms = 3000",
+                "node.toml:14:2: renewal_ms = 3000, deadline_ms = 4000",
+            ),
             (
                 "client_url = \"https",
                 "client_url = \"ftp",
