@@ -55,6 +55,24 @@ pub const BUILTIN_TYPES: &[&str] = &[
     "OCF Agent",
 ];
 
+/// What ends a resource of a type when its node loses its session, and what that does not reach.
+#[must_use]
+pub fn fence_class(type_name: &str) -> (&'static str, &'static str) {
+    let is = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(type_name));
+    if is(&["Generic Application", "Generic Script"]) {
+        ("F1", "its processes: the kernel ends them at the deadline")
+    } else if is(&["File System"]) {
+        (
+            "F2",
+            "its mount, which goes with its namespace; ext4 and XFS are shut down first, others may write on",
+        )
+    } else if is(&["Generic Service", "IP Address", "IPv6 Address", "OCF Agent"]) {
+        ("F4", "taken away by the guardian after the processes; while the guardian stands still it stays")
+    } else {
+        ("F1", "its processes alone: what its DLL leaves outside of them stays")
+    }
+}
+
 /// What can be asked of a group.
 pub const GROUP_VERBS: &[&str] = &["online", "offline", "move", "cancel", "delete"];
 

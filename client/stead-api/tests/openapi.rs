@@ -2,6 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 #[test]
+fn every_type_of_stead_itself_has_a_fence_class() {
+    let classes: Vec<&str> =
+        stead_api::BUILTIN_TYPES.iter().map(|name| stead_api::fence_class(name).0).collect();
+    assert_eq!(classes, ["F1", "F1", "F4", "F2", "F4", "F4", "F4"]);
+    assert!(stead_api::fence_class("My Type").1.contains("processes alone"));
+}
+
+#[test]
 fn the_document_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
     let document = stead_api::openapi().to_pretty_json().unwrap() + "\n";

@@ -368,15 +368,23 @@ async fn resource_type(client: &Client, verb: TypeVerb, json: bool) -> Result<Ex
         TypeVerb::List => {
             let config: Config = client.get(routes::CONFIG).await?;
             if json {
-                show::json(
-                    &serde_json::json!({ "builtin": stead_api::BUILTIN_TYPES, "registered": config.types }),
-                );
+                let names = config.types.iter().map(|doc| doc.name.as_str());
+                let all = stead_api::BUILTIN_TYPES.iter().copied().chain(names);
+                let classes: std::collections::BTreeMap<&str, &str> =
+                    all.map(|name| (name, stead_api::fence_class(name).0)).collect();
+                show::json(&serde_json::json!({
+                    "builtin": stead_api::BUILTIN_TYPES,
+                    "registered": config.types,
+                    "fence_classes": classes,
+                }));
             } else {
-                let own = stead_api::BUILTIN_TYPES
-                    .iter()
-                    .map(|name| vec![(*name).to_owned(), "of stead itself".to_owned()]);
-                let rows = own.chain(config.types.into_iter().map(|doc| vec![doc.name, doc.dll])).collect();
-                show::out(&show::list(&["TYPE", "RESOURCE DLL"], rows));
+                let row = |name: &str, dll: &str| {
+                    let (class, reaches) = stead_api::fence_class(name);
+                    vec![name.to_owned(), dll.to_owned(), class.to_owned(), reaches.to_owned()]
+                };
+                let own = stead_api::BUILTIN_TYPES.iter().map(|name| row(name, "of stead itself"));
+                let rows = own.chain(config.types.iter().map(|doc| row(&doc.name, &doc.dll))).collect();
+                show::out(&show::list(&["TYPE", "RESOURCE DLL", "FENCE", "WHAT ENDS AT THE DEADLINE"], rows));
             }
             Ok(Exit::Done)
         }
