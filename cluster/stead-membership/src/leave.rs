@@ -134,8 +134,6 @@ pub fn remove_member(data: &Path, node: &str) -> Result<(), Trouble> {
             file.cluster.name
         )));
     }
-    check_owns_nothing(&store, node)?;
-    check_session(&store, node)?;
     if let Some(member) = member {
         let voters: Vec<&EtcdMember> =
             members.iter().filter(|other| !other.learner && other.id != member.id).collect();
@@ -149,6 +147,10 @@ pub fn remove_member(data: &Path, node: &str) -> Result<(), Trouble> {
                  back first"
             )));
         }
+    }
+    check_owns_nothing(&store, node)?;
+    check_session(&store, node)?;
+    if let Some(member) = member {
         admin.remove(member.id)?;
     }
     forget(&store, node)
