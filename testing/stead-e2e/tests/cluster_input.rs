@@ -164,6 +164,22 @@ fn a_session_that_makes_no_sense_ends_its_node_alone() {
     world.online("web");
 }
 
+/// The node that has the group does not hear of it, and what it runs lives until its lease ends.
+#[test]
+fn nobody_begins_with_a_group_whose_owner_was_deleted_while_it_lives() {
+    let Some(world) = World::with_nodes(&["n1", "n2"]) else { return };
+    world.ok("n1", &["group", "move", "web", "--to", "n2"]);
+    let before = world.online("web");
+    world.settled("n1", "web");
+    world.freeze("n2");
+    world.delete("own/web");
+    until("web to run elsewhere", || {
+        let all = world.processes("web");
+        assert!(all.len() < 2, "it runs twice: {all:?}");
+        all.first().copied().filter(|now| *now != before)
+    });
+}
+
 #[test]
 fn keys_that_somebody_deletes_cost_at_most_a_restart() {
     let Some(world) = World::with_nodes(&["n1", "n2"]) else { return };

@@ -49,18 +49,6 @@ fn asked(world: &World) -> Vec<String> {
     text.lines().map(ToOwned::to_owned).collect()
 }
 
-/// The node process of a node stands still: nobody renews its session.
-fn freeze(world: &World, node: &str) {
-    let mark = world.data(node).display().to_string();
-    let is_node = |process: &u64| {
-        let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).nth(1).is_some_and(|word| word == b"node")
-    };
-    let process = until("the node process", || stead_e2e::marked(&mark).into_iter().find(is_node));
-    let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
-    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
-}
-
 #[test]
 fn a_silent_node_is_switched_off_by_one_of_the_others() {
     let Some(mut world) = World::with("default", &["n1", "n2", "n3"], with_device) else { return };
@@ -75,7 +63,7 @@ fn a_silent_node_is_switched_off_by_one_of_the_others() {
     let told = world.run("n1", &["node", "fence", "n3"]);
     assert!(said(&told).contains("it renews its session"), "{}", said(&told));
     assert_eq!(asked(&world), ["status"]);
-    freeze(&world, "n2");
+    world.freeze("n2");
     world.event("n1", 10_047, "node \"n2\" is silent while the others are not: it is fenced");
     world.ended("n2");
     world.event("n1", 10_048, "node \"n2\" was switched off by fence device \"rack\", and seen to be off");
@@ -91,7 +79,7 @@ fn a_silent_node_is_switched_off_by_one_of_the_others() {
 fn two_nodes_do_not_fence_each_other_by_themselves_but_an_operator_may() {
     let Some(mut world) = World::with("fast", &["n1", "n2"], with_device) else { return };
     std::fs::write(world.folder.path().join("plug-n2"), world.guardian("n2").to_string()).unwrap();
-    freeze(&world, "n2");
+    world.freeze("n2");
     world.event("n1", 1_135, "node \"n2\" is down");
     assert!(asked(&world).is_empty(), "{:?}", asked(&world));
     world.ok("n1", &["node", "fence", "n2", "--off"]);

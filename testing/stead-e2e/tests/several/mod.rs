@@ -167,6 +167,18 @@ impl World {
         status
     }
 
+    /// The node process of a node stands still: nobody renews its session.
+    pub(crate) fn freeze(&self, node: &str) {
+        let mark = self.data(node).display().to_string();
+        let is_node = |process: &u64| {
+            let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).nth(1).is_some_and(|word| word == b"node")
+        };
+        let process = until("the node process", || marked(&mark).into_iter().find(is_node));
+        let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+        rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    }
+
     /// The process of the guardian.
     pub(crate) fn guardian(&self, node: &str) -> u32 {
         self.nodes.iter().find(|(name, _)| name == node).unwrap().1.id()
