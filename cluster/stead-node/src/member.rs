@@ -92,6 +92,8 @@ pub(crate) struct Member {
     decide: bool,
     /// It is not decided again before.
     decide_at: Time,
+    /// What was decided last could not all be written.
+    undecided: bool,
     /// When something was published last, and when something may have to be.
     published_at: Time,
     publish_at: Option<Time>,
@@ -140,6 +142,7 @@ impl Member {
             next: 0,
             decide: true,
             decide_at: Time::ZERO,
+            undecided: false,
             published_at: Time::ZERO,
             publish_at: Some(Time::ZERO),
             published: BTreeMap::new(),

@@ -184,6 +184,10 @@ impl Policy {
 
     pub(crate) fn report(&mut self, name: &ResourceName, news: News, now: Time) {
         let Some(group) = self.index.get(name).cloned() else { return };
+        // The last words of something that was killed or closed, or is another node's by now.
+        if self.resource(name).is_none_or(|resource| resource.opened == Opened::No) {
+            return;
+        }
         match news {
             News::State { state, settled, code, flags, why } => {
                 self.state(&group, name, (state, settled, code, flags), why, now);

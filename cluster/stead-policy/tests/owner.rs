@@ -184,6 +184,26 @@ fn an_order_is_followed_once_and_the_release_is_written_until_it_is_stored() {
 }
 
 #[test]
+fn a_conflict_is_tried_again_when_its_news_come_and_not_before_unless_they_do_not_come() {
+    let mut case = hosting();
+    let web = case.web.clone();
+    case.owner.leave();
+    let now = Time::from_millis(1_000);
+    case.owner.write_wishes(Some(7), now);
+    assert_eq!(done(&mut case.owner), ["write web at Some(6): Released(Leaving)"]);
+    case.owner.written(&web, Err(Unwritten::Conflict), now);
+    case.owner.write_wishes(Some(7), now);
+    assert_eq!(done(&mut case.owner), Vec::<String>::new(), "the same write would end the same");
+    // An order came first.
+    case.sees(ordered(&document("n1", 7, 2), Some("n2")), 7);
+    case.owner.write_wishes(Some(7), now);
+    assert_eq!(done(&mut case.owner), ["write web at Some(7): Released(Leaving)"]);
+    case.owner.written(&web, Err(Unwritten::Conflict), now);
+    case.owner.write_wishes(Some(7), case.owner.next_timeout().unwrap());
+    assert_eq!(done(&mut case.owner), ["write web at Some(7): Released(Leaving)"]);
+}
+
+#[test]
 fn an_order_that_nobody_can_take_ends_with_5016() {
     let mut case = hosting();
     assert_eq!(case.sees(ordered(&document("n1", 7, 2), None), 7), Vec::<String>::new());
@@ -200,6 +220,23 @@ fn who_loses_a_group_it_did_not_release_kills_it_at_once() {
     let mut case = hosting();
     assert!(case.owner.seen(&case.web.clone(), None));
     assert_eq!(case.settle(ACTIVE), ["event 10033", "kill web", "web is gone"]);
+}
+
+#[test]
+fn a_session_that_lapsed_and_is_renewed_does_not_start_what_it_may_have_released() {
+    let mut case = hosting();
+    let web = case.web.clone();
+    case.owner.leave();
+    case.owner.write_wishes(Some(7), Time::ZERO);
+    assert_eq!(done(&mut case.owner), ["write web at Some(6): Released(Leaving)"]);
+    // It lapses before that is answered, and is renewed as the same session.
+    case.owner.forget();
+    assert_eq!(done(&mut case.owner), ["web is gone"]);
+    assert_eq!(case.settle(ACTIVE), Vec::<String>::new(), "nothing before the answer");
+    case.owner.written(&web, Err(Unwritten::Failed), Time::ZERO);
+    assert_eq!(case.settle(ACTIVE), ["write web at Some(6): Assigned"], "nobody knows: it is confirmed");
+    case.owner.written(&web, Err(Unwritten::Conflict), Time::ZERO);
+    assert_eq!(case.sees(document("n2", 3, 3), 9), Vec::<String>::new(), "it had been released");
 }
 
 #[test]
@@ -246,6 +283,9 @@ fn a_session_that_ended_does_not_take_away_what_was_left() {
     case.owner.forget();
     assert_eq!(done(&mut case.owner), ["web is gone"]);
     assert!(!case.owner.may_leave());
+    assert_eq!(case.settle(ACTIVE), ["write web at Some(6): Assigned"], "it is confirmed first");
+    let web = case.web.clone();
+    assert!(case.owner.written(&web, Ok(7), Time::ZERO));
     assert_eq!(case.settle(ACTIVE), ["web arrives"], "it may be this node's again");
     case.owner.released(case.web.clone(), release());
     case.owner.write_wishes(Some(7), Time::ZERO);

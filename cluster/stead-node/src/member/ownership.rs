@@ -116,10 +116,12 @@ impl Node {
             return;
         }
         let due = member.coordinator.next_timeout().is_some_and(|at| at <= now);
-        if (!member.decide || member.decide_at > now) && !due {
+        let again = member.undecided && member.owner.next_timeout().is_none_or(|at| at <= now);
+        if (!member.decide || member.decide_at > now) && !due && !again {
             return;
         }
         member.decide = false;
+        member.undecided = false;
         member.situation.hour = timer::hour_of_day();
         let decisions = member.coordinator.decide(&member.situation, now);
         let decided = timer::now();
@@ -179,9 +181,9 @@ impl Member {
         true
     }
 
-    /// A write failed: it is decided anew, a little later if the store was the reason.
+    /// A write failed: it is decided anew a little later, or when it is seen what was written first.
     pub(super) fn failed(&mut self, why: Unwritten) {
-        self.decide = true;
+        self.undecided = true;
         self.owner.failed(why, timer::now());
     }
 }

@@ -107,15 +107,16 @@ pub struct Owner {
     /// The documents of all groups, also of such as are not configured.
     documents: BTreeMap<GroupName, Owned>,
     having: BTreeMap<GroupName, Having>,
-    /// Groups that are this node's by what it read when it took over a session, and that do not run.
+    /// Groups that are this node's by what it knew when it took over a session, or when its own lapsed, and that do not
+    /// run: they may have been released since.
     unconfirmed: BTreeSet<GroupName>,
     /// Groups of which something is left on this machine that could not be taken away.
     behind: BTreeSet<GroupName>,
     wishes: BTreeMap<GroupName, Wish>,
     /// Documents that are being written, and what they become; nothing if they are deleted.
     writing: BTreeMap<GroupName, Option<Ownership>>,
-    /// Writes that failed are tried again then.
-    again: Option<Time>,
+    /// Writes that failed are tried again then, and why they failed.
+    again: Option<(Time, Unwritten)>,
     actions: VecDeque<OwnerAction>,
 }
 
@@ -163,10 +164,10 @@ impl Owner {
         self.actions.pop_front()
     }
 
-    /// When [`Owner::write_wishes`] is due because a write failed.
+    /// When what was not written is due again. Until then nothing is to be decided on what was known before.
     #[must_use]
-    pub const fn next_timeout(&self) -> Option<Time> {
-        self.again
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.again.map(|(at, _)| at)
     }
 
     /// The documents of all groups, as they were last seen.
@@ -254,6 +255,8 @@ impl Owner {
             }
             None => drop(self.documents.remove(group)),
         }
+        // This may be what was in the way.
+        self.again = self.again.filter(|(_, why)| *why == Unwritten::Failed);
         true
     }
 
@@ -386,11 +389,13 @@ impl Owner {
         }
     }
 
-    /// The session is given up: nothing of any group will be left here, and none is this node's to start.
+    /// The session is given up or has lapsed: nothing of any group will be left here, and none is this node's to start.
+    /// If it is renewed as the same one, what it had is confirmed first: a release that was written before and not
+    /// answered may be stored, and the group another node's.
     pub fn forget(&mut self) {
         self.wishes.clear();
-        self.unconfirmed.clear();
         for group in std::mem::take(&mut self.having).into_keys() {
+            self.unconfirmed.insert(group.clone());
             self.tell(Event::Departed { group });
         }
     }
@@ -428,7 +433,7 @@ impl Owner {
     /// Writes what this node wishes of its groups. Call it whenever something has happened, and at
     /// [`Owner::next_timeout`].
     pub fn write_wishes(&mut self, session: Option<u128>, now: Time) {
-        if self.again.is_some_and(|at| at > now) {
+        if self.again.is_some_and(|(at, _)| at > now) {
             return;
         }
         self.again = None;
@@ -495,12 +500,10 @@ impl Owner {
         }
     }
 
-    /// A write failed: wishes are written anew, a little later if the store was the reason.
+    /// A write failed, of whatever document: it is tried anew a little later, or when it is seen what was written first.
+    /// At once would be the same write again, as fast as the database answers, for as long as the news of it do not come.
     pub fn failed(&mut self, why: Unwritten, now: Time) {
-        match why {
-            Unwritten::Conflict => {}
-            Unwritten::Failed => self.again = Some(now.after(PAUSE)),
-        }
+        self.again = Some((now.after(PAUSE), why));
     }
 
     fn tell(&mut self, event: Event) {
