@@ -60,7 +60,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stead-store", &[]),
     ("stead-store-embedded", &["stead-store"]),
     ("stead-store-etcd", &["stead-store"]),
-    ("stead-sim", &["stead-lease", "stead-types"]),
+    ("stead-sim", &["stead-lease", "stead-policy", "stead-types"]),
     ("stead-e2e", &[]),
     ("stead-misbehave", &["stead-e2e"]),
     (
@@ -92,6 +92,9 @@ const UNSAFE: &[&str] = &[
     "monitor/stead-guardian/src/sys",
 ];
 
+/// The only crate that may choose wrong versions of the protocol.
+const MUTANTS: &str = "stead-sim";
+
 /// The longest source file, in lines.
 const LONGEST: usize = 800;
 
@@ -100,7 +103,9 @@ const LONGEST: usize = 800;
 /// # Errors
 /// How many breaches there are.
 pub(crate) fn run(fix: bool) -> Result<(), String> {
-    let mut breaches = edges()?;
+    let metadata = metadata()?;
+    let mut breaches = edges(&metadata);
+    breaches.extend(mutants(&metadata));
     let files = sources()?;
     for (path, text) in &files {
         breaches.extend(file(path, text));
@@ -141,8 +146,42 @@ fn metadata() -> Result<serde_json::Value, String> {
     serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))
 }
 
-fn edges() -> Result<Vec<String>, String> {
-    let metadata = metadata()?;
+/// The feature `mutants` never gets into what ships: nobody turns it on but the simulator, it is not on by itself, and a
+/// build of the default members does not build the simulator with them.
+fn mutants(metadata: &serde_json::Value) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let empty = Vec::new();
+    let has = |list: &serde_json::Value| {
+        let words = list.as_array().unwrap_or(&empty).iter().filter_map(|word| word.as_str());
+        words.map(|word| word.rsplit('/').next().unwrap_or_default()).any(|word| word == "mutants")
+    };
+    for package in metadata["packages"].as_array().unwrap_or(&empty) {
+        let name = package["name"].as_str().unwrap_or_default();
+        if let Some(features) = package["features"].as_object() {
+            for (feature, turns_on) in features {
+                if has(turns_on) {
+                    breaches.push(format!("{name}: feature {feature} turns on mutants, which must not ship"));
+                }
+            }
+        }
+        for dependency in package["dependencies"].as_array().unwrap_or(&empty) {
+            let target = dependency["name"].as_str().unwrap_or_default();
+            if has(&dependency["features"]) && name != MUTANTS {
+                breaches.push(format!("{name} turns on the mutants of {target}; only {MUTANTS} may"));
+            }
+            if target == MUTANTS {
+                breaches.push(format!("{name} depends on {MUTANTS}, which brings the mutants with it"));
+            }
+        }
+    }
+    let members = metadata["workspace_default_members"].as_array().unwrap_or(&empty);
+    if members.iter().filter_map(|id| id.as_str()).any(|id| id.contains(MUTANTS)) {
+        breaches.push(format!("{MUTANTS} is a default member: the mutants would be built into what ships"));
+    }
+    breaches
+}
+
+fn edges(metadata: &serde_json::Value) -> Vec<String> {
     let mut breaches = Vec::new();
     let empty = Vec::new();
     let packages = metadata["packages"].as_array().unwrap_or(&empty);
@@ -171,7 +210,7 @@ fn edges() -> Result<Vec<String>, String> {
             }
         }
     }
-    Ok(breaches)
+    breaches
 }
 
 fn file(path: &Path, text: &str) -> Vec<String> {
@@ -226,4 +265,32 @@ fn reasons() -> Result<Vec<String>, String> {
         .filter(|name| !guide.contains(&format!("`{name}`")))
         .map(|name| format!("dependency {name} has no reason in CONTRIBUTING.md"))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mutants_are_turned_on_by_the_simulator_alone() {
+        let package = |name: &str, features: serde_json::Value, default: serde_json::Value| {
+            serde_json::json!({
+                "name": name,
+                "features": { "default": default, "mutants": [] },
+                "dependencies": [{ "name": "stead-lease", "features": features }],
+            })
+        };
+        let none = serde_json::json!([]);
+        let on = serde_json::json!(["mutants"]);
+        let of = |packages: Vec<serde_json::Value>, member: &str| {
+            mutants(&serde_json::json!({ "packages": packages, "workspace_default_members": [member] }))
+        };
+        let simulator = package("stead-sim", on.clone(), none.clone());
+        assert_eq!(of(vec![simulator, package("stead-node", none.clone(), none.clone())], "stead"), [""; 0]);
+        assert_eq!(of(vec![package("stead-node", on.clone(), none.clone())], "stead").len(), 1);
+        assert_eq!(of(vec![package("stead-lease", none.clone(), on)], "stead").len(), 1);
+        let through = serde_json::json!(["stead-lease/mutants"]);
+        assert_eq!(of(vec![package("stead-node", none.clone(), through)], "stead").len(), 1);
+        assert_eq!(of(Vec::new(), "path+file:///x/testing/stead-sim#0.1.0").len(), 1);
+    }
 }

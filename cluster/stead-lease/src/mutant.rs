@@ -92,6 +92,16 @@ mutants! {
     KeptUnasked,
     /// Who marks a node dead starts its groups at the same time, before the mark is committed.
     AssignBeforeMark,
+    /// A document that is older than the one known is believed.
+    OldGenerationBelieved,
+    /// Groups of a node that is silent are assigned, whatever the lease machine says of its session.
+    FreedIgnored,
+    /// Failovers are not counted.
+    BudgetForgotten,
+    /// Nodes that are paused, drained or quarantined get groups.
+    PauseIgnored,
+    /// How an order ended is not kept.
+    OrderForgotten,
 }
 
 /// Which mutants are chosen: none, without the feature `mutants`.

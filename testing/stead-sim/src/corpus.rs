@@ -1,5 +1,7 @@
 use stead_lease::Mutant;
 
+use crate::world::GroupsBy;
+
 /// A seed that broke a rule once, by a defect or by a wrong version that was hard to find.
 #[derive(Clone, Copy, Debug)]
 pub struct Failed {
@@ -7,16 +9,27 @@ pub struct Failed {
     pub seed: u64,
     /// The wrong version it breaks still, if it was one.
     pub mutant: Option<Mutant>,
+    /// The world it was found in.
+    pub groups_by: GroupsBy,
     /// The invariant the mutant breaks, or what the defect was.
     pub what: &'static str,
 }
 
 const fn found(mutant: Mutant, seed: u64, invariant: &'static str) -> Failed {
-    Failed { seed, mutant: Some(mutant), what: invariant }
+    Failed { seed, mutant: Some(mutant), groups_by: GroupsBy::Simple, what: invariant }
+}
+
+/// By the production code for groups.
+const fn in_production(mutant: Mutant, seed: u64, invariant: &'static str) -> Failed {
+    Failed { groups_by: GroupsBy::Production, ..found(mutant, seed, invariant) }
 }
 
 const fn fixed(seed: u64, what: &'static str) -> Failed {
-    Failed { seed, mutant: None, what }
+    Failed { seed, mutant: None, groups_by: GroupsBy::Simple, what }
+}
+
+const fn fixed_in_production(seed: u64, what: &'static str) -> Failed {
+    Failed { groups_by: GroupsBy::Production, ..fixed(seed, what) }
 }
 
 /// Every seed that ever failed, replayed by the tests: without its mutant it must break no rule.
@@ -61,4 +74,15 @@ pub const CORPUS: &[Failed] = &[
     found(Mutant::TimerStopsInSleep, 13, "I1"),
     found(Mutant::KeptUnasked, 83, "I12"),
     found(Mutant::AssignBeforeMark, 14, "I1"),
+    fixed_in_production(25, "after a conflict the same write was sent again as fast as the store answered"),
+    fixed_in_production(47, "a resource that was killed here was online again by its own last words"),
+    fixed_in_production(645, "a session that lapsed and was renewed took back what it had released before"),
+    in_production(Mutant::AssignBlind, 5, "I2"),
+    in_production(Mutant::StartBeforeCommit, 1, "I3"),
+    in_production(Mutant::ReleaseBeforeGone, 1, "I4"),
+    in_production(Mutant::OldGenerationBelieved, 3, "I1"),
+    in_production(Mutant::FreedIgnored, 3, "I4"),
+    in_production(Mutant::PauseIgnored, 1, "I10"),
+    in_production(Mutant::OrderForgotten, 3, "I7"),
+    in_production(Mutant::BudgetForgotten, 3, "I11"),
 ];

@@ -51,6 +51,20 @@ pub enum Kind {
     Left,
     /// An operator moves a group.
     Move,
+    /// An operator pauses a node.
+    Paused,
+    /// An operator drains a node.
+    Drained,
+    /// An operator resumes a node.
+    Resumed,
+    /// An operator wants a group offline.
+    GroupOffline,
+    /// An operator wants a group online.
+    GroupOnline,
+    /// A resource fails where it is.
+    ResourceFails,
+    /// A group does not come online on a node for some time.
+    Sick,
 }
 
 impl Kind {
@@ -78,6 +92,18 @@ impl Kind {
         Kind::Cloned,
         Kind::Left,
         Kind::Move,
+    ];
+
+    /// What else comes up where the production code decides about groups.
+    pub const OF_GROUPS: &[Kind] = &[
+        Kind::Move,
+        Kind::Paused,
+        Kind::Drained,
+        Kind::Resumed,
+        Kind::GroupOffline,
+        Kind::GroupOnline,
+        Kind::ResourceFails,
+        Kind::Sick,
     ];
 }
 
@@ -120,7 +146,17 @@ pub(crate) fn plan(random: &mut Random, nodes: usize, seconds: u64, calm: Option
     while at < seconds * SECOND {
         let kind = kinds[random.below(kinds.len())];
         let lasts = match kind {
-            Kind::Move | Kind::SessionDeleted | Kind::SessionEdited | Kind::Restored => 0,
+            Kind::Move
+            | Kind::Paused
+            | Kind::Drained
+            | Kind::Resumed
+            | Kind::GroupOffline
+            | Kind::GroupOnline
+            | Kind::ResourceFails
+            | Kind::SessionDeleted
+            | Kind::SessionEdited
+            | Kind::Restored => 0,
+            Kind::Sick => random.extreme(SECOND, 20 * SECOND),
             Kind::ProcessKilled => random.extreme(10 * MILLI, 6 * SECOND),
             Kind::Cloned => random.extreme(SECOND, 25 * SECOND),
             Kind::ProcessStopped
@@ -140,6 +176,23 @@ pub(crate) fn plan(random: &mut Random, nodes: usize, seconds: u64, calm: Option
             | Kind::StoreRefuses
             | Kind::Left => random.extreme(300 * MILLI, 14 * SECOND),
         };
+        faults.push(Fault { kind, at_node: random.below(nodes), from: at, lasts, value: random.next() });
+        at += random.extreme(20 * MILLI, pace);
+    }
+    faults
+}
+
+/// What operators ask and what fails inside groups, in a run where the production code decides about them.
+pub(crate) fn of_groups(random: &mut Random, nodes: usize, seconds: u64) -> Vec<Fault> {
+    let share = random.extreme(2, 8);
+    let some = |random: &mut Random| random.next() % 10 < share;
+    let kinds: Vec<Kind> = Kind::OF_GROUPS.iter().copied().filter(|_| some(random)).collect();
+    let mut faults = Vec::new();
+    let mut at = 4 * SECOND;
+    let pace = random.extreme(2, 12) * SECOND;
+    while at < seconds * SECOND && !kinds.is_empty() {
+        let kind = kinds[random.below(kinds.len())];
+        let lasts = if kind == Kind::Sick { random.extreme(SECOND, 20 * SECOND) } else { 0 };
         faults.push(Fault { kind, at_node: random.below(nodes), from: at, lasts, value: random.next() });
         at += random.extreme(20 * MILLI, pace);
     }

@@ -1,6 +1,5 @@
-//! The groups of a node: what the production coordinator and policy will do. The calls in and out are few, so that those can
-//! take its place: [`World::drive`] after anything that may matter, [`World::start_group`], [`World::stop_group`] and
-//! [`World::write_own`] for what is to be done.
+//! The groups of a node in the simple world: a coordinator and an owner of a few lines, which let many seeds of the lease
+//! machine run in little time. Half of the seeds have the production code instead: see [`crate::brain`].
 
 use stead_lease::{Event, Mutant, Sid, Sight, Standing, State};
 
@@ -13,6 +12,10 @@ impl World {
     pub(crate) fn drive(&mut self, node: usize) {
         self.nodes[node].dirty = false;
         if self.nodes[node].process != Process::Running {
+            return;
+        }
+        if self.production {
+            self.think(node);
             return;
         }
         if self.nodes[node].leaving {
@@ -143,12 +146,16 @@ impl World {
     pub(crate) fn start_group(&mut self, node: usize, group: usize, generation: u64, sid: Sid) {
         let of = &self.nodes[node];
         let armed = of.guard_sid == sid && of.now(self.now) < of.guard_deadline;
-        if !armed && !self.mutants.has(Mutant::NoKernelTimer) {
-            return;
+        if armed || self.mutants.has(Mutant::NoKernelTimer) {
+            self.begin_work(node, group, generation, sid);
         }
+    }
+
+    /// The first process of a group lives on a machine.
+    pub(crate) fn begin_work(&mut self, node: usize, group: usize, generation: u64, sid: Sid) {
         self.tally.starts += 1;
         self.ids += 1;
-        let name = of.name;
+        let name = self.nodes[node].name;
         for other in 0..self.nodes.len() {
             let of = &self.nodes[other];
             if other != node && of.asleep.is_none() && of.live[group].is_some() {

@@ -71,6 +71,7 @@ impl World {
             return;
         }
         self.nodes[node].live[group] = None;
+        self.hosts_dead(node, group);
         let of = &self.nodes[node];
         let k = u64::try_from(of.params.k.as_nanos()).unwrap_or(0);
         let latest = of.clock.real(of.guard_deadline) + k;

@@ -9,7 +9,9 @@
 //! - **Node processes** that are stopped, killed, started again. They run [`stead_lease::Machine`], the very one.
 //! - **The store**: guarded writes in one order; reads that show what was; silence, refusals, requests and answers that are
 //!   lost, late or doubled; watches that miss things; restores from a backup; documents deleted or edited by hand.
-//! - **Groups** with ownership documents. The coordinator is a simple one here.
+//! - **Groups** with ownership documents. In half of the seeds a few lines decide about them, which is fast; in the other
+//!   half it is the production code: the coordinator, the owner's machine and the policy, with Resource Monitors that take
+//!   their time and fail, and operators that move, pause, drain, resume and take offline.
 //!
 //! # What is checked, after each event, in real time, which nobody inside can see
 //!
@@ -21,12 +23,20 @@
 //! | I4 | who is released, left, marked dead or replaced has nothing alive |
 //! | I5 | no work outlives its deadline and K |
 //! | I6 | no guard is armed beyond what a renewal that happened can grant |
-//! | I9 | the machine's own invariants |
+//! | I7 | an order that is stored ends once, and its end is told; what was accepted is stored |
+//! | I8 | nothing is online before its providers, and no provider goes before its dependents |
+//! | I9 | the machines' own invariants |
+//! | I10 | no group is given to a node that cannot have it, or is paused, drained, quarantined |
+//! | I11 | failovers stay within their budget |
 //! | I12 | when the faults are over every node has a session and every group lives once |
+//! | I14 | nothing is taken from a node that runs it |
+//! | I15 | who is refused has changed nothing |
 //! | I13 | where nothing but the store is silent, for less than the timings allow, nobody stops anything |
 //!
-//! I7, I8, I10, I11, I14 and I15 are about requests, resources and placement: the policy's, which is not part of this world.
+//! I7, I8, I10, I11, I14 and I15 are about requests, resources and placement: they are checked where the production code
+//! decides.
 
+mod brain;
 mod clock;
 mod corpus;
 mod fault;
@@ -44,7 +54,7 @@ mod world;
 pub use corpus::{CORPUS, Failed};
 pub use fault::{Fault, Kind};
 pub use shrink::shrink;
-pub use world::{Setup, Tally, Violation};
+pub use world::{GroupsBy, Setup, Tally, Violation};
 
 use world::World;
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use stead_lease::{Answer, Found, Kept, Machine, Params, RequestId, Sid};
+use stead_policy::cluster::Unwritten;
 use stead_types::Time;
 
+use crate::brain::{Brain, Hosts};
 use crate::clock::Clock;
-use crate::store::{Own, Snapshot};
+use crate::store::{Key, Own, Paper, Snapshot};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Process {
@@ -34,6 +36,12 @@ pub(crate) enum Input {
     /// The answer to a write of `own/<group>`: the revision and what is stored now, or nothing for a conflict.
     OwnWritten(usize, Option<(u64, Own)>),
     Session(usize, Found),
+    /// The answer to a write of the production code.
+    Wrote(u64, Result<u64, Unwritten>),
+    /// What it hears of another's.
+    Paper(Key, u64, Arc<Paper>),
+    /// What Resource Monitors say.
+    Told(Vec<stead_policy::Event>),
     Own(usize, u64, Own),
     /// The answer to opening or listing.
     Listed(Arc<Snapshot>),
@@ -63,6 +71,8 @@ pub(crate) struct Node {
     pub(crate) late_arm: Option<Kept>,
     pub(crate) owes_gone: bool,
     pub(crate) live: Vec<Option<Live>>,
+    /// The Resource Monitors of each group.
+    pub(crate) hosts: Vec<Hosts>,
 
     // The node process.
     pub(crate) process: Process,
@@ -76,6 +86,8 @@ pub(crate) struct Node {
     /// The groups whose document may be older than it looks: a process before this one may have written it since.
     pub(crate) confirm: Vec<bool>,
     pub(crate) leaving: bool,
+    /// What decides about groups, in the world that has it.
+    pub(crate) brain: Option<Box<Brain>>,
     pub(crate) stale: bool,
     pub(crate) dirty: bool,
     pub(crate) assumed_dead: Option<(usize, Sid)>,

@@ -53,7 +53,10 @@ impl World {
                     }
                 }
                 of.dirty = true;
-                if of.stale {
+                if self.production {
+                    self.overdue(node);
+                }
+                if self.nodes[node].stale {
                     self.send(node, Ask::List);
                 }
                 self.drive(node);
@@ -80,6 +83,7 @@ impl World {
         of.epoch += 1;
         of.owes_gone = false;
         of.leaving = false;
+        of.brain = None;
         of.stopped_until = 0;
         of.wake_at = 0;
         if again.is_some() {
@@ -102,7 +106,7 @@ impl World {
         of.pending.iter_mut().for_each(|pending| *pending = 0);
         of.confirm.fill(of.kept.is_some());
         of.assumed_dead = None;
-        of.stale = false;
+        of.stale = self.production && of.stale_reads > real;
         let start = Start {
             params: of.params,
             identity: Identity {
@@ -118,7 +122,16 @@ impl World {
         };
         let now = of.now(real);
         of.machine.handle(Event::Start(Box::new(start)), now);
+        if self.production {
+            self.brain_begins(node);
+        }
         self.listed(node, snapshot);
+        self.brain_adopts(node);
+    }
+
+    /// What a watch would tell of the time since an old list has to be listed here.
+    fn shown_old(&self, node: usize) -> bool {
+        self.production && self.nodes[node].stale_reads > self.now
     }
 
     pub(crate) fn listed(&mut self, node: usize, snapshot: &Snapshot) {
@@ -126,6 +139,7 @@ impl World {
             .filter(|name| snapshot.sessions[*name].value.is_some())
             .map(|name| (self.names[name].clone(), snapshot.found(name)))
             .collect();
+        self.papers_listed(node, &snapshot.papers);
         for group in 0..snapshot.own.len() {
             let document = &snapshot.own[group];
             self.sees_own(node, group, document.revision, document.value);
@@ -187,8 +201,31 @@ impl World {
                 self.drive_group(node, group);
             }
             Input::Listed(snapshot) => {
-                self.nodes[node].stale = false;
+                self.nodes[node].stale = self.shown_old(node);
                 self.listed(node, &snapshot);
+            }
+            Input::Wrote(token, result) => {
+                self.wrote(node, token, result);
+                self.drive(node);
+            }
+            Input::Paper(key, revision, paper) => {
+                self.sees_paper(node, key, revision, &paper);
+                self.drive(node);
+            }
+            Input::Told(events) => {
+                let now = self.nodes[node].now(self.now);
+                if let Some(brain) = &mut self.nodes[node].brain {
+                    events.into_iter().for_each(|event| brain.policy.handle(event, now));
+                }
+                self.drive(node);
+            }
+            Input::Replaced if self.production => {
+                if self.nodes[node].knows != self.store.incarnation {
+                    let incarnation = Some(self.store.incarnation.to_string());
+                    self.give(node, Event::Replaced { incarnation });
+                    // It ends; whoever starts it again lets it look at the database anew.
+                    self.stop_process(node, Some(RESTART));
+                }
             }
             Input::Replaced => {
                 if self.nodes[node].knows != self.store.incarnation {
@@ -292,6 +329,11 @@ impl World {
                 }
                 self.kill_all(node);
                 self.nodes[node].owes_gone = true;
+                if let Some(brain) = &mut self.nodes[node].brain {
+                    brain.owner.forget();
+                    brain.said.clear();
+                    self.nodes[node].dirty = true;
+                }
                 self.tell_gone(node);
             }
             Action::Refuse { .. } => self.stop_process(node, Some(RESTART)),

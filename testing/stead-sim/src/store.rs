@@ -1,8 +1,34 @@
 //! The store: documents that are compared and set, in one order that agrees with real time. Reads may be stale.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stead_lease::{Found, Guard, Session, Sid};
+use stead_policy::GroupConfig;
+use stead_policy::cluster::{NodeRecord, Ownership, Published};
+
+/// Which of the documents that the production code writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// `own/<group>`.
+    Own(usize),
+    /// `state/<group>`.
+    State(usize),
+    /// `node/<name>`.
+    Record(usize),
+    /// `group/<group>`.
+    Configuration(usize),
+}
+
+/// What stands in one of them; always behind an `Arc`.
+#[allow(clippy::large_enum_variant, reason = "most of them are of the largest kind")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Paper {
+    Own(Ownership),
+    State(Published),
+    Record(NodeRecord),
+    Configuration(Box<GroupConfig>),
+}
 
 /// Who owns a group: `own/<group>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +53,7 @@ pub(crate) struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) sessions: Vec<Document<Option<Arc<Session>>>>,
     pub(crate) own: Vec<Document<Own>>,
+    pub(crate) papers: BTreeMap<Key, Document<Arc<Paper>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +71,7 @@ impl Store {
             revision: 1,
             sessions: vec![Document { revision: 0, value: None }; nodes],
             own: vec![Document { revision: 1, value: nobody }; groups],
+            papers: BTreeMap::new(),
         };
         Store { now, incarnation: 1, past: Vec::new() }
     }
@@ -61,6 +89,16 @@ impl Store {
         self.now.revision += 1;
         self.now.sessions[name] = Document { revision: self.now.revision, value: session };
         self.now.revision
+    }
+
+    /// All at one revision.
+    pub(crate) fn put_papers(&mut self, puts: &[(Key, Arc<Paper>)]) -> u64 {
+        self.now.revision += 1;
+        let revision = self.now.revision;
+        for (key, paper) in puts {
+            self.now.papers.insert(*key, Document { revision, value: Arc::clone(paper) });
+        }
+        revision
     }
 
     pub(crate) fn put_own(&mut self, group: usize, own: Own) -> u64 {

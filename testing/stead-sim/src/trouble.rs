@@ -9,7 +9,7 @@ use stead_types::Time;
 use crate::clock::Clock;
 use crate::fault::{Fault, Kind, MILLI, SECOND};
 use crate::node::{Input, Process};
-use crate::store::Own;
+use crate::store::{Key, Own, Paper};
 use crate::world::{Happening, RESTART, World};
 
 impl World {
@@ -71,7 +71,13 @@ impl World {
                     self.drive(name);
                 }
             }
+            Kind::Move if self.production => self.operate(self.faults[index]),
             Kind::Move => self.order(value),
+            Kind::Paused | Kind::Drained | Kind::Resumed | Kind::GroupOffline | Kind::GroupOnline => {
+                self.operate(self.faults[index]);
+            }
+            Kind::ResourceFails => self.resource_fails(value),
+            Kind::Sick => self.sickens(name, value, until),
         }
     }
 
@@ -116,7 +122,14 @@ impl World {
             | Kind::Restored
             | Kind::SessionDeleted
             | Kind::SessionEdited
-            | Kind::Move => {}
+            | Kind::Move
+            | Kind::Paused
+            | Kind::Drained
+            | Kind::Resumed
+            | Kind::GroupOffline
+            | Kind::GroupOnline
+            | Kind::ResourceFails
+            | Kind::Sick => {}
         }
     }
 
@@ -150,6 +163,7 @@ impl World {
         of.guard_deadline = Time::ZERO;
         of.start_at = 0;
         of.live.iter_mut().for_each(|live| *live = None);
+        of.hosts.iter_mut().for_each(std::collections::BTreeMap::clear);
         of.granted = (Sid(0), Time::ZERO);
     }
 
@@ -190,6 +204,9 @@ impl World {
         }
         if of.now(real) >= of.guard_deadline && !self.mutants.has(Mutant::NoKernelTimer) {
             of.live.iter_mut().for_each(|live| *live = None);
+            for group in 0..self.started.len() {
+                self.hosts_dead(node, group);
+            }
             self.tell_gone(node);
             return;
         }
@@ -230,6 +247,12 @@ impl World {
         for (group, started) in self.started.iter_mut().enumerate() {
             // Generations begin anew with the incarnation.
             *started = self.store.now.own[group].value.generation;
+            if self.production {
+                let own = self.store.now.papers.get(&Key::Own(group)).map(|document| &*document.value);
+                let Some(Paper::Own(document)) = own else { continue };
+                *started = document.generation;
+                self.failovers[group].clear();
+            }
         }
         for node in &mut self.nodes {
             node.stale = true;
@@ -286,6 +309,9 @@ impl World {
                 self.broken("I12", format!("node {node} is {state:?} in the end, its process {process:?}"));
                 return;
             }
+        }
+        if self.production {
+            return self.finish_groups();
         }
         for group in 0..self.started.len() {
             let lives = self.nodes.iter().filter(|node| node.live[group].is_some()).count();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use stead_lease::{Answer, Mutant, Session, Standing};
+use stead_policy::cluster::Unwritten;
 use stead_types::Time;
 
 use crate::fault::{MILLI, SECOND};
@@ -59,6 +60,9 @@ impl World {
                     self.answer(&request, Input::Answer(*id, answer));
                 }
                 Ask::Own { group, .. } => self.answer(&request, Input::OwnWritten(*group, None)),
+                Ask::Papers { token, .. } => {
+                    self.answer(&request, Input::Wrote(*token, Err(Unwritten::Failed)));
+                }
                 Ask::List => {}
             }
             return;
@@ -80,6 +84,7 @@ impl World {
                 self.answer(&request, Input::Answer(*id, Answer::Read(found)));
             }
             Ask::Own { .. } => self.put_own(&request),
+            Ask::Papers { .. } => self.put_papers(&request),
             Ask::List => {
                 let node = request.from;
                 let opened = self.nodes[node].process == Process::Running;

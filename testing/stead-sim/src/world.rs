@@ -6,13 +6,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stead_lease::{Guard, Machine, Mutants, Params, Profile, RequestId, Session, Sid, Watchdog};
-use stead_types::{NodeName, Time};
+use stead_policy::cluster::Settings;
+use stead_policy::{ClusterConfig, MonitorId, OpId};
+use stead_types::{GroupName, NodeName, ResourceName, Time};
 
+use crate::brain::{Call, Hosts, Sickness};
 use crate::clock::Clock;
 use crate::fault::{Fault, Kind, MILLI, SECOND};
 use crate::node::{Input, Node, Process};
 use crate::random::Random;
-use crate::store::{Own, Store};
+use crate::store::{Key, Own, Paper, Store};
+
+/// Who decides about groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupsBy {
+    /// A few lines, which take little time.
+    Simple,
+    /// The coordinator, the owner and the policy of the product.
+    Production,
+    /// The one or the other: production where the seed is odd.
+    Seed,
+}
 
 /// What a run is made of, besides its seed.
 #[derive(Clone, Debug)]
@@ -27,6 +41,8 @@ pub struct Setup {
     pub mutants: Mutants,
     /// Every node has these timings, and successors wait for `wait` if that is given.
     pub timings: Option<(Params, Option<Duration>)>,
+    /// Who decides about groups.
+    pub groups_by: GroupsBy,
     /// No fault at all.
     pub quiet: bool,
     /// Everything that happens is told on standard error.
@@ -41,6 +57,7 @@ impl Default for Setup {
             seconds: 100,
             mutants: Mutants::NONE,
             timings: None,
+            groups_by: GroupsBy::Seed,
             quiet: false,
             trace: false,
         }
@@ -86,6 +103,7 @@ pub(crate) enum Ask {
     Session { request: RequestId, name: usize, guard: Guard, session: Arc<Session>, blind: bool, sent: Time },
     Read { request: RequestId, name: usize },
     Own { group: usize, guard: u64, own: Own, blind: bool },
+    Papers { token: u64, guards: Vec<(Key, Option<u64>)>, puts: Vec<(Key, Arc<Paper>)> },
     List,
 }
 
@@ -100,18 +118,62 @@ pub(crate) struct Request {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Happening {
-    Wake { node: usize },
-    Tick { node: usize, epoch: u64 },
+    Wake {
+        node: usize,
+    },
+    Tick {
+        node: usize,
+        epoch: u64,
+    },
     Arrive(Box<Request>),
-    Deliver { node: usize, epoch: u64, incarnation: u64, input: Box<Input> },
-    GuardFires { node: usize },
-    Dead { node: usize, group: usize, id: u64 },
+    Deliver {
+        node: usize,
+        epoch: u64,
+        incarnation: u64,
+        input: Box<Input>,
+    },
+    GuardFires {
+        node: usize,
+    },
+    Dead {
+        node: usize,
+        group: usize,
+        id: u64,
+    },
     Begin(usize),
     End(usize),
-    PowerOn { node: usize },
-    StartProcess { node: usize },
-    FencedAgain { name: usize, sid: Sid },
+    PowerOn {
+        node: usize,
+    },
+    StartProcess {
+        node: usize,
+    },
+    FencedAgain {
+        name: usize,
+        sid: Sid,
+    },
     Snapshot,
+    /// The brain of a node looks again.
+    Think {
+        node: usize,
+        epoch: u64,
+    },
+    /// A Resource Monitor has ended.
+    MonitorGone {
+        node: usize,
+        group: usize,
+        id: u64,
+        monitor: MonitorId,
+    },
+    /// A call into one has come to its end.
+    Called {
+        node: usize,
+        epoch: u64,
+        id: u64,
+        op: OpId,
+        resource: ResourceName,
+        call: Call,
+    },
 }
 
 pub(crate) struct Entry(u64, u64, Happening);
@@ -159,6 +221,16 @@ pub(crate) struct World {
     pub(crate) started: Vec<u64>,
     /// What was ever committed, by group: generation, node and session.
     pub(crate) committed: Vec<BTreeSet<(u64, usize, Sid)>>,
+    /// The production code decides about groups.
+    pub(crate) production: bool,
+    pub(crate) config: ClusterConfig,
+    pub(crate) settings: Settings,
+    pub(crate) groups: Vec<GroupName>,
+    pub(crate) sick: Sickness,
+    /// The generations of each group that came by a failover.
+    pub(crate) failovers: Vec<BTreeSet<u64>>,
+    /// How many changes of what is wanted of each group were stored.
+    pub(crate) wishes: Vec<usize>,
     pub(crate) violation: Option<Violation>,
     pub(crate) tally: Tally,
 }
@@ -234,6 +306,21 @@ impl World {
         } else {
             crate::fault::plan(&mut planner, count, setup.seconds, calm.then_some(longest))
         };
+        let production = match setup.groups_by {
+            GroupsBy::Simple => false,
+            GroupsBy::Production => true,
+            GroupsBy::Seed => seed % 2 == 1,
+        };
+        let mut planned = planned;
+        if production && !setup.quiet && !calm {
+            planned.extend(crate::fault::of_groups(&mut planner, count, setup.seconds));
+            planned.sort_by_key(|fault| fault.from);
+        }
+        let (mut config, mut settings) = (ClusterConfig::default(), Settings::default());
+        if production {
+            config = crate::brain::configuration(&mut planner, &names, groups);
+            settings = crate::brain::settings(&mut planner);
+        }
         let faults = faults.map_or(planned, <[Fault]>::to_vec);
         let remember = faults.iter().any(|fault| matches!(fault.kind, Kind::Restored | Kind::StaleReads));
         let mut world = World {
@@ -258,6 +345,13 @@ impl World {
             ids: 0,
             started: vec![0; groups],
             committed: vec![BTreeSet::new(); groups],
+            production,
+            groups: config.groups.keys().cloned().collect(),
+            config,
+            settings,
+            sick: Sickness::new(),
+            failovers: vec![BTreeSet::new(); groups],
+            wishes: vec![0; groups],
             violation: None,
             tally: Tally::default(),
             random,
@@ -296,6 +390,8 @@ impl World {
             late_arm: None,
             owes_gone: false,
             live: vec![None; groups],
+            hosts: vec![Hosts::new(); groups],
+            brain: None,
             process: Process::Down,
             epoch: 0,
             stopped_until: 0,
@@ -354,6 +450,21 @@ impl World {
             Happening::PowerOn { node } => self.power_on(node),
             Happening::StartProcess { node } => self.start_process(node),
             Happening::FencedAgain { name, sid } => self.tell_fenced(name, sid),
+            Happening::Think { node, epoch } => {
+                let of = &self.nodes[node];
+                if of.epoch == epoch && of.process == Process::Running {
+                    match self.held(node) {
+                        Some(until) => self.push(until, Happening::Think { node, epoch }),
+                        None => self.drive(node),
+                    }
+                }
+            }
+            Happening::MonitorGone { node, group, id, monitor } => {
+                self.monitor_gone(node, group, id, monitor);
+            }
+            Happening::Called { node, epoch, id, op, resource, call } => {
+                self.called((node, epoch, id), op, resource, call);
+            }
             Happening::Snapshot => {
                 let now = self.store.now.clone();
                 self.store.past.push(now);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use stead_lease::{Mutant, Mutants, Profile, Watchdog};
-use stead_sim::{CORPUS, Setup, faults, run, run_with, search, shrink};
+use stead_sim::{CORPUS, Fault, GroupsBy, Kind, Setup, faults, run, run_with, search, shrink};
 
 fn wrong(mutants: &[Mutant]) -> Setup {
     Setup { mutants: Mutants::of(mutants), ..Setup::default() }
@@ -32,9 +32,14 @@ fn a_run_follows_from_its_seed() {
 fn without_faults_every_group_starts_once_and_stays() {
     let setup = Setup { nodes: Some(5), groups: Some(20), quiet: true, ..Setup::default() };
     for seed in 0..10 {
-        let (tally, violation) = run(seed, &setup);
-        assert_eq!(violation, None);
-        assert_eq!((tally.starts, tally.takeovers, tally.lapses), (20, 0, 0), "seed {seed}");
+        for groups_by in [GroupsBy::Simple, GroupsBy::Production] {
+            let (tally, violation) = run(seed, &Setup { groups_by, ..setup.clone() });
+            assert_eq!(violation, None);
+            let counted = (tally.starts, tally.takeovers, tally.lapses);
+            // In production some fail back to a preferred owner that comes up later than the others.
+            assert!(tally.starts >= 20 && (groups_by == GroupsBy::Production || tally.starts == 20));
+            assert_eq!((counted.1, counted.2), (0, 0), "seed {seed}");
+        }
     }
 }
 
@@ -51,7 +56,10 @@ fn every_fault_and_every_protocol_step_comes_up() {
     }
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, stead_sim::Kind::ALL);
+    let mut all: Vec<Kind> = Kind::ALL.iter().chain(Kind::OF_GROUPS).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(kinds, all);
     assert!(takeovers > 100 && lapses > 100 && quarantines > 20);
 }
 
@@ -59,9 +67,11 @@ fn every_fault_and_every_protocol_step_comes_up() {
 fn the_corpus_of_failed_seeds() {
     assert!(CORPUS.iter().filter(|failed| failed.mutant.is_some()).count() >= 25);
     for failed in CORPUS {
-        assert_eq!(run(failed.seed, &Setup::default()).1, None, "{failed:?}");
+        let groups_by = failed.groups_by;
+        assert_eq!(run(failed.seed, &Setup { groups_by, ..Setup::default() }).1, None, "{failed:?}");
         if let Some(mutant) = failed.mutant {
-            let violation = run(failed.seed, &wrong(&[mutant])).1.expect("the wrong version is found");
+            let setup = Setup { groups_by, ..wrong(&[mutant]) };
+            let violation = run(failed.seed, &setup).1.expect("the wrong version is found");
             assert_eq!(violation.invariant, failed.what, "{failed:?}");
         }
     }
@@ -70,7 +80,8 @@ fn the_corpus_of_failed_seeds() {
 /// Everybody has the same timings, and successors wait for this long, whatever was computed.
 fn waiting(wait: Duration) -> Setup {
     let params = Profile::Fast.params(Watchdog::Absent);
-    Setup { timings: Some((params, Some(wait))), nodes: Some(3), ..Setup::default() }
+    let groups_by = GroupsBy::Simple;
+    Setup { timings: Some((params, Some(wait))), nodes: Some(3), groups_by, ..Setup::default() }
 }
 
 #[test]
@@ -94,6 +105,33 @@ fn a_layer_that_another_covers_matters_when_that_one_is_off() {
             run(*seed, &wrong(&[cover])).1.is_none() && run(*seed, &wrong(&[layer, cover])).1.is_some()
         });
         assert!(matters.is_some(), "{layer:?} changes nothing without {cover:?}");
+    }
+}
+
+/// I14: the node process is killed and comes back before the deadline; what runs goes on as it is.
+#[test]
+fn the_loss_of_the_brain_moves_and_restarts_nothing() {
+    let setup = Setup {
+        nodes: Some(3),
+        groups: Some(8),
+        quiet: true,
+        groups_by: GroupsBy::Production,
+        ..Setup::default()
+    };
+    let faults: Vec<Fault> = (0..12)
+        .map(|at| {
+            let from = (40 + 5 * at) * 1_000_000_000;
+            Fault {
+                kind: Kind::ProcessKilled,
+                at_node: (at % 3) as usize,
+                from,
+                lasts: 100_000_000,
+                value: at,
+            }
+        })
+        .collect();
+    for seed in 0..10 {
+        assert_eq!(run_with(seed, &setup, &faults), None, "seed {seed}");
     }
 }
 

@@ -1,0 +1,108 @@
+//! What a node decides with: the production coordinator, owner and policy, driven as the node's loop drives them.
+
+mod configuration;
+mod documents;
+mod hosts;
+mod operators;
+mod think;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stead_policy::cluster::{Coordinator, NodeRecord, Owner, Published, Situation};
+use stead_policy::{ClusterConfig, Policy, RequestId, WriteId};
+use stead_types::{GroupName, NodeName, Time};
+
+use crate::store::Key;
+
+pub(crate) use configuration::{configuration, settings};
+pub(crate) use hosts::{Call, Hosts};
+
+/// A group and a node may be sick together until some time: the group does not come online there.
+pub(crate) type Sickness = BTreeMap<(usize, usize), u64>;
+
+/// What a write under way is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Purpose {
+    Own(GroupName),
+    Record(usize, Box<NodeRecord>),
+    State(Vec<(GroupName, Published)>),
+    Configuration(WriteId, Vec<usize>),
+}
+
+/// How far a node that leaves is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// Its groups are moved, until then.
+    Moving(u64),
+    Stopping,
+    Saying,
+}
+
+/// A request of an operator.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) group: usize,
+    pub(crate) online: bool,
+    pub(crate) accepted: bool,
+    /// How many changes of what is wanted of the group had been stored when it was asked.
+    pub(crate) stored: usize,
+}
+
+/// The deciding part of a node process. It ends with the process.
+pub(crate) struct Brain {
+    pub(crate) owner: Owner,
+    pub(crate) policy: Policy,
+    pub(crate) coordinator: Coordinator,
+    pub(crate) situation: Situation,
+    /// The newest revision of each document that was seen.
+    pub(crate) seen: BTreeMap<Key, u64>,
+    pub(crate) said: BTreeMap<GroupName, Published>,
+    /// Writes under way, and until when they are waited for.
+    pub(crate) writes: BTreeMap<u64, (Purpose, u64)>,
+    /// When something was said of groups last, and that there may be more to say.
+    pub(crate) said_at: Time,
+    pub(crate) unsaid: bool,
+    pub(crate) busy: BTreeSet<usize>,
+    pub(crate) decide: bool,
+    pub(crate) undecided: bool,
+    pub(crate) paused: bool,
+    pub(crate) leaving: Option<Leaving>,
+    pub(crate) asked: BTreeMap<RequestId, Asked>,
+    pub(crate) next: u64,
+    /// When it looks again although nothing has happened.
+    pub(crate) think_at: u64,
+}
+
+impl Brain {
+    pub(crate) fn new(me: &NodeName, config: ClusterConfig, situation: Situation) -> Self {
+        Brain {
+            owner: Owner::new(me.clone()),
+            policy: Policy::new(me.clone(), config, BTreeSet::new()),
+            coordinator: Coordinator::new(),
+            situation,
+            seen: BTreeMap::new(),
+            said: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            said_at: Time::ZERO,
+            unsaid: false,
+            busy: BTreeSet::new(),
+            decide: true,
+            undecided: false,
+            paused: false,
+            leaving: None,
+            asked: BTreeMap::new(),
+            next: 0,
+            think_at: 0,
+        }
+    }
+
+    pub(crate) fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// A write of the configuration is under way: what others change of it waits.
+    pub(crate) fn configuring(&self) -> bool {
+        self.writes.values().any(|(purpose, _)| matches!(purpose, Purpose::Configuration(..)))
+    }
+}
