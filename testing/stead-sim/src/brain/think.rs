@@ -405,6 +405,7 @@ impl World {
             let Some(serving) = brain.owner.serving(&view.name, view.state, now) else { continue };
             let given_up = brain.policy.wants_failover(&view.name).map(|(resource, _)| resource);
             let published = Published {
+                queued: false,
                 generation: serving.generation,
                 state: view.state,
                 served: serving.served,
