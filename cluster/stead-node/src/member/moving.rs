@@ -111,6 +111,11 @@ impl Node {
             Ok(to) => to,
             Err(refused) => return drop(lines.send(report::answer(Err(refused)))),
         };
+        if let Some(stead_lease::Sight::NotSeen(since)) = member.machine.sight(&to, crate::edge::timer::now())
+        {
+            let detail = format!("node \"{to}\" was not heard for {} ms", since.as_millis());
+            return drop(lines.send(report::answer(refuse(Code::ERROR_CLUSTER_NODE_DOWN, &detail))));
+        }
         let Some(owned) = member.owner.documents().get(&group).cloned() else { return };
         if owned.document.node == to {
             let _ = lines.send(Line::Accepted);

@@ -125,6 +125,14 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
         });
     }
 
+    let session = || {
+        let output = cluster.ask("n1", &["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+        let n3 = status["nodes"].as_array()?.iter().find(|node| node["name"] == "n3")?.clone();
+        n3["session"].as_str().map(str::to_owned)
+    };
+    let before = session().unwrap_or_default();
+
     // D5 and D7: the node's own file is cut short, and then away. It does not begin, and says why.
     cluster.power_off("n3");
     let file = cluster.data("n3").join("node.toml");
@@ -150,6 +158,9 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
     std::fs::write(&file, text.replace("profile = \"default\"", "profile = \"patient\"")).unwrap();
     cluster.power_on("n3");
     cluster.all_answer("n3");
+    cluster.all_up();
+    // It waits until the session it had before is over; what is moved to that one comes back.
+    cluster.until("another session of n3", || session().filter(|now| *now != before));
     cluster.all_up();
     cluster.move_to("b", "n3");
     let since = instant();
