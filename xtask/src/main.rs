@@ -27,8 +27,9 @@ usage: cargo xtask TASK
                    the targets of stead-fuzz under libFuzzer, N minutes each (5); needs a nightly compiler
   soak [--minutes N] [--seed S]
                    faults by chance on a cluster of three nodes in namespaces, for N minutes (10); needs root
-  soak-verify [--runs N] [TYPE…]
-                   `stead verify` over every type that behaves well, N times idle and N times busy (10)
+  soak-verify [--runs N] [--at-once] [TYPE…]
+                   `stead verify` over every type that behaves well, N times idle and N times busy (10), or
+                   2 N times all at once
 ";
 
 /// The folder of the workspace.
