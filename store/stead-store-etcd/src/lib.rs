@@ -38,6 +38,7 @@ mod admin;
 mod database;
 mod failure;
 mod floor;
+mod hedge;
 mod keys;
 mod members;
 mod meta;

@@ -18,6 +18,7 @@ use tonic_prost::ProstCodec;
 
 use crate::failure::{Failure, Kind};
 use crate::floor::Floor;
+use crate::hedge::{Reply, worst};
 use crate::options::{Options, Tls};
 use crate::version;
 use crate::wire::{
@@ -212,6 +213,21 @@ impl Members {
         if state.members.get(state.preferred).is_some_and(|preferred| preferred.url == url) {
             state.preferred = (state.preferred + 1) % state.members.len().max(1);
         }
+    }
+
+    /// Prefers this one, which has answered.
+    pub(crate) fn prefer(&self, url: &str) {
+        let mut state = self.lock();
+        if let Some(place) = state.members.iter().position(|member| member.url == url) {
+            state.preferred = place;
+        }
+    }
+
+    /// All members, the preferred one first.
+    pub(crate) fn in_order(&self) -> Vec<Arc<Member>> {
+        let state = self.lock();
+        let (before, from) = state.members.split_at(state.preferred.min(state.members.len()));
+        from.iter().chain(before).cloned().collect()
     }
 
     /// The member after this one.
@@ -417,21 +433,20 @@ impl Members {
             let Some(member) = self.preferred() else {
                 return Err(Trouble::Error(attempts.error(self.options.deadline)));
             };
-            let floor = self.floor.get();
-            let answer: Result<R, Failure> = self.ask(&member, path, message.clone()).await;
-            let failure = match answer {
-                Ok(answer) => match self.check(&member, floor, answer.header()) {
-                    Ok(header) => {
-                        self.refresh();
-                        return Ok((answer, header));
-                    }
-                    Err(failure) => failure,
-                },
-                Err(failure) => failure,
+            let failures = match self.ask_for(path, message.clone(), until).await {
+                Ok(Reply { answer, header, .. }) => {
+                    self.refresh();
+                    return Ok((answer, header));
+                }
+                Err(failures) => failures,
             };
-            if failure.kind == Kind::Compacted {
+            if failures.iter().any(|failure| failure.kind == Kind::Compacted) {
                 return Err(Trouble::Compacted);
             }
+            for failure in &failures {
+                attempts.last.insert(failure.member.clone(), failure.clone());
+            }
+            let failure = worst(failures);
             match self.failed(&mut attempts, &member, failure, until).await {
                 Next::Again => {}
                 Next::End(error) => return Err(Trouble::Error(error)),

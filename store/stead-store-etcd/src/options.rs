@@ -27,6 +27,9 @@ pub struct Options {
     pub deadline: Duration,
     /// How long one member may take to answer before another is asked.
     pub attempt: Duration,
+    /// After so long without an answer the next member is asked for the same as well, and so on until one answers. None:
+    /// one member is asked at a time.
+    pub hedge: Option<Duration>,
     /// How often a silent member that is followed is asked whether it is there. The fourth time without an answer
     /// another one is followed, and preferred for everything else.
     pub beat: Duration,
@@ -83,6 +86,7 @@ impl Options {
             memory: None,
             deadline: Duration::from_secs(5),
             attempt: Duration::from_secs(1),
+            hedge: None,
             beat: Duration::from_secs(1),
         }
     }
@@ -123,6 +127,10 @@ impl Options {
                 self.attempt, self.deadline
             );
             return Err(StoreError::Io(text));
+        }
+        if self.hedge.is_some_and(|hedge| hedge.is_zero()) {
+            let text = "etcd timings: another member cannot be asked after 0 s";
+            return Err(StoreError::Io(text.to_owned()));
         }
         if self.beat.is_zero() {
             let text = "etcd timings: a silent member cannot be asked every 0 s whether it is there";

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::{Failure, Kind};
+use crate::hedge::{Reply, worst};
 use crate::keys::{Keys, encode, number, revision};
 use crate::members::{Attempts, Members, Next};
 use crate::wire::{Compare, Delete, Done, Found, Header, Number, Put, Range, Request, Step, Txn};
@@ -246,12 +247,12 @@ impl Writer {
                 None => self.position(lane, until).await?,
             };
             let token = self.token();
-            let failure = match self.attempt(&lane.key, prepared, at, &token).await {
-                Ok((done, header)) if done.succeeded => {
+            let failure = match self.attempt(&lane.key, prepared, at, &token, until).await {
+                Ok(Reply { answer: done, header, .. }) if done.succeeded => {
                     lane.at = Some(header.revision);
                     return Ok(Outcome::Committed(revision(header.revision)));
                 }
-                Ok((done, _)) => {
+                Ok(Reply { answer: done, alone, .. }) => {
                     let answers: Vec<Option<&Found>> =
                         done.answers.iter().map(|answer| answer.found.as_ref()).collect();
                     let [meta, moved, guards @ ..] = answers.as_slice() else {
@@ -259,10 +260,24 @@ impl Writer {
                     };
                     self.same_cluster(modified(*meta))?;
                     if modified(*moved) == at {
-                        return match prepared.conflict(guards) {
-                            Some(key) => Ok(Outcome::Conflict(key)),
-                            None => Err(StoreError::Io("etcd: a conflict without a cause".to_owned())),
+                        let Some(key) = prepared.conflict(guards) else {
+                            return Err(StoreError::Io("etcd: a conflict without a cause".to_owned()));
                         };
+                        if alone {
+                            return Ok(Outcome::Conflict(key));
+                        }
+                        // Another copy of it is under way, and its guards may come to hold before that arrives.
+                        return self
+                            .conflict_unless(
+                                lane,
+                                Pending { token, fence: self.token(), at, over: false },
+                                key,
+                                until,
+                            )
+                            .await;
+                    }
+                    if let Some(at) = self.copied(lane, &token, *moved) {
+                        return Ok(Outcome::Committed(revision(at)));
                     }
                     // Something of this name moved it: an earlier life of this node whose request came late.
                     lane.at = self.moved(at, modified(*moved))?;
@@ -292,6 +307,41 @@ impl Writer {
             }
             if let Next::End(error) = self.give_way(&mut attempts, failure, until).await {
                 return Err(error);
+            }
+        }
+    }
+
+    /// The revision at which a copy of the same request, sent to another member, has moved the lane.
+    fn copied(&self, lane: &mut Lane, token: &str, moved: Option<&Found>) -> Option<Number> {
+        let entry = moved?.entries.first().filter(|entry| entry.value == token.as_bytes())?;
+        lane.at = Some(entry.modified);
+        Some(entry.modified)
+    }
+
+    /// The conflict over `key`, once no copy of the transaction can happen any more; unless one has.
+    async fn conflict_unless(
+        &self,
+        lane: &mut Lane,
+        pending: Pending,
+        key: String,
+        until: Instant,
+    ) -> Result<Outcome, StoreError> {
+        lane.pending = Some(pending.clone());
+        match self.settle(lane, &pending, until).await {
+            Ok(Settled::Happened(at)) => Ok(Outcome::Committed(revision(at))),
+            Ok(Settled::NeverWill) => Ok(Outcome::Conflict(key)),
+            Ok(Settled::Overwritten) => {
+                let text = "a conflict, of which a copy was under way".to_owned();
+                Err(self.overwritten(&Failure::new(Kind::Lost, "", text)))
+            }
+            Err(error @ StoreError::Replaced(_)) => Err(error),
+            Err(error) => {
+                let failure = Failure::new(
+                    Kind::Lost,
+                    "",
+                    format!("a conflict over {key}, of which a copy is under way"),
+                );
+                Err(self.unknown(lane, &failure, &error))
             }
         }
     }
@@ -354,7 +404,8 @@ impl Writer {
         prepared: &Prepared,
         at: Number,
         token: &str,
-    ) -> Result<(Done, Header), Failure> {
+        until: Instant,
+    ) -> Result<Reply<Done>, Failure> {
         let meta = self.keys.meta();
         let mut compare = vec![Compare::at(meta.clone(), self.meta), Compare::at(lane.to_vec(), at)];
         compare.extend(prepared.compare.iter().cloned());
@@ -365,19 +416,14 @@ impl Writer {
             Request::Range(range_of(lane.to_vec())).into(),
         ];
         failure.extend(prepared.failure.iter().cloned());
-        self.send(Txn { compare, success, failure }).await
+        self.send(Txn { compare, success, failure }, until).await
     }
 
-    /// Sends a transaction once.
-    async fn send(&self, txn: Txn) -> Result<(Done, Header), Failure> {
-        let Some(member) = self.members.preferred() else {
-            return Err(Failure::new(Kind::NotSent, "", "no member is known"));
-        };
-        let floor = self.members.floor.get();
-        let done: Done = self.members.ask(&member, TXN, txn).await?;
-        let header = self.members.check(&member, floor, done.header)?;
+    /// Sends a transaction once, or with hedges several times; it must move its lane from a revision it is guarded by.
+    async fn send(&self, txn: Txn, until: Instant) -> Result<Reply<Done>, Failure> {
+        let reply = self.members.ask_for(TXN, txn, until).await.map_err(worst)?;
         self.members.refresh();
-        Ok((done, header))
+        Ok(reply)
     }
 
     /// The revision that moved a lane last. It is made if it is not there.
@@ -399,7 +445,7 @@ impl Writer {
                 failure: Vec::new(),
             };
             // Whoever made it, and however this ended: it is read again.
-            if let Err(failure) = self.send(txn).await
+            if let Err(failure) = self.send(txn, until).await
                 && let Next::End(error) = self.give_way(&mut attempts, failure, until).await
             {
                 return Err(error);
@@ -424,12 +470,12 @@ impl Writer {
                 ],
                 failure: vec![Request::Range(range_of(lane.key.clone())).into()],
             };
-            let failure = match self.send(txn).await {
-                Ok((done, header)) if done.succeeded => {
+            let failure = match self.send(txn, until).await {
+                Ok(Reply { answer: done, header, .. }) if done.succeeded => {
                     self.settled(lane, Some(header.revision));
                     return Ok(Settled::NeverWill);
                 }
-                Ok((done, _)) => {
+                Ok(Reply { answer: done, .. }) => {
                     let found = done.answers.first().and_then(|answer| answer.found.as_ref());
                     return self.moved_by(lane, pending, found);
                 }

@@ -112,7 +112,8 @@ pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
     let foreign = belongs(&groups, file).map_err(|error| error.to_string())?;
     let sessions = handle(data, file, "session", |options| {
         options.deadline = session::patience(&params);
-        options.attempt = options.deadline / 2;
+        options.attempt = options.deadline.mul_f64(0.7);
+        options.hedge = Some(session::hedge(&params));
     })?;
     let configuration = handle(data, file, "node", |_| {})?;
     let (revision, entries) = groups.list("").map_err(|error| error.to_string())?;

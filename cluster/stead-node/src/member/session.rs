@@ -338,8 +338,14 @@ fn random() -> u128 {
     u128::from_ne_bytes(bytes)
 }
 
-/// How long one request of a session may take. Short, so that what an election of etcd swallowed is asked again at once
-/// when it is over: between two renewals there is time for several.
+/// How long one request of a session may take. The machine itself waits for h; what is found out before that saves it
+/// from looking.
 pub(crate) fn patience(params: &stead_lease::Params) -> Duration {
-    (params.h / 4).clamp(Duration::from_millis(200), Duration::from_secs(1))
+    params.h.mul_f64(0.75).max(Duration::from_millis(200))
+}
+
+/// After so long without an answer another member of etcd is asked to renew as well. Short, so that neither a member that
+/// is stopped nor what an election swallowed costs a renewal; not so short that a busy etcd gets much more to do.
+pub(crate) fn hedge(params: &stead_lease::Params) -> Duration {
+    (params.h / 10).clamp(Duration::from_millis(50), Duration::from_millis(300))
 }

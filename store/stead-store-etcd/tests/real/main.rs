@@ -5,6 +5,7 @@ mod certificates;
 mod cluster;
 mod conforms;
 mod faults;
+mod hedge;
 
 mod identity;
 mod limits;
