@@ -122,6 +122,11 @@ pub enum Event {
     },
     /// What [`Action::KillAll`] asked for is done: everything started on this machine is verified gone.
     AllGone,
+    /// The guardian has answered [`Action::AskGuardian`], and so has taken in whatever it was told before that.
+    GuardianAnswered {
+        /// Which question.
+        question: u64,
+    },
     /// Give the session up. Everything started under it must be verified gone.
     Leave,
     /// A fence agent confirmed that the machine of this very session is off, or was started anew.
@@ -163,6 +168,12 @@ pub enum Action {
     },
     /// Tell the guardian, which keeps it and sets every guard's timer: the work may go on until this deadline.
     Arm(Kept),
+    /// Ask the guardian whether it is there; then [`Event::GuardianAnswered`]. Until it has answered the session is not
+    /// renewed: a guardian that is stopped takes in no deadline, so that its work ends, and another node is to begin it.
+    AskGuardian {
+        /// For the answer.
+        question: u64,
+    },
     /// Kill everything at once and verify it; then [`Event::AllGone`].
     KillAll {
         /// Why, for the log.

@@ -48,6 +48,10 @@
 //!         }
 //!         Action::Read { request, node } => { /* get, then Answered with Answer::Read */ }
 //!         Action::Arm(kept) => { /* the guardian keeps it, and sets the timers of all guards */ }
+//!         Action::AskGuardian { question } => {
+//!             // Once it has answered, having taken in what it was told before:
+//!             machine.handle(Event::GuardianAnswered { question }, boottime());
+//!         }
 //!         Action::KillAll { why } => { /* the guardian kills and verifies; then Event::AllGone */ }
 //!         Action::Refuse { why } => { /* end the process with this sentence */ }
 //!         Action::Tell(note) => { /* the log and the events of the cluster */ }
@@ -58,6 +62,7 @@
 //! ```
 //!
 //! - `now` is read after what is told has happened, never before: an acknowledgement may be handed in late, not early.
+//! - A session is renewed only while the guardian answers: what it does not hear of ends, and is another node's to begin.
 //! - Every request is answered in the end; who has no answer says [`Answer::Unknown`]. The machine itself waits for `h`.
 //! - `StoreError::Replaced` is [`Event::Replaced`] without an incarnation; after it was adopted and opened again, with it.
 //! - Before anything of a group is started the node asks [`Machine::may_act`]; what a group was assigned to is

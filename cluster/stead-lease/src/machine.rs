@@ -75,6 +75,9 @@ pub(crate) struct Own {
     pub(crate) inherited: bool,
     /// After a lapse: everything is verified gone.
     pub(crate) gone: bool,
+    /// How often the guardian was asked whether it is there, and which question it answered last.
+    pub(crate) asked: u64,
+    pub(crate) answered: u64,
     /// The machine that was told to be using the name.
     pub(crate) told: Option<Sid>,
 }
@@ -123,6 +126,8 @@ impl Machine {
             deadline: Time::ZERO,
             inherited: false,
             gone: true,
+            asked: 0,
+            answered: 0,
             told: None,
         };
         Machine {
@@ -163,6 +168,7 @@ impl Machine {
             Event::Seen { node, found } => self.seen(&node, found),
             Event::Answered { request, answer } => self.answered(request, answer),
             Event::AllGone => self.all_gone(),
+            Event::GuardianAnswered { question } => self.guardian_answered(question),
             Event::Leave => self.leave(),
             Event::Fenced { node, sid } => self.fenced(&node, sid),
             Event::Replaced { incarnation } => self.replaced(incarnation),

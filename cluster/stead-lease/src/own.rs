@@ -97,6 +97,30 @@ impl Machine {
         }
     }
 
+    /// The next renewal waits for the guardian to take in what this one has brought.
+    fn ask_guardian(&mut self) {
+        match self.own.state {
+            State::Active | State::Lapsed => {
+                self.own.asked += 1;
+                self.push(Action::AskGuardian { question: self.own.asked });
+            }
+            State::Stopped
+            | State::Waiting
+            | State::Beginning
+            | State::Resuming
+            | State::Leaving
+            | State::Left
+            | State::Deposed
+            | State::Refused => {}
+        }
+    }
+
+    pub(crate) fn guardian_answered(&mut self, question: u64) {
+        if question <= self.own.asked {
+            self.own.answered = self.own.answered.max(question);
+        }
+    }
+
     /// After a lapse, work may begin again once everything is gone and the deadline is ahead.
     fn again(&mut self) {
         if self.own.gone && self.now < self.own.deadline && !self.mutants.has(Mutant::LapseForEver) {
@@ -141,23 +165,27 @@ impl Machine {
             State::Stopped | State::Left | State::Deposed | State::Refused => return None,
         };
         let work = if let Some((_, asked)) = own.reading {
-            asked.after(own.params.h)
+            Some(asked.after(own.params.h))
         } else if let Some(attempt) = own.attempts.iter().find(|attempt| !attempt.in_doubt) {
-            attempt.sent.after(own.params.h)
+            Some(attempt.sent.after(own.params.h))
         } else if own.state == State::Waiting && !own.doubt {
             return None;
         } else {
             self.due()
         };
-        Some(deadline.map_or(work, |deadline| deadline.min(work)))
+        deadline.into_iter().chain(work).min()
     }
 
-    /// When something is asked of the store next.
-    fn due(&self) -> Time {
+    /// When something is asked of the store next; `None` while the guardian has not answered.
+    fn due(&self) -> Option<Time> {
         let own = &self.own;
         let regular = match own.state {
             State::Active | State::Lapsed => {
-                if own.doubt || own.overdue {
+                if own.doubt {
+                    Time::ZERO
+                } else if own.answered < own.asked {
+                    return None;
+                } else if own.overdue {
                     Time::ZERO
                 } else {
                     own.last_sent.after(own.params.h)
@@ -172,7 +200,7 @@ impl Machine {
             | State::Deposed
             | State::Refused => Time::ZERO,
         };
-        regular.max(own.not_before)
+        Some(regular.max(own.not_before))
     }
 
     pub(crate) fn own_timer(&mut self, random: u128) {
@@ -188,7 +216,7 @@ impl Machine {
         self.give_up();
         let under_way =
             self.own.reading.is_some() || self.own.attempts.iter().any(|attempt| !attempt.in_doubt);
-        if under_way || self.now < self.due() {
+        if under_way || self.due().is_none_or(|due| self.now < due) {
             return;
         }
         if self.own.doubt {
@@ -444,6 +472,7 @@ impl Machine {
             | State::Deposed
             | State::Refused => {}
         }
+        self.ask_guardian();
     }
 
     /// What a read of the own document shows.

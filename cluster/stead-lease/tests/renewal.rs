@@ -124,6 +124,69 @@ fn a_lapse_ends_with_a_renewal_and_verified_death() {
     assert!(world.machine.may_act(ms(5_400)));
 }
 
+/// A guardian that is stopped takes in no deadline: what runs ends, and must be taken over.
+#[test]
+fn a_session_is_renewed_only_while_the_guardian_answers() {
+    let mut world = World::active();
+    world.guardian = false;
+    let (request, _, _) = world.commits(2_000);
+    world.answer(request, Answer::Committed(11), 2_010);
+    assert!(world.armed().is_some(), "it may be late only");
+    assert!(world.timer(3_000).is_empty());
+    assert_eq!(world.machine.next_timeout(), Some(ms(6_000)), "the deadline, and no renewal");
+    // It goes on: what is overdue is done at once.
+    let question = world.questions;
+    world.give(Event::GuardianAnswered { question: question - 1 }, 4_000);
+    assert!(world.timer(4_000).is_empty(), "an answer to an earlier question says nothing of now");
+    world.give(Event::GuardianAnswered { question: question + 1 }, 4_000);
+    assert!(world.timer(4_000).is_empty(), "nobody asked that");
+    world.give(Event::GuardianAnswered { question }, 4_000);
+    let (request, _, _) = world.commits(4_000);
+    world.answer(request, Answer::Committed(12), 4_010);
+    // It stays silent: the deadline comes, and then nothing is written either.
+    world.timer(8_000);
+    assert!(world.killed());
+    assert_eq!(world.machine.state(), State::Lapsed);
+    assert_eq!(world.machine.next_timeout(), None, "whoever takes over waits from the last renewal on");
+    assert!(world.timer(60_000).is_empty());
+    let question = world.questions;
+    world.give(Event::GuardianAnswered { question }, 60_100);
+    world.give(Event::AllGone, 60_100);
+    let (request, _, _) = world.commits(60_100);
+    world.answer(request, Answer::Committed(13), 60_110);
+    assert!(world.machine.may_act(ms(60_110)), "nobody had taken over");
+}
+
+/// After a lapse it is asked too: it has to end what is left, and nobody else can while it is renewed.
+#[test]
+fn a_lapsed_session_is_renewed_only_while_the_guardian_answers() {
+    let mut world = World::active();
+    world.timer(5_000);
+    assert!(world.killed());
+    let written = world.actions.iter().find_map(|action| match action {
+        Action::Commit { request, .. } => Some(*request),
+        _ => None,
+    });
+    world.guardian = false;
+    world.answer(written.unwrap(), Answer::Committed(11), 5_020);
+    assert_eq!(world.machine.state(), State::Lapsed, "it is not verified gone");
+    assert!(world.timer(7_100).is_empty());
+    assert_eq!(world.machine.next_timeout(), None);
+}
+
+/// What became of a renewal is found out in any case.
+#[test]
+fn a_silent_guardian_does_not_keep_a_doubt_from_being_cleared() {
+    let mut world = World::active();
+    world.guardian = false;
+    let (request, _, sent) = world.commits(2_000);
+    world.answer(request, Answer::Unknown, 2_100);
+    let read = world.reads(2_400);
+    world.answer(read, Answer::Read(Found::Document { revision: 11, session: sent }), 2_410);
+    assert_eq!(world.machine.deadline(), ms(6_000));
+    assert!(world.timer(3_100).is_empty());
+}
+
 #[test]
 fn an_acknowledgement_that_comes_after_its_own_deadline_grants_nothing() {
     let mut world = World::waiting();

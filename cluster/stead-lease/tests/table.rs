@@ -59,6 +59,7 @@ fn events(request: Option<RequestId>) -> Vec<(&'static str, Event)> {
         ("own document of another", own(document(30, session(9, 1, Standing::Alive)))),
         ("own document gone", own(Found::Nothing { as_of: 30 })),
         ("all gone", Event::AllGone),
+        ("guardian answered", Event::GuardianAnswered { question: 1 }),
         ("leave", Event::Leave),
         ("store replaced", Event::Replaced { incarnation: Some("second".into()) }),
     ]
@@ -69,6 +70,7 @@ fn word(action: &Action) -> String {
         Action::Commit { session, .. } => format!("write {:?}", session.state),
         Action::Read { .. } => "read".into(),
         Action::Arm(_) => "arm".into(),
+        Action::AskGuardian { .. } => "ask guardian".into(),
         Action::KillAll { why } => format!("kill all ({why:?})"),
         Action::Refuse { .. } => "refuse".into(),
         Action::Tell(note) => {

@@ -133,6 +133,9 @@ impl Node {
             MonitorEvent::LeftBehind { group, what } => self.left_behind(group, &what),
             MonitorEvent::Begun { session } => self.leases_begun(session),
             MonitorEvent::Empty { session } => self.emptied(session),
+            MonitorEvent::GuardianAnswered { question } => {
+                self.session_event(stead_lease::Event::GuardianAnswered { question });
+            }
             MonitorEvent::Adopted(running) => {
                 let count = running.len();
                 let groups = running.iter().map(|(monitor, _)| monitor.group.clone()).collect();

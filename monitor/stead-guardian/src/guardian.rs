@@ -399,6 +399,7 @@ impl Guardian {
                 watchdog: Duration::from_millis(watchdog),
             }),
             ToGuardian::Lease { session, deadline } => self.renew(session, deadline),
+            ToGuardian::Ask { question } => self.node.send(FromGuardian::Answer { question }, None),
             ToGuardian::Fence { session } => self.fence(session),
             ToGuardian::Keep { blob } => self.keep(blob),
             ToGuardian::Exit => self.exiting = true,

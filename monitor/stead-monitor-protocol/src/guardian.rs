@@ -186,6 +186,12 @@ pub enum ToGuardian {
         /// Until when work may go on, in nanoseconds of `CLOCK_BOOTTIME`.
         deadline: u64,
     },
+    /// Are you there? Answered by `Answer` at once, in its turn: whatever was told before has been taken in by then. A node
+    /// renews its session only while it is answered.
+    Ask {
+        /// For the answer.
+        question: u64,
+    },
     /// The session is over, at once: everything of groups is killed, file systems shut down first. Answered by a `Died` for
     /// each monitor, and `Empty`.
     Fence {
@@ -231,6 +237,11 @@ pub enum FromGuardian {
         session: u128,
         /// True if a watchdog resets this machine when W has passed.
         watchdog: bool,
+    },
+    /// The answer to `Ask`.
+    Answer {
+        /// Which question.
+        question: u64,
     },
     /// A `Session`, `Lease`, `Fence` or `Keep` was not accepted, and nothing changed.
     Refused {

@@ -31,4 +31,4 @@ pub use monitor::{
 pub use wire::{Hex, Properties};
 
 /// The version of all messages here. Both sides say hello with theirs and part when they differ.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;

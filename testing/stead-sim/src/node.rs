@@ -47,6 +47,8 @@ pub(crate) enum Input {
     Listed(Arc<Snapshot>),
     Replaced,
     AllGone,
+    /// The guardian answers this question.
+    GuardianAnswered(u64),
     Fenced(usize, Sid),
 }
 

@@ -170,7 +170,7 @@ impl World {
             return;
         }
         // What an earlier store said is not handed on after it was replaced.
-        let ends = matches!(input, Input::Replaced | Input::AllGone);
+        let ends = matches!(input, Input::Replaced | Input::AllGone | Input::GuardianAnswered(_));
         if !ends && incarnation != self.nodes[node].knows {
             return;
         }
@@ -242,6 +242,7 @@ impl World {
                     self.give(node, Event::AllGone);
                 }
             }
+            Input::GuardianAnswered(question) => self.give(node, Event::GuardianAnswered { question }),
             Input::Fenced(name, sid) => {
                 let name = self.names[name].clone();
                 self.give(node, Event::Fenced { node: name, sid });
@@ -318,6 +319,13 @@ impl World {
                 } else {
                     self.arm(node, kept);
                 }
+            }
+            Action::AskGuardian { question } => {
+                let epoch = self.nodes[node].epoch;
+                let at = self.now.max(self.nodes[node].guardian_stopped) + 10_000;
+                let (incarnation, input) =
+                    (self.nodes[node].knows, Box::new(Input::GuardianAnswered(question)));
+                self.push(at, Happening::Deliver { node, epoch, incarnation, input });
             }
             Action::KillAll { why } => {
                 self.tally.lapses += 1;

@@ -65,17 +65,34 @@ pub(crate) struct World {
     pub(crate) machine: Machine,
     pub(crate) random: u128,
     pub(crate) actions: Vec<Action>,
+    /// Whether the guardian answers what it is asked, at once.
+    pub(crate) guardian: bool,
+    pub(crate) questions: u64,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        World { machine: Machine::new(node("n1")), random: 0x100, actions: Vec::new() }
+        World {
+            machine: Machine::new(node("n1")),
+            random: 0x100,
+            actions: Vec::new(),
+            guardian: true,
+            questions: 0,
+        }
     }
 
     pub(crate) fn give(&mut self, event: Event, at: u64) -> &[Action] {
         self.machine.handle(event, ms(at));
         self.machine.check().unwrap();
         self.actions = std::iter::from_fn(|| self.machine.poll_action()).collect();
+        for action in &self.actions {
+            if let Action::AskGuardian { question } = action {
+                self.questions = *question;
+                if self.guardian {
+                    self.machine.handle(Event::GuardianAnswered { question: *question }, ms(at));
+                }
+            }
+        }
         &self.actions
     }
 

@@ -63,6 +63,8 @@ pub(crate) enum MonitorEvent {
     Begun { session: u128 },
     /// Nothing of any group is left of a time of leases that is over.
     Empty { session: u128 },
+    /// The guardian has taken in everything up to this question.
+    GuardianAnswered { question: u64 },
     /// The guardian wants everything offline.
     Shutdown { reason: String },
     /// The guardian is gone: nothing can be contained any more.
@@ -560,6 +562,9 @@ impl Monitors {
             FromGuardian::Begun { session, watchdog } => {
                 tracing::info!(watchdog, "leases are in force");
                 self.events.push_back(MonitorEvent::Begun { session });
+            }
+            FromGuardian::Answer { question } => {
+                self.events.push_back(MonitorEvent::GuardianAnswered { question });
             }
             FromGuardian::Empty { session } => self.events.push_back(MonitorEvent::Empty { session }),
             FromGuardian::Shutdown { reason } => self.events.push_back(MonitorEvent::Shutdown { reason }),

@@ -150,6 +150,7 @@ impl Node {
                     }
                 }
             }
+            Action::AskGuardian { question } => self.monitors.ask_guardian(question),
             Action::KillAll { why } => {
                 let text = format!("everything on node \"{}\" is killed: {why}", member.me);
                 let leases = member.leases.take();

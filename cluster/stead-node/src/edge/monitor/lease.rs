@@ -14,6 +14,11 @@ impl Monitors {
         self.tell_guardian(&ToGuardian::Session { session: number, longest, watchdog });
     }
 
+    /// Asks the guardian whether it is there: it answers when it has taken in what it was told before.
+    pub(crate) fn ask_guardian(&mut self, question: u64) {
+        self.tell_guardian(&ToGuardian::Ask { question });
+    }
+
     /// Everything may run until `deadline`. `blob` is for the node that comes after this one.
     pub(crate) fn lease(&mut self, number: u128, deadline: Time, blob: String) {
         // First what the next node must know of this deadline.
