@@ -157,11 +157,14 @@ impl Node {
                 member.renewals.forget();
                 member.in_force = false;
                 member.armed = None;
-                member.waits_for = leases;
+                // Deposed after a lapse: what that one is to end is not known to have ended yet.
+                let awaited = member.waits_for.is_some();
+                member.waits_for = leases.or(member.waits_for);
                 self.record(record(1_177, Level::Critical, text));
                 self.forget_groups();
                 match leases {
                     Some(leases) => self.monitors.fence(leases),
+                    None if awaited => {}
                     None => self.session_event(Event::AllGone),
                 }
             }
