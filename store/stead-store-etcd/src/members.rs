@@ -28,6 +28,9 @@ use crate::wire::{
 /// A round in which nobody answered is followed by a pause, which grows up to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(320));
 
+/// The list of members is asked for again after this.
+const LEARN: Duration = Duration::from_secs(10);
+
 /// A connection that is silent for so long is tested, and given up when that is not answered. etcd takes offence at
 /// less than five seconds.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3));
@@ -76,6 +79,8 @@ pub(crate) struct Members {
     pub(crate) floor: Floor,
     /// The list of members should be asked for.
     stale: AtomicBool,
+    /// When it was asked for last.
+    learned: Mutex<Option<Instant>>,
 }
 
 /// Why a call to all members failed.
@@ -137,6 +142,11 @@ pub(crate) enum Next {
     End(StoreError),
 }
 
+/// Whether a list of members that was asked for then may no longer be right.
+fn old(learned: Option<Instant>, now: Instant) -> bool {
+    learned.is_none_or(|at| now.saturating_duration_since(at) >= LEARN)
+}
+
 fn text_of(path: &Path, what: &str) -> Result<Vec<u8>, StoreError> {
     fs::read(path).map_err(|error| StoreError::Refused(format!("{what} {}: {error}", path.display())))
 }
@@ -162,6 +172,7 @@ impl Members {
             cluster: AtomicU64::new(0),
             floor: Floor::default(),
             stale: AtomicBool::new(false),
+            learned: Mutex::new(None),
         };
         for url in &members.options.endpoints {
             let member = members.member(url, true)?;
@@ -454,9 +465,14 @@ impl Members {
         }
     }
 
-    /// Asks for the list of members, if one of them failed, without waiting for it.
+    /// Asks for the list of members, if one of them failed or it is old, without waiting for it. Who knew only the first
+    /// member of a cluster that has grown since would have nobody to turn to when that one stops.
     pub(crate) fn refresh(self: &Arc<Self>) {
-        if self.stale.swap(false, Ordering::AcqRel) {
+        let stale = self.stale.swap(false, Ordering::AcqRel);
+        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if stale || old(*learned, now) {
+            *learned = Some(now);
             let members = Arc::clone(self);
             tokio::spawn(async move { members.learn().await });
         }
@@ -510,5 +526,18 @@ impl Members {
             answer.ok().and_then(|status| version::warning(&member.url, &status.version))
         });
         futures_util::future::join_all(ask).await.into_iter().flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_members_is_asked_for_now_and_then() {
+        let now = Instant::now();
+        assert!(old(None, now));
+        assert!(!old(Some(now), now + LEARN - Duration::from_millis(1)));
+        assert!(old(Some(now), now + LEARN));
     }
 }
