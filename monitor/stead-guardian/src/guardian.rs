@@ -544,6 +544,13 @@ impl Guardian {
         let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
         let ended = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0);
         if ended {
+            // Its last word may be that all is done: one that says so and ends is not started again.
+            while let Some(message) = self.node.receive() {
+                self.take(message);
+            }
+            if self.exiting {
+                return;
+            }
             // The next one asks for itself.
             self.wanted = None;
             self.node.ended(now(), self.leases.longest());
