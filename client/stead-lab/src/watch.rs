@@ -30,7 +30,15 @@ fn address(text: &str) -> Result<SocketAddr, Trouble> {
     })
 }
 
-/// Asks once over HTTP: the last line of the answer.
+/// What an answer says in a line: the last one of its content, or, where there is none, its status. Nothing if nobody
+/// answered: a connection that is taken and closed without a word is no answer.
+fn line(answer: &str) -> Option<String> {
+    let (head, content) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let mut said = content.lines().rev().chain(head.lines()).map(str::trim);
+    said.find(|line| !line.is_empty()).map(str::to_owned)
+}
+
+/// Asks once over HTTP.
 fn ask(address: SocketAddr) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -38,9 +46,7 @@ fn ask(address: SocketAddr) -> Option<String> {
     write!(stream, "GET / HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
     let mut answer = Vec::new();
     stream.take(LONGEST as u64).read_to_end(&mut answer).ok()?;
-    // A connection that is taken and closed without a word is no answer.
-    let text = String::from_utf8_lossy(&answer).into_owned();
-    (!text.is_empty()).then(|| text.lines().next_back().unwrap_or_default().trim().to_owned())
+    line(&String::from_utf8_lossy(&answer))
 }
 
 /// What was seen so far.
@@ -135,6 +141,16 @@ mod tests {
         assert_eq!(address("10.0.0.1").unwrap().port(), 80);
         assert_eq!(address("[fd00::1]:81").unwrap().port(), 81);
         assert!(address("web").is_err());
+    }
+
+    #[test]
+    fn an_answer_is_told_by_its_last_line_that_says_something() {
+        let says = |answer| line(answer).unwrap();
+        assert_eq!(says("HTTP/1.0 200 OK\r\nA: b\r\n\r\nfrom\nn1\n\n"), "n1");
+        assert_eq!(says("HTTP/1.1 204 No Content\r\nA: b\r\n\r\n"), "HTTP/1.1 204 No Content");
+        assert_eq!(says("HTTP/1.1 200 OK\r\n\r\n \r\n"), "HTTP/1.1 200 OK");
+        assert_eq!(says("no HTTP at all"), "no HTTP at all");
+        assert_eq!((line(""), line("\r\n")), (None, None));
     }
 
     #[test]
