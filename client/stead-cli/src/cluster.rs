@@ -1,6 +1,7 @@
 //! `stead cluster`: making one, joining it, looking at it, leaving it.
 
 pub(crate) mod args;
+mod certificates;
 
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -37,12 +38,21 @@ pub(crate) fn run(data: &Path, verb: ClusterVerb, json: bool) -> Result<Exit, Tr
         ClusterVerb::Join(given) => join(&data, given, json),
         ClusterVerb::Invite(given) => invite(&data, &given, json),
         ClusterVerb::Status => status(&data, json),
+        ClusterVerb::Certificates => certificates::list(&data, json),
+        ClusterVerb::Renew { seconds } => certificates::renew(&data, seconds, json),
         ClusterVerb::Leave => {
-            let file = membership::leave(&data)?;
+            let membership::Left { file, last } = membership::leave(&data)?;
+            let cluster = &file.cluster.name;
             if json {
-                show::json(&json!({ "left": file.cluster.name, "node": file.node }));
+                show::json(&json!({ "left": cluster, "node": file.node, "last": last }));
             } else {
-                show::out(&format!("node {} has left cluster {}", file.node, file.cluster.name));
+                show::out(&format!("node {} has left cluster {cluster}", file.node));
+            }
+            if last && !json {
+                show::out(&format!(
+                    "it was the last one: what is stored of the cluster stays in etcd until somebody deletes it (etcdctl del \
+                     --prefix /stead/{cluster}/)"
+                ));
             }
             Ok(Exit::Done)
         }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, SanType, SerialNumber,
 };
+use rustix::rand::{GetRandomFlags, getrandom};
 use time::{Duration, OffsetDateTime};
 
 use crate::error::{Trouble, failed};
@@ -22,8 +23,11 @@ pub(crate) const KEY: &str = "tls/node.key";
 /// Clocks of nodes may differ so much.
 const SKEW: Duration = Duration::hours(1);
 
-/// Certificates of nodes and of the authority are good for so long.
-const YEARS: Duration = Duration::days(3_650);
+/// Certificates of nodes are good for so long; they are renewed well before by themselves.
+pub(crate) const NODE: Duration = Duration::days(3_650);
+
+/// The authority outlives all that it signs in the life of a cluster: etcd reads it when it starts, and only then.
+const AUTHORITY: Duration = Duration::days(10_957);
 
 /// A certificate and its key, in PEM.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +49,19 @@ fn wrong(error: &rcgen::Error) -> Trouble {
     failed(format!("certificates: {error}"))
 }
 
+/// A number that no other certificate has: by itself the library makes it of the key, which a renewed one keeps.
+fn serial() -> Result<SerialNumber, Trouble> {
+    let mut bytes = [0; 16];
+    match getrandom(&mut bytes, GetRandomFlags::empty()) {
+        Ok(count) if count == bytes.len() => {
+            // It must be above 0.
+            bytes[0] = bytes[0] & 0x7f | 0x40;
+            Ok(bytes.to_vec().into())
+        }
+        Ok(_) | Err(_) => Err(failed("random numbers of the system: none")),
+    }
+}
+
 fn params(common: &str, lasts: Duration) -> Result<CertificateParams, Trouble> {
     let mut params = CertificateParams::new(Vec::new()).map_err(|error| wrong(&error))?;
     params.distinguished_name.push(DnType::OrganizationName, "stead");
@@ -52,14 +69,29 @@ fn params(common: &str, lasts: Duration) -> Result<CertificateParams, Trouble> {
     let now = OffsetDateTime::now_utc();
     params.not_before = now - SKEW;
     params.not_after = now + lasts;
+    params.serial_number = Some(serial()?);
     Ok(params)
 }
 
 /// What the authority of a cluster says of itself; its name is how what it signed refers to it.
 fn own_params(cluster: &str) -> Result<CertificateParams, Trouble> {
-    let mut params = params(&format!("stead cluster {cluster}"), YEARS)?;
+    let mut params = params(&format!("stead cluster {cluster}"), AUTHORITY)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
+/// What the certificate of a node says.
+fn node_params(node: &str, address: IpAddr, lasts: Duration) -> Result<CertificateParams, Trouble> {
+    let mut params = params(node, lasts)?;
+    let name = node.to_owned().try_into().map_err(|error| wrong(&error))?;
+    // A member checks that another calls from an address of its certificate. Between two of one machine, as in tests
+    // and trials, that is the loopback's.
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    params.subject_alt_names = vec![SanType::DnsName(name), SanType::IpAddress(address)];
+    params.subject_alt_names.extend(loopback.map(SanType::IpAddress));
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     Ok(params)
 }
 
@@ -99,16 +131,25 @@ impl Authority {
     /// # Errors
     /// When the name cannot be in a certificate.
     pub fn node(&self, node: &str, address: IpAddr) -> Result<Pair, Trouble> {
-        let mut params = params(node, YEARS)?;
-        let name = node.to_owned().try_into().map_err(|error| wrong(&error))?;
-        // A member checks that another calls from an address of its certificate. Between two of one machine, as in tests
-        // and trials, that is the loopback's.
-        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        params.subject_alt_names = vec![SanType::DnsName(name), SanType::IpAddress(address)];
-        params.subject_alt_names.extend(loopback.map(SanType::IpAddress));
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(&params)
+        self.sign(&node_params(node, address, NODE)?)
+    }
+
+    /// Another certificate of a node, for the key that it has: so that one file changes and not two, and whoever reads them
+    /// in between finds what belongs together.
+    ///
+    /// # Errors
+    /// When the key cannot be read or the name cannot be in a certificate.
+    pub fn again(
+        &self,
+        node: &str,
+        address: IpAddr,
+        key: &str,
+        lasts: std::time::Duration,
+    ) -> Result<String, Trouble> {
+        let lasts = Duration::try_from(lasts).map_err(|error| failed(error.to_string()))?;
+        let key = KeyPair::from_pem(key).map_err(|error| wrong(&error))?;
+        let params = node_params(node, address, lasts)?;
+        Ok(params.signed_by(&key, &self.issuer).map_err(|error| wrong(&error))?.pem())
     }
 
     /// A certificate of a client that goes soon. It names no host, so no member takes it for one.

@@ -6,8 +6,9 @@ use stead_store::{Guard, Operation, Outcome, Store, Transaction};
 use stead_store_etcd::{Admin, EtcdMember, Options, Start};
 
 use crate::authority;
+use crate::certificate::certificate_key;
 use crate::create::check_folder_is_idle;
-use crate::documents::{self, MemberDoc, invitation_key, member_key, owned, writer};
+use crate::documents::{self, MEMBER, MemberDoc, invitation_key, member_key, owned, writer};
 use crate::error::{Trouble, failed, refused};
 use crate::etcd::{self, with_member};
 use crate::file::{LEARNED, NodeFile, PATH, SEEN};
@@ -30,7 +31,12 @@ fn forget(store: &dyn Store, node: &str) -> Result<(), Trouble> {
     let Some(entry) = store.get(&key)? else { return Ok(()) };
     let transaction = Transaction {
         guards: vec![Guard::ModifiedAt(key.clone(), entry.modified)],
-        operations: vec![Operation::Delete(key), Operation::Delete(invitation_key(node))],
+        operations: vec![
+            Operation::Delete(key),
+            Operation::Delete(invitation_key(node)),
+            Operation::Delete(certificate_key(node)),
+            Operation::Delete(format!("host/{}", node.to_ascii_lowercase())),
+        ],
     };
     match store.commit(transaction)? {
         Outcome::Committed(_) => Ok(()),
@@ -48,20 +54,51 @@ fn member_of<'a>(members: &'a [EtcdMember], node: &str, peer: Option<&str>) -> O
     })
 }
 
+/// A node that has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What was in its file.
+    pub file: NodeFile,
+    /// It was the last one of its cluster.
+    pub last: bool,
+}
+
+/// The last node cannot hand its groups to anybody, nor the database to another member. True if it is the last one.
+fn check_last(store: &dyn Store, file: &NodeFile, data: &Path) -> Result<bool, Trouble> {
+    let own = member_key(&file.node);
+    let (_, members) = store.list(MEMBER)?;
+    if members.iter().any(|entry| entry.key != own) {
+        return Ok(false);
+    }
+    if file.member.is_none() && owned(store, &file.node)?.is_empty() {
+        return Ok(true);
+    }
+    let (cluster, node, data) = (&file.cluster.name, &file.node, data.display());
+    let rest = match file.member {
+        Some(_) => String::new(),
+        None => format!(" and, in etcd, all its keys (etcdctl del --prefix /stead/{cluster}/)"),
+    };
+    Err(refused(format!(
+        "{node:?} is the last node of cluster {cluster:?}: nobody is left to take its groups and its configuration. To go \
+         on elsewhere, let another node join first; to end the cluster for good, delete {data}{rest}"
+    )))
+}
+
 /// Takes this machine, whose node is to be stopped, out of its cluster.
 ///
 /// # Errors
 /// Why not.
-pub fn leave(data: &Path) -> Result<NodeFile, Trouble> {
+pub fn leave(data: &Path) -> Result<Left, Trouble> {
     let file = NodeFile::read_present(data)?;
     check_folder_is_idle(data)?;
     let options = file.options(data, &writer(&file.node))?;
     let go = |options: Options| {
         let admin = Admin::new(options.clone())?;
         let (store, _) = documents::open(options, Start::Existing)?;
+        let last = check_last(&store, &file, data)?;
         check_owns_nothing(&store, &file.node)?;
         check_session(&store, &file.node)?;
-        let Some(member) = &file.member else { return forget(&store, &file.node) };
+        let Some(member) = &file.member else { return forget(&store, &file.node).map(|()| last) };
         let (_, members) = admin.list()?;
         let own = member_of(&members, &member.name, Some(&member.peer_url));
         let voters = members.iter().filter(|member| !member.learner).count();
@@ -74,13 +111,14 @@ pub fn leave(data: &Path) -> Result<NodeFile, Trouble> {
         }
         forget(&store, &file.node)?;
         drop(store);
-        own.map_or(Ok(()), |own| admin.remove(own.id).map_err(Trouble::from))
+        own.map_or(Ok(()), |own| admin.remove(own.id).map_err(Trouble::from))?;
+        Ok(last)
     };
-    match &file.member {
+    let last = match &file.member {
         // Its vote may be needed for its own removal.
         Some(member) => with_member((&file, member, data), options, go)?,
         None => go(options)?,
-    }
+    };
     let wrong = |what: &str, error: std::io::Error| failed(format!("{}: {error}", data.join(what).display()));
     std::fs::remove_file(data.join(PATH)).map_err(|error| wrong(PATH, error))?;
     for memory in [LEARNED, SEEN] {
@@ -96,7 +134,7 @@ pub fn leave(data: &Path) -> Result<NodeFile, Trouble> {
             }
         }
     }
-    Ok(file)
+    Ok(Left { file, last })
 }
 
 fn check_session(store: &dyn Store, node: &str) -> Result<(), Trouble> {

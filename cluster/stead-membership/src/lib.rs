@@ -28,6 +28,9 @@ mod timers;
 
 pub use adopt::{Adoption, adopt};
 pub use authority::{Authority, Pair};
+pub use certificate::{
+    CertificateDoc, CertificateLine, CertificateList, Renewed, certificates, renew, tell_certificate,
+};
 pub use create::{CreateOrder, Created, create};
 pub use documents::{Identity, MEMBER, META, MemberDoc, belongs};
 pub use error::Trouble;
@@ -35,7 +38,7 @@ pub use file::{ClusterName, Etcd, Member, NodeFile, PATH, SEEN};
 pub use invitation::Invitation;
 pub use invite::{InviteOrder, Invited, invite};
 pub use join::{JoinOrder, Joined, join, join_by_invitation};
-pub use leave::{leave, remove_member};
+pub use leave::{Left, leave, remove_member};
 pub use member::member_main;
 pub use name::check_name;
 pub use status::{ClusterStatus, MemberLine, status};

@@ -13,10 +13,11 @@ use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_dea
 use stead_store_etcd::Admin;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::certificate::renew_in_time;
 use crate::documents::writer;
 use crate::error::Trouble;
 use crate::etcd;
-use crate::file::{LEARNED, Member, NodeFile};
+use crate::file::{LEARNED, NodeFile};
 use crate::secret;
 
 /// How often the members are looked at: while this one waits for its vote, and then.
@@ -72,7 +73,7 @@ fn become_etcd(data: &Path, parent: i32) -> Result<ExitCode, Trouble> {
 
 fn run(data: &Path) -> Result<ExitCode, Trouble> {
     let Some(file) = NodeFile::read(data)? else { return Ok(ExitCode::SUCCESS) };
-    let Some(member) = file.member.clone() else { return Ok(ExitCode::SUCCESS) };
+    let Some(member) = &file.member else { return Ok(ExitCode::SUCCESS) };
     secret::folder(&data.join(&member.data))?;
     // Only root may; without it the member is as good as any process.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM);
@@ -97,7 +98,7 @@ fn run(data: &Path) -> Result<ExitCode, Trouble> {
         // On a thread of its own: it waits for etcd. It ends with the process.
         std::thread::Builder::new()
             .name("members".to_owned())
-            .spawn(move || look_after(&admin, &data, &member))
+            .spawn(move || look_after(&admin, &data, &file))
             .map_err(|error| failed("thread", error))?;
         loop {
             tokio::select! {
@@ -116,14 +117,26 @@ fn run(data: &Path) -> Result<ExitCode, Trouble> {
     })
 }
 
-/// Looks at the members for ever: asks for the vote of ours, and writes down where the others are.
-fn look_after(admin: &Admin, data: &Path, own: &Member) {
+/// Looks at the members for ever: asks for the vote of ours, writes down where the others are, and renews the certificate
+/// of this node before it ends.
+fn look_after(admin: &Admin, data: &Path, file: &NodeFile) {
+    let Some(own) = &file.member else { return };
+    let mut told = None;
     let mut written = Vec::new();
     let mut waiting = false;
     // Nobody ever sends: the time between two looks is all there is to wait for.
     let (_never, pause) = std::sync::mpsc::channel::<()>();
     loop {
         let mut next = LOOK.0;
+        let said = match renew_in_time(data, file) {
+            Ok(None) => None,
+            Ok(Some(renewed)) => Some(renewed.told()),
+            Err(error) => Some(format!("the certificate of this node ends soon and is not renewed: {error}")),
+        };
+        if let Some(said) = said.filter(|said| told.as_ref() != Some(said)) {
+            eprintln!("stead member: {said}");
+            told = Some(said);
+        }
         if let Ok((_, members)) = admin.list() {
             let ours = members.iter().find(|member| member.peer_urls.contains(&own.peer_url));
             match ours {

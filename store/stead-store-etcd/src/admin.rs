@@ -141,7 +141,7 @@ impl Admin {
             let answer: Result<MemberStatus, Failure> = members.ask(&member, STATUS, AskStatus {}).await;
             let status = answer.map_err(Failure::into_error)?;
             Ok(Health {
-                warning: version::warning(&url, &status.version),
+                warning: version::warning(&[(url, status.version.clone())]),
                 version: status.version,
                 size: u64::try_from(status.size).unwrap_or(0),
                 used: u64::try_from(status.used).unwrap_or(0),

@@ -35,6 +35,7 @@
 //! since it cannot be divided without being two transactions.
 
 mod admin;
+mod certificate;
 mod database;
 mod failure;
 mod floor;
@@ -44,6 +45,7 @@ mod members;
 mod meta;
 mod options;
 mod runtime;
+mod trust;
 mod version;
 mod watching;
 mod wire;
@@ -56,6 +58,7 @@ use stead_store::{Entry, Outcome, Revision, Store, StoreError, Transaction, Watc
 use crate::database::Database;
 use crate::runtime::Runtime;
 pub use admin::{Admin, EtcdMember, Health};
+pub use certificate::{Certificate, moment};
 pub use keys::DAMAGED;
 pub use meta::Opened;
 pub use options::{Login, Options, Start, Tls};

@@ -1,8 +1,6 @@
 //! The members of the etcd cluster: one is preferred until it fails, then the next one is.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,13 +11,14 @@ use tokio::time::{Instant, sleep, timeout};
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic_prost::ProstCodec;
 
 use crate::failure::{Failure, Kind};
 use crate::floor::Floor;
 use crate::hedge::{Reply, worst};
-use crate::options::{Options, Tls};
+use crate::options::Options;
+use crate::trust::Trust;
 use crate::version;
 use crate::wire::{
     AskMembers, AskStatus, Done, Found, Header, LoggedIn, Login, MemberList, MemberStatus, Number,
@@ -72,7 +71,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Members {
     pub(crate) options: Options,
-    tls: Option<ClientTlsConfig>,
+    trust: Trust,
     state: Mutex<State>,
     /// The id of the etcd cluster; 0 while it is not known.
     cluster: AtomicU64,
@@ -147,27 +146,12 @@ fn old(learned: Option<Instant>, now: Instant) -> bool {
     learned.is_none_or(|at| now.saturating_duration_since(at) >= LEARN)
 }
 
-fn text_of(path: &Path, what: &str) -> Result<Vec<u8>, StoreError> {
-    fs::read(path).map_err(|error| StoreError::Refused(format!("{what} {}: {error}", path.display())))
-}
-
-fn tls_of(tls: &Tls) -> Result<ClientTlsConfig, StoreError> {
-    let authority = text_of(&tls.authority, "certificate authority of etcd")?;
-    let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
-    if let Some((certificate, key)) = &tls.identity {
-        let certificate = text_of(certificate, "this node's certificate for etcd")?;
-        config = config.identity(Identity::from_pem(certificate, text_of(key, "this node's key for etcd")?));
-    }
-    Ok(config)
-}
-
 impl Members {
     /// Knows the members of the options; asks nobody. To be called on the runtime.
     pub(crate) fn new(options: Options) -> Result<Self, StoreError> {
-        let tls = options.tls.as_ref().map(tls_of).transpose()?;
         let members = Members {
+            trust: Trust::new(options.tls.clone())?,
             options,
-            tls,
             state: Mutex::default(),
             cluster: AtomicU64::new(0),
             floor: Floor::default(),
@@ -182,6 +166,15 @@ impl Members {
     }
 
     pub(crate) fn member(&self, url: &str, configured: bool) -> Result<Member, StoreError> {
+        self.member_with(url, configured, self.trust.config())
+    }
+
+    fn member_with(
+        &self,
+        url: &str,
+        configured: bool,
+        tls: Option<ClientTlsConfig>,
+    ) -> Result<Member, StoreError> {
         let failed = |error: &dyn std::error::Error| {
             let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
             StoreError::Io(format!(
@@ -195,8 +188,8 @@ impl Members {
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE.0)
             .keep_alive_timeout(KEEP_ALIVE.1);
-        if let Some(tls) = &self.tls {
-            endpoint = endpoint.tls_config(tls.clone()).map_err(|error| {
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls_config(tls).map_err(|error| {
                 let cause = std::error::Error::source(&error).map(|source| format!(": {source}"));
                 let text = format!("{error}{}", cause.unwrap_or_default());
                 StoreError::Refused(format!(
@@ -239,6 +232,27 @@ impl Members {
         let state = self.lock();
         let (before, from) = state.members.split_at(state.preferred.min(state.members.len()));
         from.iter().chain(before).cloned().collect()
+    }
+
+    /// Connects anew with certificates that were replaced since they were read. True if they were. Connections that are
+    /// good until then are given up with what they are used for.
+    pub(crate) fn renew_trust(&self) -> bool {
+        let known: Vec<(String, bool)> =
+            self.lock().members.iter().map(|member| (member.url.clone(), member.configured)).collect();
+        let renewed = self.trust.renewed(|tls| {
+            let one = |(url, configured): &(String, bool)| {
+                self.member_with(url, *configured, Some(tls.clone())).map(Arc::new)
+            };
+            known.iter().map(one).collect::<Result<Vec<_>, _>>()
+        });
+        let Some(renewed) = renewed else { return false };
+        let mut state = self.lock();
+        for member in renewed {
+            if let Some(place) = state.members.iter().position(|known| known.url == member.url) {
+                state.members[place] = member;
+            }
+        }
+        true
     }
 
     /// The member after this one.
@@ -323,7 +337,7 @@ impl Members {
         };
         match timeout(self.options.attempt, work).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(Failure::of(&member.url, &status)),
+            Ok(Err(status)) => Err(self.trust.explain(Failure::of(&member.url, &status))),
             Err(_) => Err(Failure::silent(&member.url, self.options.attempt.as_secs_f64())),
         }
     }
@@ -408,6 +422,11 @@ impl Members {
             | Kind::Behind => {
                 attempts.asked += 1;
                 self.turn_from(&member.url);
+                if self.renew_trust() {
+                    // What failed with the certificates of before says nothing.
+                    attempts.last.clear();
+                    return Next::Again;
+                }
             }
         }
         let members = self.lock().members.len();
@@ -487,7 +506,7 @@ impl Members {
         if self.check_cluster(&member, list.header).is_err() {
             return;
         }
-        let scheme = if self.tls.is_some() { "https://" } else { "http://" };
+        let scheme = if self.trust.secured() { "https://" } else { "http://" };
         let listed: Vec<String> = list
             .members
             .into_iter()
@@ -518,14 +537,15 @@ impl Members {
     }
 
     /// What an operator should know of the versions of the members that answer.
-    pub(crate) async fn version_warnings(&self) -> Vec<String> {
+    pub(crate) async fn version_warning(&self) -> Option<String> {
         let members = self.lock().members.clone();
         let ask = members.iter().map(|member| async move {
             let answer: Result<MemberStatus, Failure> =
                 self.ask(member, "/etcdserverpb.Maintenance/Status", AskStatus {}).await;
-            answer.ok().and_then(|status| version::warning(&member.url, &status.version))
+            answer.ok().map(|status| (member.url.clone(), status.version))
         });
-        futures_util::future::join_all(ask).await.into_iter().flatten().collect()
+        let all: Vec<_> = futures_util::future::join_all(ask).await.into_iter().flatten().collect();
+        version::warning(&all)
     }
 }
 

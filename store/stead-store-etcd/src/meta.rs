@@ -252,7 +252,7 @@ pub(crate) async fn open(
     }
     members.learn().await;
     let new_incarnation = remembered.is_some_and(|then| then.incarnation != meta.incarnation);
-    let mut warnings = members.version_warnings().await;
+    let mut warnings: Vec<String> = members.version_warning().await.into_iter().collect();
     if options.login.is_some() && options.tls.is_none() {
         warnings
             .push("the password for etcd crosses the network in clear; use https:// endpoints".to_owned());

@@ -118,6 +118,7 @@ impl Task {
                     if failure.kind == Kind::LoginExpired {
                         self.database.members.forget_login();
                     }
+                    self.database.members.renew_trust();
                     pause = if self.told == before { (pause * 2).min(PAUSES.1) } else { PAUSES.0 };
                     sleep(pause).await;
                     member = self.database.members.after(&now);

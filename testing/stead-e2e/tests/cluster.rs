@@ -298,7 +298,8 @@ fn three_managed_members_survive_the_loss_of_one() {
         "{created}"
     );
     assert_ne!(created["id"], id);
-    world.ok("x1", &["cluster", "leave"]);
+    let told = world.ok("x1", &["cluster", "leave"]);
+    assert!(told.contains("it was the last one") && told.contains("/stead/second/"), "{told}");
 
     let mut old = String::new();
     for (number, node) in [(12, "n2"), (13, "n3")] {
@@ -381,7 +382,7 @@ fn three_managed_members_survive_the_loss_of_one() {
     assert!(!world.data("n2").join("tls").exists() && !world.data("n2").join("etcd").exists());
     world.voters("n1", 1, 1);
     world.stop("n1");
-    world.refused("n1", &["cluster", "leave"], 3, "the last member");
+    world.refused("n1", &["cluster", "leave"], 3, "is the last node of cluster \"prod\"");
     world.gone("n1");
 }
 

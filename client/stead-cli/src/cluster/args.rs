@@ -21,6 +21,14 @@ pub(crate) enum ClusterVerb {
     Invite(Invite),
     /// Nodes and members of etcd: who leads, how they are, what is wrong
     Status,
+    /// The certificates with which nodes reach the cluster database: whose, until when
+    Certificates,
+    /// Make this node a new certificate; nothing is started again. Nodes do it by themselves in time
+    Renew {
+        /// For trials of what happens then: it ends after so many seconds
+        #[arg(long, value_name = "SECONDS", hide = true)]
+        seconds: Option<u32>,
+    },
     /// Take this machine out of its cluster; its node must be stopped
     Leave,
     /// Say that a restored or moved database is the right one; without --yes only look at it
