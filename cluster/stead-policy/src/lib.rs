@@ -25,6 +25,7 @@ mod reconcile;
 mod request;
 mod requests;
 mod runtime;
+pub mod simulation;
 mod view;
 
 pub use action::{Action, Change, Level, Record};

@@ -10,10 +10,12 @@ use std::time::Duration;
 use stead_types::{Code, GroupName, GroupState, NodeName, Time};
 
 use super::ownership::{ArrivalKind, Cause, OwnerState, Ownership, Release as Released};
-use super::situation::{Owned, Situation};
+use super::situation::{Owned, Published, Situation};
 use crate::action::{Level, Record};
 use crate::event::Event;
 use crate::hosting::{Arrival, Coming, Departure, Release, Will};
+use crate::policy::Policy;
+use crate::view::GroupView;
 
 /// The pause before a write that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -408,6 +410,31 @@ impl Owner {
         having.served |= since.is_some_and(|since| now.since(since) >= SERVED);
         let later = since.filter(|_| !having.served).map(|since| since.after(SERVED));
         Some(Serving { generation: having.generation, served: having.served, later })
+    }
+
+    /// What this node says of a group that it has and that looks like this now, and when there may be more to say although
+    /// nothing has happened.
+    pub fn says(
+        &mut self,
+        policy: &Policy,
+        view: &GroupView,
+        now: Time,
+    ) -> Option<(Published, Option<Time>)> {
+        /// `CLUSRES_STATUS_LOCKED_MODE`.
+        const LOCKED: u64 = 0x1;
+        /// `CLUSGRP_STATUS_WAITING_IN_QUEUE_FOR_MOVE`.
+        const QUEUED: u64 = 0x4;
+        let Serving { generation, served, later } = self.serving(&view.name, view.state, now)?;
+        let locked = view.resources.iter().filter(|resource| resource.status_information & LOCKED != 0);
+        let published = Published {
+            generation,
+            state: view.state,
+            served,
+            given_up: policy.wants_failover(&view.name).map(|(resource, _)| resource).into_iter().collect(),
+            locked: locked.map(|resource| resource.name.clone()).collect(),
+            queued: view.status_information & QUEUED != 0,
+        };
+        Some((published, later))
     }
 
     /// What the document becomes by what this node wishes.
