@@ -30,6 +30,8 @@ pub mod routes {
     pub const TYPE: &str = "/v1/types/{name}";
     /// `GET`: [`crate::Explanation`]. The kind is `group`, `resource` or `any`.
     pub const EXPLAIN: &str = "/v1/explain/{kind}/{name}";
+    /// `GET`: [`crate::Situation`]. It changes nothing.
+    pub const SITUATION: &str = "/v1/situation";
     /// `GET`: a list of [`crate::Event`]; with `follow=true` JSON lines without end.
     pub const EVENTS: &str = "/v1/events";
     /// `POST`: lines. Everything offline, then the node and the guardian end.
@@ -479,6 +481,12 @@ pub struct Explanation {
 }
 
 mod openapi;
+mod simulation;
+
+pub use simulation::{
+    DatabaseMembers, Document, NotSimulated, Simulated, SimulatedDown, SimulatedEvent, SimulatedMove,
+    SimulatedReturn, Simulation, SimulationStep, SituatedNode, Situation,
+};
 
 /// The OpenAPI document of this interface.
 #[must_use]

@@ -3,7 +3,9 @@
 
 use utoipa::OpenApi;
 
-use crate::{Apply, Config, Control, Controlled, Event, Explanation, Line, NodeOperate, Operate, Status};
+use crate::{
+    Apply, Config, Control, Controlled, Event, Explanation, Line, NodeOperate, Operate, Situation, Status,
+};
 
 /// The interface of a node.
 #[derive(OpenApi)]
@@ -23,6 +25,7 @@ use crate::{Apply, Config, Control, Controlled, Event, Explanation, Line, NodeOp
         type_control,
         delete_type,
         explain,
+        situation,
         events,
         shutdown
     )
@@ -71,6 +74,9 @@ fn delete_type() {}
     params(("kind" = String, Path, description = "group, resource or any"), ("name" = String, Path)),
     responses((status = 200, body = Explanation)))]
 fn explain() {}
+
+#[utoipa::path(get, path = "/v1/situation", responses((status = 200, body = Situation)))]
+fn situation() {}
 
 #[utoipa::path(get, path = "/v1/events",
     params(("after" = Option<u64>, Query), ("last" = Option<usize>, Query), ("follow" = Option<bool>, Query)),

@@ -52,6 +52,8 @@ pub(crate) enum Verb {
     Type(Type),
     /// Why something is as it is
     Explain(Explain),
+    /// What would happen: nodes killed or drained, groups moved, resources failing; nothing is changed
+    Simulate(crate::simulate::Simulate),
     /// What happened
     Events(Events),
     /// The cluster log: what node, guardian and monitors wrote, merged by time

@@ -12,6 +12,7 @@ mod log;
 mod nodes;
 mod operate;
 mod show;
+mod simulate;
 mod skeleton;
 mod tell;
 mod top;
@@ -24,7 +25,10 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use hyper::Method;
-use stead_api::{Apply, Config, Control, Controlled, Event, Explanation, Operate, Status, routes};
+use stead_api::{
+    Apply, Config, Control, Controlled, DatabaseMembers, Event, Explanation, NotSimulated, Operate,
+    Simulation, SimulationStep, Situation, Status, routes,
+};
 
 use args::{
     Cli, Everywhere, Flags, GroupVerb, MoveFlags, OfflineFlags, ResourceVerb, TypeVerb, Verb, Waiting,
@@ -40,17 +44,26 @@ pub fn command(others: Vec<Command>) -> Command {
     Cli::command().subcommands(others)
 }
 
-/// Carries out a command. `command` is the whole command line, for completions and man pages; `containment` tells
-/// which containment works on this machine, and whether it is the best there is. It is called before any thread is
-/// started.
+/// What other programs of the executable know.
+#[derive(Clone, Copy, Debug)]
+pub struct Others {
+    /// Which containment works on this machine, and whether it is the best there is. It is called before any thread is
+    /// started.
+    pub containment: fn() -> (bool, &'static str),
+    /// What would happen in a situation.
+    pub simulate:
+        fn(&Situation, Option<&DatabaseMembers>, &[SimulationStep]) -> Result<Simulation, NotSimulated>,
+}
+
+/// Carries out a command. `command` is the whole command line, for completions and man pages.
 #[must_use]
-pub fn run(matches: &ArgMatches, command: Command, containment: fn() -> (bool, &'static str)) -> ExitCode {
+pub fn run(matches: &ArgMatches, command: Command, others: Others) -> ExitCode {
     let cli = match Cli::from_arg_matches(matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
     let json = cli.everywhere.json;
-    match carry_out(cli, command, containment) {
+    match carry_out(cli, command, others) {
         Ok(exit) => exit.into(),
         Err(trouble) => {
             if json {
@@ -69,14 +82,10 @@ fn failed(error: &impl ToString) -> Trouble {
     Trouble { exit: Exit::Failed, text: error.to_string() }
 }
 
-fn carry_out(
-    cli: Cli,
-    mut command: Command,
-    containment: fn() -> (bool, &'static str),
-) -> Result<Exit, Trouble> {
+fn carry_out(cli: Cli, mut command: Command, others: Others) -> Result<Exit, Trouble> {
     let Cli { everywhere: Everywhere { data, json }, verb } = cli;
     // Before the first thread.
-    let contained = if matches!(verb, Verb::Doctor) { containment() } else { (false, "") };
+    let contained = if matches!(verb, Verb::Doctor) { (others.containment)() } else { (false, "") };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
     let client = Client::new(&data);
@@ -90,6 +99,7 @@ fn carry_out(
         Verb::Resource(args::Resource { verb }) => runtime.block_on(resource(&client, verb, json)),
         Verb::Type(args::Type { verb }) => runtime.block_on(resource_type(&client, verb, json)),
         Verb::Explain(args::Explain { name, kind }) => runtime.block_on(explain(&client, &kind, &name, json)),
+        Verb::Simulate(given) => simulate::run((&runtime, &client, &data), &given, others.simulate, json),
         Verb::Events(which) => runtime.block_on(events(&client, &which, json)),
         Verb::Log(which) => {
             let resources = runtime.block_on(log::resources_of(&client, which.group.as_deref()));

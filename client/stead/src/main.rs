@@ -49,7 +49,10 @@ fn main() -> ExitCode {
                 Some(("host", matches)) => stead_monitor::host_main(matches, builtin()),
                 Some(("verify", matches)) => stead_monitor::verify_main(matches, builtin()),
                 Some(("lab", matches)) => stead_lab::lab_main(matches, stead_cli::check_file),
-                Some(_) | None => stead_cli::run(&matches, command, containment),
+                Some(_) | None => {
+                    let others = stead_cli::Others { containment, simulate: stead_node::simulate };
+                    stead_cli::run(&matches, command, others)
+                }
             }
         }
     }

@@ -309,6 +309,14 @@ impl Catalog {
         self.documents.keys().cloned()
     }
 
+    /// Everything that is stored, with the revisions that changed it last.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = (&str, Revision, Value)> {
+        self.documents.iter().map(|(key, document)| {
+            let revision = self.revisions.get(key).copied().unwrap_or_default();
+            (key.as_str(), revision, Value::Object(document.clone()))
+        })
+    }
+
     /// Resources in maintenance mode.
     pub(crate) fn maintenance(&self) -> impl Iterator<Item = ResourceName> {
         self.documents

@@ -18,6 +18,7 @@ mod member;
 mod node;
 mod parts;
 mod report;
+mod simulate;
 mod standing;
 mod translate;
 
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
+pub use simulate::simulate;
 use stead_types::NodeName;
 
 /// Runs a node: `--data DIR [--name NAME]`. The name of the machine is the default.

@@ -4,7 +4,7 @@
 //! is written guarded by what it was decided on, and takes effect when it is stored. The three machines that decide are
 //! pure and elsewhere: the lease (`stead-lease`), the coordinator and the policy (`stead-policy`).
 
-mod documents;
+pub(crate) mod documents;
 mod elsewhere;
 mod fencing;
 mod moving;
@@ -16,6 +16,7 @@ mod publish;
 mod renewals;
 mod session;
 mod shutdown;
+mod situation;
 mod threads;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -251,16 +251,12 @@ impl Node {
     }
 
     fn command(&mut self, command: Command) {
-        let now = timer::now();
         match command {
             Command::Status(answer) => {
-                let mut status = report::status(self.policy.view(), now, &self.surroundings, |name| {
-                    self.monitors.process(name)
-                });
-                self.add_elsewhere(&mut status);
-                let _ = answer.send(status);
+                let _ = answer.send(self.status());
             }
             Command::Config(answer) => drop(answer.send(self.catalog.documented())),
+            Command::Situation(answer) => drop(answer.send(self.situation())),
             Command::Owner(kind, name, answer) => drop(answer.send(self.elsewhere(kind, &name))),
             Command::Explain(kind, name, answer) => drop(answer.send(self.explain(kind, &name))),
             Command::Control(resource, control, answer) => self.control(&resource, &control, answer),
@@ -311,6 +307,15 @@ impl Node {
             Kind::Any => named.or_else(of_resource),
         }?;
         self.member.as_ref()?.owner_elsewhere(&group)
+    }
+
+    /// Everything as it is now.
+    pub(crate) fn status(&self) -> stead_api::Status {
+        let mut status = report::status(self.policy.view(), timer::now(), &self.surroundings, |name| {
+            self.monitors.process(name)
+        });
+        self.add_elsewhere(&mut status);
+        status
     }
 
     fn explain(&self, kind: Kind, name: &str) -> Option<Explanation> {

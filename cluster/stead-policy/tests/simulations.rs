@@ -3,7 +3,7 @@
 //! anew.
 //!
 //! ```text
-//! alone | voters n1,n2,n3
+//! alone | voters n1,n2,n3 | witness (a voter elsewhere)
 //! node n1 [down] [paused] [wait=S] [cannot-load]
 //! group g NODE [offline] [preferred=n1,n2] [possible=n1,n2] [priority=N] [threshold=N] [failback=any|FROM-TO] [anti=a]
 //!         [after=g2] [restarts=N] [notify=no] [failures=N] [failed] [locked]
@@ -21,7 +21,7 @@ use stead_policy::cluster::{
     Arrival, ArrivalKind, GroupFacts, GroupRules, NodeFacts, NodeRecord, Owned, OwnerState, Ownership,
     Published, Session,
 };
-use stead_policy::simulation::{Seen, Simulated, Snapshot, Step, simulate};
+use stead_policy::simulation::{Members, Seen, Simulated, Snapshot, Step, simulate};
 use stead_policy::{
     ClusterConfig, ColdStart, Failback, GroupConfig, Level, PersistentState, ResourceConfig, TypeConfig,
 };
@@ -265,7 +265,15 @@ fn play(text: &str) -> String {
         match line.split_whitespace().collect::<Vec<_>>().as_slice() {
             [] | ["#", ..] => {}
             ["alone"] => cluster.alone = true,
-            ["voters", nodes] => cluster.voters = list(nodes),
+            ["voters", nodes] => {
+                let on: BTreeSet<_> = list(nodes);
+                cluster.members = Some(Members { voters: on.len(), on, elsewhere: 0 });
+            }
+            ["witness"] => {
+                let members = cluster.members.as_mut().unwrap();
+                members.voters += 1;
+                members.elsewhere += 1;
+            }
             ["hour", hour] => cluster.situation.hour = hour.parse().unwrap(),
             ["node", of, rest @ ..] => node(&mut cluster, of, rest),
             ["group", of, on, rest @ ..] => group(&mut cluster, of, on, rest),

@@ -167,6 +167,7 @@ fn router(way: Way) -> Router {
         .route(routes::TYPE_CONTROL, post(type_control))
         .route(routes::TYPE, delete(delete_type))
         .route(routes::EXPLAIN, get(explain))
+        .route(routes::SITUATION, get(situation))
         .route(routes::EVENTS, get(events))
         .route(routes::SHUTDOWN, post(shutdown))
         .route(routes::OPENAPI, get(|| async { Json(stead_api::openapi()) }))
@@ -230,6 +231,10 @@ pub(crate) async fn answer<T>(way: &Way, make: impl FnOnce(oneshot::Sender<T>) -
 
 async fn status(State(way): State<Way>) -> Response {
     answer(&way, Command::Status).await.map_or_else(stopped, |status| Json(status).into_response())
+}
+
+async fn situation(State(way): State<Way>) -> Response {
+    answer(&way, Command::Situation).await.map_or_else(stopped, |situation| Json(situation).into_response())
 }
 
 async fn config(State(way): State<Way>) -> Response {

@@ -34,11 +34,11 @@ pub(crate) fn node_key(node: &NodeName) -> String {
 }
 
 /// A session id, with 32 hexadecimal digits.
-fn session_text(session: u128) -> String {
+pub(crate) fn session_text(session: u128) -> String {
     format!("{session:032x}")
 }
 
-fn session_of(text: &str) -> Result<u128, String> {
+pub(crate) fn session_of(text: &str) -> Result<u128, String> {
     u128::from_str_radix(text, 16).map_err(|_| format!("{text:?} is no session"))
 }
 

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use stead_policy::cluster::Published;
 use stead_store::Operation;
-use stead_types::{GroupName, ResourceName, Time};
+use stead_types::{GroupName, Time};
 
-use super::documents::{QUEUED, StateDocument, own_key, state_key};
+use super::documents::{StateDocument, own_key, state_key};
 use super::{Member, Purpose};
 use crate::edge::timer;
 use crate::node::Node;
@@ -44,26 +43,11 @@ impl Node {
         let mut later = None;
         for group in view.groups {
             let name = group.name.clone();
-            let wants = self.policy.wants_failover(&name);
             let Some(member) = &mut self.member else { return };
-            let Some(serving) = member.owner.serving(&name, group.state, now) else { continue };
-            if let Some(at) = serving.later {
+            let Some((published, at)) = member.owner.says(&self.policy, &group, now) else { continue };
+            if let Some(at) = at {
                 later = Some(later.map_or(at, |before: Time| before.min(at)));
             }
-            let locked = |bits: u64| bits & 1 != 0;
-            let published = Published {
-                generation: serving.generation,
-                state: group.state,
-                served: serving.served,
-                given_up: wants.map(|(resource, _)| resource).into_iter().collect::<Vec<ResourceName>>(),
-                locked: group
-                    .resources
-                    .iter()
-                    .filter(|resource| locked(resource.status_information))
-                    .map(|resource| resource.name.clone())
-                    .collect(),
-                queued: group.status_information & QUEUED != 0,
-            };
             let shown = report::group(group, now, &|name| self.monitors.process(name));
             let document = StateDocument::new(&published, member.owner.arrived(&name), shown);
             let same = member.published.get(&name).is_some_and(|said| still(said) == still(&document));

@@ -71,7 +71,7 @@ pub use commit::{Commit, Document, commits};
 pub use coordinator::Coordinator;
 pub use decision::{Decision, Freed, Guard};
 pub use moves::Drainable;
-pub use owner::{Owner, OwnerAction, Serving, Tenure, Unwritten};
+pub use owner::{Owner, OwnerAction, Tenure, Unwritten};
 pub use ownership::{
     Arrival, ArrivalKind, Cause, Failover, Order, OrderWish, Outcome, OwnerState, Ownership, Release,
 };

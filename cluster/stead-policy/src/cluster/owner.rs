@@ -65,14 +65,12 @@ pub enum Unwritten {
 }
 
 /// What an owner may say of a group it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Serving {
-    /// The generation it has.
-    pub generation: u64,
+struct Serving {
+    generation: u64,
     /// It was online in it for long enough to say so.
-    pub served: bool,
+    served: bool,
     /// When it will have been, if it stays online.
-    pub later: Option<Time>,
+    later: Option<Time>,
 }
 
 /// A group that this node has.
@@ -403,7 +401,7 @@ impl Owner {
     }
 
     /// What may be said of a group that this node has, and that is in this state now.
-    pub fn serving(&mut self, group: &GroupName, state: GroupState, now: Time) -> Option<Serving> {
+    fn serving(&mut self, group: &GroupName, state: GroupState, now: Time) -> Option<Serving> {
         let having = self.having.get_mut(group)?;
         let since = (state == GroupState::Online).then(|| having.online.unwrap_or(now));
         having.online = since;

@@ -45,8 +45,8 @@ pub struct Snapshot {
     pub resources: BTreeMap<ResourceName, Seen>,
     /// How long after its last renewal a silent node is taken over from, by what it published itself.
     pub takeover: BTreeMap<NodeName, Duration>,
-    /// Nodes with a member of the cluster database that votes. None: the database is elsewhere, and outlives them all.
-    pub voters: BTreeSet<NodeName>,
+    /// The members of the cluster database; none where nothing is known of them: then the database outlives all nodes.
+    pub members: Option<Members>,
     /// One machine with a database of its own: it has all groups, for ever.
     pub alone: bool,
 }
@@ -58,6 +58,17 @@ pub struct Seen {
     pub state: ResourceState,
     /// Its failures within `RestartPeriod`.
     pub failures: u32,
+}
+
+/// Members of the cluster database. It works as long as more than half of those that vote answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    /// How many vote.
+    pub voters: usize,
+    /// The nodes on which one is that votes and answers.
+    pub on: BTreeSet<NodeName>,
+    /// How many others vote and answer.
+    pub elsewhere: usize,
 }
 
 impl Snapshot {

@@ -117,8 +117,9 @@ impl World {
     /// Where most members of the database are gone nothing is stored any more: every node ends what it has at the
     /// deadline of its session.
     fn end_without_majority(&mut self) -> bool {
-        let (all, left) =
-            (self.voters.len(), self.voters.iter().filter(|voter| self.sites.contains_key(*voter)).count());
+        let Some(members) = &self.members else { return false };
+        let on = members.on.iter().filter(|node| self.sites.contains_key(*node)).count();
+        let (all, left) = (members.voters, on + members.elsewhere);
         if all == 0 || left * 2 > all {
             return false;
         }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use stead_types::{GroupName, NodeName, ResourceName, Time};
+use stead_types::{GroupName, NodeName, ResourceName, ResourceState, Time};
 
 use super::hosts::Hosts;
-use super::{Happened, Moved, Seen, Snapshot};
+use super::{Happened, Members, Moved, Seen, Snapshot};
 use crate::action::{Action, Record};
 use crate::cluster::{
     Coordinator, Document, GroupFacts, GroupRules, NodeRecord, Owned, Owner, OwnerAction, Ownership,
@@ -48,6 +48,20 @@ impl Site {
     }
 }
 
+/// True if something of a resource runs, or did until it failed.
+const fn runs(state: ResourceState) -> bool {
+    match state {
+        ResourceState::Online
+        | ResourceState::OnlinePending
+        | ResourceState::OfflinePending
+        | ResourceState::Failed => true,
+        ResourceState::Offline
+        | ResourceState::Initializing
+        | ResourceState::Inherited
+        | ResourceState::Unknown => false,
+    }
+}
+
 /// A write of an owner.
 struct Put {
     group: GroupName,
@@ -65,7 +79,7 @@ pub(super) struct World {
     pub(super) sites: BTreeMap<NodeName, Site>,
     pub(super) coordinator: Coordinator,
     pub(super) takeover: BTreeMap<NodeName, Duration>,
-    pub(super) voters: BTreeSet<NodeName>,
+    pub(super) members: Option<Members>,
     now: Time,
     revision: u64,
     /// The situation has changed since the last decision.
@@ -84,7 +98,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(snapshot: Snapshot) -> Self {
-        let Snapshot { situation, config, maintenance, resources, takeover, voters, alone } = snapshot;
+        let Snapshot { situation, config, maintenance, resources, takeover, members, alone } = snapshot;
         let revisions = situation.groups.values().filter_map(|facts| facts.owned.as_ref());
         let revision = revisions
             .map(|owned| owned.revision)
@@ -100,7 +114,7 @@ impl World {
             sites: BTreeMap::new(),
             coordinator: Coordinator::new(),
             takeover,
-            voters,
+            members,
             now,
             revision,
             decide: true,
@@ -146,8 +160,13 @@ impl World {
             if !mine && !self.alone {
                 continue;
             }
+            let seen = |name: &ResourceName| resources.get(name);
+            // A group of which nothing runs is not adopted: it comes as its document says.
+            if !config.resources.keys().filter_map(seen).any(|seen| runs(seen.state)) {
+                continue;
+            }
             for (name, of) in &config.resources {
-                let Some(seen) = resources.get(name) else { continue };
+                let Some(seen) = seen(name) else { continue };
                 let separate = of.common.separate_monitor.then(|| name.clone());
                 let monitor = MonitorId { group: group.clone(), separate };
                 let report = hosts.adopt(&monitor, name, seen.state);

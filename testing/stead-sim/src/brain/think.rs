@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use stead_lease::{Event as SessionEvent, Mutant, Sid, Sight, Standing, State};
 use stead_policy::cluster::{
-    Document, NodeRecord, Owned, OwnerAction, OwnerState, Ownership, Published, Session, Situation, Tenure,
-    commits,
+    Document, NodeRecord, Owned, OwnerAction, OwnerState, Ownership, Session, Situation, Tenure, commits,
 };
 use stead_policy::{Action, Change, Event, PersistentState, Request, RequestId};
-use stead_types::{GroupName, NodeName, ResourceName};
+use stead_types::{GroupName, NodeName};
 
 use super::{Brain, Leaving, Purpose};
 use crate::fault::{Kind, SECOND};
@@ -402,16 +401,7 @@ impl World {
         let (mut guards, mut puts, mut said) = (Vec::new(), Vec::new(), Vec::new());
         for view in brain.policy.view().groups {
             let Some(index) = self.group_at(&view.name) else { continue };
-            let Some(serving) = brain.owner.serving(&view.name, view.state, now) else { continue };
-            let given_up = brain.policy.wants_failover(&view.name).map(|(resource, _)| resource);
-            let published = Published {
-                queued: false,
-                generation: serving.generation,
-                state: view.state,
-                served: serving.served,
-                given_up: given_up.into_iter().collect::<Vec<ResourceName>>(),
-                locked: Vec::new(),
-            };
+            let Some((published, _)) = brain.owner.says(&brain.policy, &view, now) else { continue };
             if brain.said.get(&view.name) != Some(&published) {
                 let own = brain.owner.documents().get(&view.name).map(|owned| owned.revision);
                 guards.push((Key::Own(index), own));
