@@ -176,6 +176,9 @@ pub fn host_main(matches: &ArgMatches, builtin: &'static [Builtin]) -> ExitCode 
         matches.get_many::<String>("child").map(|values| values.cloned().collect());
     let done = match inherited.as_deref() {
         Some([board, start]) => {
+            if let Err(error) = crate::privilege::give_up() {
+                eprintln!("stead host: {error}");
+            }
             let status = session::run(request, builtin, board, start).unwrap_or_else(|error| {
                 eprintln!("stead host: {error}");
                 1

@@ -26,6 +26,7 @@ mod monitor;
 #[allow(unsafe_code, reason = "loads a library")]
 mod names;
 mod pool;
+mod privilege;
 mod process;
 mod type_control;
 mod verify;

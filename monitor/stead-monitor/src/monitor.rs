@@ -329,6 +329,9 @@ fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<Infallible, Box
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let node: &'static Node = Box::leak(Box::new(Node { link: link()?, out: Mutex::default(), wake }));
     crate::process::keep_host_from_children();
+    if let Err(error) = crate::privilege::give_up() {
+        eprintln!("stead monitor: {error}");
+    }
     let board = board_of(args);
     if let Some(board) = &board {
         crate::crash::note_on(board)?;

@@ -12,6 +12,7 @@ use crate::{alive, descendants, marked, stead, until};
 pub struct Node {
     up: Option<Child>,
     folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
 }
 
 impl Node {
@@ -30,8 +31,19 @@ impl Node {
     /// When it does not answer.
     #[must_use]
     pub fn up_with(config: &str, arguments: &[&str]) -> Node {
+        Node::up_under(config, arguments, &[])
+    }
+
+    /// The same with more environment variables.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn up_under(config: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Node {
         let folder = tempfile::tempdir().unwrap();
-        let mut node = Node { up: None, folder };
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut node = Node { up: None, folder, variables };
         std::fs::write(node.config(), config).unwrap();
         node.start(arguments);
         node
@@ -47,6 +59,7 @@ impl Node {
         command.arg("up").arg(self.config()).arg("--data").arg(self.data()).args(arguments);
         // Whatever it starts can be told by this, whatever it calls itself.
         command.env("STEAD_E2E", self.folder.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         self.up = Some(command.spawn().unwrap());
         until("the node answers", || {

@@ -62,6 +62,8 @@ static const struct behaviour g_Behaviours[] = {
     {"swallow-faults", ON_ONLINE, swallow_faults},
     {"block-all-signals", ON_ONLINE, block_signals},
     {"grab-the-socket", ON_ONLINE, grab_socket},
+    {"change-the-clock", ON_ONLINE, change_clock},
+    {"restart-the-machine", ON_ONLINE, restart_machine},
     {"lie-about-online", ON_ONLINE, lie},
     {"offline-with-living-process", ON_OFFLINE, keep_process},
     {"nonsense-lists", ON_CONTROL, nonsense_lists},

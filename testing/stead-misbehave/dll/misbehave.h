@@ -97,6 +97,6 @@ DWORD kill_everything(struct resource *), keep_process(struct resource *), steal
 DWORD close_everything(struct resource *), garbage_everywhere(struct resource *), cover_link(struct resource *);
 DWORD many_descriptors(struct resource *), flood_output(struct resource *), fill_disk(struct resource *);
 DWORD leak_memory(struct resource *), lock_memory(struct resource *), change_process(struct resource *);
-DWORD grab_socket(struct resource *);
+DWORD grab_socket(struct resource *), change_clock(struct resource *), restart_machine(struct resource *);
 
 #endif

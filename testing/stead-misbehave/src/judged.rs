@@ -72,6 +72,8 @@ pub const JUDGED: &[(&str, Says)] = &[
     ("swallow-faults", HANGS),
     ("block-all-signals", HANGS),
     ("grab-the-socket", Clean("the socket is taken, and it closes its own")),
+    ("change-the-clock", Clean("it may not, there either")),
+    ("restart-the-machine", Clean("it may not, there either")),
     ("lie-about-online", Clean("it cannot be detected: `is-alive-notices` is not reached without a process")),
     ("offline-with-living-process", Broken(&["offline-stops"])),
     ("nonsense-lists", Broken(&["unknown-control", "short-buffer"])),

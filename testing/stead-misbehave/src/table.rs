@@ -511,6 +511,24 @@ pub const CASES: &[Case] = &[
         "reports",
     ),
     row(
+        54,
+        "change-the-clock",
+        "sets the system clock, from its process and from a child: refused",
+        Outcome::Ignored,
+        "the clock was left alone",
+        "",
+        "descriptors",
+    ),
+    row(
+        54,
+        "restart-the-machine",
+        "restarts the machine: refused",
+        Outcome::Ignored,
+        "the machine was left alone",
+        "",
+        "descriptors",
+    ),
+    row(
         55,
         "lie-about-online",
         "starts nothing, and says that it is alive",
@@ -593,11 +611,7 @@ pub const OTHERS: &[Other] = &[
         sentence: "two versions of one dependency",
         how: "files::two_versions_of_a_dependency_live_in_two_monitors",
     },
-    Other {
-        number: 54,
-        sentence: "changes the system clock",
-        how: "not tested: it would change the clock of the machine that tests; decisions read CLOCK_BOOTTIME only",
-    },
+    Other { number: 54, sentence: "a system clock that jumps", how: "clock.rs of stead-e2e" },
 ];
 
 #[cfg(test)]

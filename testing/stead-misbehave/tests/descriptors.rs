@@ -13,6 +13,8 @@ fn descriptors() {
         "lock-memory",
         "flood-of-output",
         "change-the-process",
+        "change-the-clock",
+        "restart-the-machine",
     ];
     let cases = names.map(case);
     let yard = Yard::open(&cases, &[]);

@@ -87,6 +87,9 @@ pub(crate) fn trial_main(builtin: &'static [Builtin]) -> ExitCode {
     if rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).is_err() {
         return ExitCode::from(70);
     }
+    if let Err(error) = crate::privilege::give_up() {
+        eprintln!("stead verify: {error}");
+    }
     let recorder = recorder(File::from(out));
     set_callbacks(recorder);
     let (exports, library) = match find(&spec, builtin, recorder) {
