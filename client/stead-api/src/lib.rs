@@ -322,7 +322,8 @@ pub struct Apply {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Operate {
-    /// Although locked (`IGNORE_RESOURCE_STATUS`).
+    /// Although locked (`IGNORE_RESOURCE_STATUS`). A group is deleted with its resources, a resource also if its resource
+    /// DLL cannot be asked.
     pub force: bool,
     /// Leaves the wanted state as it is (`DO_NOT_UPDATE_PERSISTENT_STATE`).
     pub keep_persistent_state: bool,

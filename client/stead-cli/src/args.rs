@@ -424,6 +424,9 @@ pub(crate) enum ResourceVerb {
     Delete {
         /// Its name
         name: String,
+        /// Also if its resource DLL cannot be asked; one that is asked and refuses is obeyed
+        #[arg(long)]
+        force: bool,
         #[command(flatten)]
         waiting: Waiting,
     },

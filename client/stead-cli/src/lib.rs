@@ -343,8 +343,8 @@ async fn resource(client: &Client, verb: ResourceVerb, json: bool) -> Result<Exi
             let (what, path) = (format!("resource \"{name}\""), format!("/v1/control/{}", encode(&name)));
             control(client, (&what, &path), code, in_buffer, json).await
         }
-        ResourceVerb::Delete { name, waiting } => {
-            let body = Operate { no_wait: waiting.no_wait, ..Operate::default() };
+        ResourceVerb::Delete { name, force, waiting } => {
+            let body = Operate { force, no_wait: waiting.no_wait, ..Operate::default() };
             on(name, "delete", body, manner(json, &waiting)).await
         }
     }

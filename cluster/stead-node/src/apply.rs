@@ -88,6 +88,7 @@ impl Node {
     /// Takes the next change of the structure, if none is under way.
     pub(crate) fn next_structural(&mut self) {
         while self.applying.is_none() && self.consulting.is_none() && self.structural.is_none() {
+            self.end_visits();
             match self.queue.pop_front() {
                 None => return,
                 Some(Structural::Request { request, no_wait, lines }) => {
@@ -99,6 +100,14 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Closes what was opened to be asked: what it was asked about has become true, or will not.
+    fn end_visits(&mut self) {
+        let config = self.policy.config();
+        let exists =
+            |name: &ResourceName| config.groups.values().any(|group| group.resources.contains_key(name));
+        self.monitors.end_visits(|name| !exists(name));
     }
 
     fn begin_apply(&mut self, apply: Apply, lines: Lines) {

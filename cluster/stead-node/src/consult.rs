@@ -1,7 +1,8 @@
 //! Before dependencies change and things are deleted the resource DLLs concerned are asked, and may refuse.
 //!
 //! Windows: mscs/resource-control-codes (`ADD_DEPENDENCY`, `REMOVE_DEPENDENCY`, `QUERY_DELETE`)
-//! Note: a resource that is not open has no instance that could be asked.
+//! Note: a resource that is not open is opened for it, by the node that has its group, and closed when the change is made
+//! or refused.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use stead_policy::{Plan, PlanProblem, PlanStep, Request, ResourceConfig};
 use stead_types::{Code, ResourceName, TypeName};
 
 use crate::command::Lines;
+use crate::edge::monitor::Said;
 use crate::node::Node;
 use crate::report;
 
@@ -47,6 +49,24 @@ impl Asked {
         PlanProblem { place, text: format!("{what}: {code}"), code }
     }
 
+    /// What is refused because it could not be asked; nothing if that holds nothing up: a dependency can be changed back.
+    fn unasked(&self, code: Code, text: &str) -> Option<PlanProblem> {
+        match self {
+            Asked::Resource { resource, question: Consultation::QueryDelete, place } => {
+                let text = format!(
+                    "resource \"{resource}\" could not be opened to be asked whether it may be deleted: {text}; mend \
+                     what keeps it from that, or delete it unasked: `stead resource delete \"{resource}\" --force`"
+                );
+                Some(PlanProblem { place: place.clone(), text, code })
+            }
+            Asked::Resource {
+                question: Consultation::AddDependency(_) | Consultation::RemoveDependency(_),
+                ..
+            }
+            | Asked::Type(_) => None,
+        }
+    }
+
     /// What takes back a consent that came to nothing.
     fn opposite(&self) -> Option<(ResourceName, Consultation)> {
         match self {
@@ -74,6 +94,8 @@ pub(crate) enum Then {
 #[derive(Debug)]
 pub(crate) struct Consulting {
     waiting: BTreeMap<OpId, Asked>,
+    /// What cannot be asked is deleted all the same.
+    force: bool,
     agreed: Vec<Asked>,
     refused: Vec<PlanProblem>,
     then: Then,
@@ -116,9 +138,10 @@ impl Node {
         let mut waiting = BTreeMap::new();
         for asked in questions {
             let op = match &asked {
-                Asked::Resource { resource, question, .. } => {
-                    self.monitors.consult(resource, question.clone())
-                }
+                Asked::Resource { resource, question, .. } => self
+                    .monitors
+                    .consult(resource, question.clone())
+                    .or_else(|| self.visit(resource, question.clone())),
                 Asked::Type(name) => {
                     let known = self.policy.config().types.get(name);
                     let library = known.map(|known| self.catalog.library(known));
@@ -131,8 +154,23 @@ impl Node {
             self.skip_consultation(then);
             return false;
         }
-        self.consulting = Some(Consulting { waiting, agreed: Vec::new(), refused: Vec::new(), then });
+        let force = match &then {
+            Then::Request { request: Request::DeleteResource { force, .. }, .. }
+            | Then::Request { request: Request::DeleteGroup { force, .. }, .. } => *force,
+            Then::Request { .. } | Then::Apply => false,
+        };
+        self.consulting = Some(Consulting { waiting, force, agreed: Vec::new(), refused: Vec::new(), then });
         true
+    }
+
+    /// Opens a resource to ask it. `None` where another node has its group: there it would be asked.
+    fn visit(&mut self, resource: &ResourceName, question: Consultation) -> Option<OpId> {
+        let group = self.group_of(resource)?;
+        if !self.policy.has(&group) {
+            return None;
+        }
+        let opening = self.opening(resource)?;
+        Some(self.monitors.visit(resource, question, opening))
     }
 
     fn skip_consultation(&mut self, then: Then) {
@@ -148,7 +186,7 @@ impl Node {
     /// Asks before a deletion that would be carried out otherwise.
     pub(crate) fn consult_deletion(&mut self, request: Request, no_wait: bool, lines: Lines) {
         let steps = match &request {
-            Request::DeleteResource { resource } => self
+            Request::DeleteResource { resource, .. } => self
                 .group_of(resource)
                 .map(|group| PlanStep::DeleteResource(group, resource.clone()))
                 .into_iter()
@@ -179,13 +217,18 @@ impl Node {
     }
 
     /// A resource DLL has answered. One whose monitor was lost over the question holds nothing up.
-    pub(crate) fn consulted(&mut self, op: OpId, code: Option<Code>) {
+    pub(crate) fn consulted(&mut self, op: OpId, said: Said) {
         let Some(consulting) = &mut self.consulting else { return };
         let Some(asked) = consulting.waiting.remove(&op) else { return };
-        match code {
-            None => tracing::warn!(?asked, "a monitor was lost over a question of its node"),
-            Some(Code::SUCCESS | Code::ERROR_INVALID_FUNCTION) => consulting.agreed.push(asked),
-            Some(code) => consulting.refused.push(asked.refused(code)),
+        match said {
+            Said::Lost => tracing::warn!(?asked, "a monitor was lost over a question of its node"),
+            Said::Code(Code::SUCCESS | Code::ERROR_INVALID_FUNCTION) => consulting.agreed.push(asked),
+            Said::Code(code) => consulting.refused.push(asked.refused(code)),
+            Said::NotOpened(code, text) => {
+                tracing::warn!(?asked, %code, text, "a resource could not be opened to be asked");
+                let force = consulting.force;
+                consulting.refused.extend(asked.unasked(code, &text).filter(|_| !force));
+            }
         }
         if !consulting.waiting.is_empty() {
             return;

@@ -196,7 +196,7 @@ impl Node {
             }
             MonitorEvent::Asked { asker, question } => self.asked(asker, question),
             MonitorEvent::Checked(checked) => self.checked(checked),
-            MonitorEvent::Consulted { op, code } => self.consulted(op, code),
+            MonitorEvent::Consulted { op, said } => self.consulted(op, said),
             MonitorEvent::Log { resource, level, text } => {
                 let resource = resource.map(|name| name.to_string()).unwrap_or_default();
                 let text = one_line(&text);
@@ -351,7 +351,7 @@ impl Node {
                     | Request::FailResource { resource }
                     | Request::ResourceMaintenance { resource, .. }
                     | Request::CancelResource { resource }
-                    | Request::DeleteResource { resource } => self.group_of(resource),
+                    | Request::DeleteResource { resource, .. } => self.group_of(resource),
                     Request::Apply(_)
                     | Request::DeleteType { .. }
                     | Request::PauseNode { .. }
@@ -451,7 +451,7 @@ impl Node {
         }
     }
 
-    fn opening(&self, name: &ResourceName) -> Option<Opening> {
+    pub(crate) fn opening(&self, name: &ResourceName) -> Option<Opening> {
         let config = self.policy.config();
         let resource = config.groups.values().find_map(|group| group.resources.get(name))?;
         let body = self.catalog.body(config, resource);

@@ -243,7 +243,7 @@ impl Policy {
                     }
                 }
             }
-            Request::DeleteResource { resource } => {
+            Request::DeleteResource { resource, .. } => {
                 let group = self.known_resource(what, resource)?;
                 if self.resource(resource).is_some_and(|resource| !resource.at_rest()) {
                     let detail = format!("take it offline first: `stead resource offline \"{resource}\"`");

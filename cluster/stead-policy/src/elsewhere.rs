@@ -25,7 +25,7 @@ impl Policy {
             | Request::FailResource { resource }
             | Request::ResourceMaintenance { resource, .. }
             | Request::CancelResource { resource }
-            | Request::DeleteResource { resource } => self.index.get(resource).cloned(),
+            | Request::DeleteResource { resource, .. } => self.index.get(resource).cloned(),
             Request::MoveGroup { .. }
             | Request::Apply(_)
             | Request::DeleteType { .. }

@@ -130,7 +130,8 @@ fn offline_flags(departure: &Departure, returning: bool) -> OfflineFlags {
 
 impl Policy {
     /// True if this node has the group.
-    pub(crate) fn has(&self, group: &GroupName) -> bool {
+    #[must_use]
+    pub fn has(&self, group: &GroupName) -> bool {
         self.hosted.as_ref().is_none_or(|hosted| hosted.contains_key(group))
     }
 

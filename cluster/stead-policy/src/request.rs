@@ -114,6 +114,8 @@ pub enum Request {
     DeleteResource {
         /// Which; it must be Offline or Failed.
         resource: ResourceName,
+        /// Also if it cannot be opened to be asked.
+        force: bool,
     },
     /// Windows: clusapi/nf-clusapi-deleteclustergroup
     DeleteGroup {

@@ -42,7 +42,7 @@ impl Policy {
         }
         match request {
             Request::Apply(plan) => self.apply(id, plan, now),
-            Request::DeleteResource { resource } => {
+            Request::DeleteResource { resource, force: _ } => {
                 let group = self.index.get(&resource).cloned();
                 let steps =
                     group.map(|group| PlanStep::DeleteResource(group, resource)).into_iter().collect();
@@ -601,7 +601,7 @@ pub fn describe(request: &Request) -> String {
         Request::FailResource { resource } => format!("resource \"{resource}\": fail"),
         Request::ResourceMaintenance { resource, .. } => format!("resource \"{resource}\": maintenance"),
         Request::CancelResource { resource } => format!("resource \"{resource}\": cancel"),
-        Request::DeleteResource { resource } => format!("resource \"{resource}\": delete"),
+        Request::DeleteResource { resource, .. } => format!("resource \"{resource}\": delete"),
         Request::OnlineGroup { group, .. } => format!("group \"{group}\": online"),
         Request::OfflineGroup { group, .. } => format!("group \"{group}\": offline"),
         Request::MoveGroup { group, .. } => format!("group \"{group}\": move"),

@@ -264,7 +264,7 @@ impl Stage {
             ["node"] => return vec![self.world().policy.view().nodes[0].state.to_string()],
             ["delete", of] => self.ask(match of.strip_prefix("group:") {
                 Some(group) => Request::DeleteGroup { group: name(group), force: true },
-                None => Request::DeleteResource { resource: name(of) },
+                None => Request::DeleteResource { resource: name(of), force: false },
             }),
             ["shutdown"] => self.ask(Request::Shutdown),
             ["fails", of, code] => {

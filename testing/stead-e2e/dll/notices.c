@@ -1,7 +1,7 @@
 /*
  * A resource DLL for tests: writes what it is called with into a file named as this one with ".log" at its end, and
  * answers control codes as a file with ".answers" at its end says: lines of a code in hexadecimal and what to return,
- * or "hang", or "crash". Any other code but GET_CHARACTERISTICS is answered with 1.
+ * or "hang", or "crash". Any other code but GET_CHARACTERISTICS is answered with 1. The code 0 stands for Open.
  */
 #define _GNU_SOURCE
 #include <windows.h>
@@ -42,16 +42,12 @@ static void called(const char *who, const char *what)
     say(line);
 }
 
-static DWORD control(const char *who, DWORD code, const BYTE *in, DWORD size)
+static DWORD answer_of(DWORD code)
 {
-    char line[2048], room[512], answer[32];
+    char room[512], answer[32];
     unsigned known;
-    DWORD at, returned = ERROR_INVALID_FUNCTION;
+    DWORD returned = ERROR_INVALID_FUNCTION;
     FILE *answers;
-    int length = snprintf(line, sizeof(line), "%s %08x ", who, code);
-    for (at = 0; at < size && length < (int)sizeof(line) - 4; at++) length += sprintf(line + length, "%02x", in[at]);
-    sprintf(line + length, "\n");
-    say(line);
     answers = fopen(path(".answers", room, sizeof(room)), "r");
     if (answers == NULL) return returned;
     while (fscanf(answers, "%x %31s", &known, answer) == 2) {
@@ -64,13 +60,24 @@ static DWORD control(const char *who, DWORD code, const BYTE *in, DWORD size)
     return returned;
 }
 
+static DWORD control(const char *who, DWORD code, const BYTE *in, DWORD size)
+{
+    char line[2048];
+    DWORD at;
+    int length = snprintf(line, sizeof(line), "%s %08x ", who, code);
+    for (at = 0; at < size && length < (int)sizeof(line) - 4; at++) length += sprintf(line + length, "%02x", in[at]);
+    sprintf(line + length, "\n");
+    say(line);
+    return answer_of(code);
+}
+
 static RESID WINAPI NoticesOpen(LPCWSTR Name, HKEY Key, RESOURCE_HANDLE Handle, DWORD Flags)
 {
     NOTICES *notices = (NOTICES *)calloc(1, sizeof(NOTICES));
     WCHAR mark[32] = {0};
     char line[64] = "Open ";
     HKEY parameters = NULL;
-    DWORD size = sizeof(mark) - sizeof(WCHAR);
+    DWORD failed, size = sizeof(mark) - sizeof(WCHAR);
     size_t at;
     UNREFERENCED_PARAMETER(Handle);
     UNREFERENCED_PARAMETER(Flags);
@@ -81,6 +88,12 @@ static RESID WINAPI NoticesOpen(LPCWSTR Name, HKEY Key, RESOURCE_HANDLE Handle, 
     }
     for (at = 0; mark[at] != 0; at++) line[5 + at] = (char)mark[at];
     called(notices->Name, line);
+    failed = answer_of(0);
+    if (failed != ERROR_INVALID_FUNCTION) {
+        free(notices);
+        SetLastError(failed);
+        return NULL;
+    }
     return (RESID)notices;
 }
 

@@ -269,3 +269,87 @@ fn a_dll_that_hangs_or_crashes_when_it_is_told_something_holds_nothing_up() {
     recorder.answers(&format!("{SHUTTING_DOWN} hang\n"));
     assert_eq!(node.end(), 0);
 }
+
+fn kept_offline(depends_on: &str) -> String {
+    format!(
+        "[[group.resource]]\nname = \"r\"\ntype = \"Notices\"\ndepends_on = \"{depends_on}\"\n\
+         persistent_state = \"Offline\"\ncommon = {{ DeadlockTimeout = 1000 }}\n"
+    )
+}
+
+/// `r` is wanted offline and has never been online: nobody has opened it.
+fn never_opened(recorder: &Recorder) -> Node {
+    let node = recorder.node(&(kept_offline("") + &resource("s", "")));
+    node.wait("s", "Online");
+    // Its properties were checked by a temporary instance, and that was all.
+    assert_eq!(recorder.lines(&["r"]).iter().filter(|line| *line == "r Open").count(), 1);
+    recorder.forget();
+    node
+}
+
+#[test]
+fn a_resource_that_is_not_open_is_opened_to_be_asked_whether_it_may_be_deleted() {
+    let recorder = Recorder::new();
+    let mut node = never_opened(&recorder);
+    recorder.answers(&format!("{QUERY_DELETE} 170\n"));
+    let said = node.fails(3, &["resource", "delete", "r"]);
+    assert!(said.contains("170") && said.contains("does not let it be deleted"), "{said}");
+    // What is asked and refuses is obeyed.
+    node.fails(3, &["resource", "delete", "r", "--force"]);
+    let asked = ["r Open".to_owned(), format!("r {QUERY_DELETE}"), "r Close".to_owned()];
+    until("it is closed again", || {
+        (recorder.lines(&["r"]) == [asked.clone(), asked.clone()].concat()).then_some(())
+    });
+    assert_eq!(node.state("r"), "Offline");
+
+    recorder.forget();
+    recorder.answers("");
+    node.ok(&["resource", "delete", "r"]);
+    let told = [asked[0].clone(), asked[1].clone(), format!("r {DELETE}"), "r Close".to_owned()];
+    until("it is told of its end", || (recorder.lines(&["r"]) == told).then_some(()));
+    // No other was opened, closed or told anything, and nothing is left of the process it was asked in.
+    assert!(recorder.lines(&["s"]).is_empty());
+    until("one monitor is left", || (node.processes("monitor").len() == 1).then_some(()));
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
+fn a_resource_that_is_not_open_is_opened_to_be_asked_about_its_dependencies() {
+    let recorder = Recorder::new();
+    let mut node = never_opened(&recorder);
+    let wanted = config(&recorder.dll, &(kept_offline("[s]") + &resource("s", "")));
+    recorder.answers(&format!("{ADD_DEPENDENCY} 170\n"));
+    let refused = node.apply(&wanted);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("does not let it depend on \"s\""), "{said}");
+    let asked = ["r Open".to_owned(), format!("r {ADD_DEPENDENCY} {}", wide("s")), "r Close".to_owned()];
+    until("it is closed again", || (recorder.lines(&["r"]) == asked).then_some(()));
+    recorder.forget();
+    recorder.answers("");
+    assert!(node.apply(&wanted).status.success());
+    until("it is closed again", || (recorder.lines(&["r"]) == asked).then_some(()));
+    assert_eq!(node.end(), 0);
+}
+
+#[test]
+fn what_cannot_be_opened_to_be_asked_is_deleted_by_force_only() {
+    let recorder = Recorder::new();
+    let mut node = never_opened(&recorder);
+    for (how, told) in
+        [("5", "ERROR_ACCESS_DENIED"), ("crash", "ended the process"), ("hang", "ended the process")]
+    {
+        recorder.answers(&format!("0 {how}\n"));
+        let said = node.fails(3, &["resource", "delete", "r"]);
+        assert!(said.contains("could not be opened to be asked") && said.contains(told), "{how}: {said}");
+        assert!(said.contains("`stead resource delete \"r\" --force`"), "{how}: {said}");
+        assert_eq!(node.state("r"), "Offline");
+    }
+    // A dependency can be changed back: nobody who cannot be asked stands in the way of it.
+    recorder.answers("0 5\n");
+    assert!(node.apply(&config(&recorder.dll, &(kept_offline("[s]") + &resource("s", "")))).status.success());
+    recorder.answers("0 hang\n");
+    node.ok(&["resource", "delete", "r", "--force"]);
+    assert!(recorder.lines(&[DELETE]).is_empty());
+    assert_eq!(node.state("s"), "Online");
+    assert_eq!(node.end(), 0);
+}

@@ -8,6 +8,7 @@ mod consult;
 mod death;
 mod ending;
 mod lease;
+mod visit;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Stdin, stdin};
@@ -25,6 +26,8 @@ use stead_types::{Code, GroupName, NodeName, ResourceName, Time, TypeName};
 
 use crate::asked::Asker;
 use crate::edge::timer;
+pub(crate) use visit::Said;
+use visit::Visit;
 
 /// What the world of monitors brings.
 #[derive(Debug)]
@@ -45,8 +48,8 @@ pub(crate) enum MonitorEvent {
     NotOpened { resource: ResourceName, code: Code, text: String },
     /// A control code was answered.
     Controlled { op: OpId, code: Code, output: Hex },
-    /// A resource DLL was asked whether something may be: what it returned, nothing if its monitor was lost over it.
-    Consulted { op: OpId, code: Option<Code> },
+    /// A resource DLL was asked whether something may be.
+    Consulted { op: OpId, said: Said },
     /// A check of a type or of properties was answered.
     Checked(Checked),
     /// A resource DLL asks something.
@@ -134,6 +137,10 @@ enum Pending {
     Close(stead_policy::OpId, InstanceId),
     Control,
     Consult,
+    /// It is opened for a question.
+    Visit(ResourceName),
+    /// It was open for a question.
+    Leave,
     Sync,
     Check,
 }
@@ -159,6 +166,8 @@ pub(crate) struct Monitors {
     by_token: BTreeMap<u64, MonitorKey>,
     instances: BTreeMap<InstanceId, Instance>,
     open: BTreeMap<ResourceName, InstanceId>,
+    /// Those that are open for a question only.
+    visits: BTreeMap<ResourceName, Visit>,
     pending: BTreeMap<OpId, (MonitorKey, Pending)>,
     next_token: u64,
     next_number: u64,
@@ -229,6 +238,7 @@ impl Monitors {
             by_token: BTreeMap::new(),
             instances: BTreeMap::new(),
             open: BTreeMap::new(),
+            visits: BTreeMap::new(),
             pending: BTreeMap::new(),
             next_token: WAKE + 1,
             next_number: 1,
@@ -642,11 +652,11 @@ impl Monitors {
                 }
             }
             FromMonitor::Log { instance, level, text } => {
-                let resource = instance.and_then(|instance| self.resource(instance));
+                let resource = instance.and_then(|instance| self.named(instance));
                 self.events.push_back(MonitorEvent::Log { resource, level, text });
             }
             FromMonitor::Violation { instance, rule, text } => {
-                let resource = instance.and_then(|instance| self.resource(instance));
+                let resource = instance.and_then(|instance| self.named(instance));
                 self.events.push_back(MonitorEvent::Violation { resource, rule, text });
             }
             FromMonitor::Stuck { instance, entry } => {
@@ -697,7 +707,11 @@ impl Monitors {
                 self.events.push_back(MonitorEvent::Done { op, code, detail });
             }
             Pending::Control => self.events.push_back(MonitorEvent::Controlled { op, code, output }),
-            Pending::Consult => self.events.push_back(MonitorEvent::Consulted { op, code: Some(code) }),
+            Pending::Consult => {
+                self.events.push_back(MonitorEvent::Consulted { op, said: Said::Code(code) });
+            }
+            Pending::Visit(resource) => self.entered(&resource, code, detail),
+            Pending::Leave => self.end_checks(),
             Pending::Check => {}
             Pending::Sync => {
                 if let Some(monitor) = self.by_key.get_mut(&key) {
@@ -724,13 +738,16 @@ impl Monitors {
             Pending::Control => {
                 self.events.push_back(MonitorEvent::Controlled { op, code, output: Hex::default() });
             }
-            Pending::Consult => self.events.push_back(MonitorEvent::Consulted { op, code: Some(code) }),
+            Pending::Consult => {
+                self.events.push_back(MonitorEvent::Consulted { op, said: Said::Code(code) });
+            }
+            Pending::Visit(resource) => self.kept_out(&resource, code, &text),
             Pending::Check => {
                 let problems = vec![Problem { property: None, text }];
                 let checked = Checked { op, code: Code::SUCCESS, detail: None, problems };
                 self.events.push_back(MonitorEvent::Checked(checked));
             }
-            Pending::Sync => {}
+            Pending::Sync | Pending::Leave => {}
         }
     }
 
@@ -741,6 +758,11 @@ impl Monitors {
 
     fn resource(&self, instance: InstanceId) -> Option<ResourceName> {
         self.instances.get(&instance).map(|known| known.resource.clone())
+    }
+
+    /// Also of one that is open for a question only, of whose states nobody hears.
+    fn named(&self, instance: InstanceId) -> Option<ResourceName> {
+        self.resource(instance).or_else(|| self.visitor(instance))
     }
 
     fn news(&mut self, instance: InstanceId, news: News) {

@@ -126,7 +126,7 @@ pub(crate) fn resource(name: &str, verb: &str, given: &Operate) -> Result<Reques
         "maintenance-on" => Request::ResourceMaintenance { resource, on: true },
         "maintenance-off" => Request::ResourceMaintenance { resource, on: false },
         "cancel" => Request::CancelResource { resource },
-        "delete" => Request::DeleteResource { resource },
+        "delete" => Request::DeleteResource { resource, force: given.force },
         _ => {
             let verbs = stead_api::RESOURCE_VERBS.join(", ");
             return Err(format!("there is no verb {verb:?} for a resource; there are: {verbs}"));

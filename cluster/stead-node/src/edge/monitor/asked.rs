@@ -18,8 +18,12 @@ impl Monitors {
 
     /// The resource of which a monitor hosts this instance.
     pub(crate) fn hosted(&self, key: &MonitorKey, instance: InstanceId) -> Option<ResourceName> {
-        let known = self.instances.get(&instance).filter(|known| known.monitor == *key)?;
-        Some(known.resource.clone())
+        match self.instances.get(&instance) {
+            Some(known) if known.monitor == *key => Some(known.resource.clone()),
+            Some(_) => None,
+            None if *key == MonitorKey::Check => self.visitor(instance),
+            None => None,
+        }
     }
 
     /// Answers a question. One that is too long for a message fails with `ERROR_MORE_DATA`.

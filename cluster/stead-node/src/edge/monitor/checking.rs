@@ -52,20 +52,34 @@ impl Monitors {
         if !self.by_key.contains_key(&key) {
             self.start_key(key.clone());
         }
-        let pending = if matches!(message, ToMonitor::Check { .. }) {
-            Pending::Check
-        } else if matches!(message, ToMonitor::ConsultType { .. }) {
-            Pending::Consult
-        } else {
-            Pending::Control
+        let (pending, largest) = match message {
+            ToMonitor::Check { .. } => (Pending::Check, LARGEST_CHECK),
+            ToMonitor::ConsultType { .. } | ToMonitor::Consult { .. } => (Pending::Consult, LARGEST_CHECK),
+            // What has been accepted is opened as it is anywhere else.
+            ToMonitor::Open { resource, .. } => (Pending::Visit(resource.clone()), LONGEST_MESSAGE),
+            ToMonitor::Close { .. } => (Pending::Leave, LARGEST_CHECK),
+            ToMonitor::Hello { .. }
+            | ToMonitor::Online { .. }
+            | ToMonitor::Offline { .. }
+            | ToMonitor::Terminate { .. }
+            | ToMonitor::Cancel { .. }
+            | ToMonitor::Fail { .. }
+            | ToMonitor::Control { .. }
+            | ToMonitor::TypeControl { .. }
+            | ToMonitor::Update { .. }
+            | ToMonitor::Maintenance { .. }
+            | ToMonitor::ProviderChanged { .. }
+            | ToMonitor::Sync { .. }
+            | ToMonitor::Answered(_)
+            | ToMonitor::Shutdown => (Pending::Control, LARGEST_CHECK),
         };
         self.pending.insert(op, (key.clone(), pending));
         // What is accepted here is opened together with what the resource DLL has stored.
         let before = if let ToMonitor::Check { stored, .. } = message { length(stored) } else { 0 };
         let size = length(message).saturating_sub(before);
-        if size > LARGEST_CHECK {
+        if size > largest {
             let text = format!(
-                "the properties take {size} bytes, and {LARGEST_CHECK} are the most a resource is opened with; \
+                "the properties take {size} bytes, and {largest} are the most a resource is opened with; \
                  keep what is large in a file and name the file here"
             );
             self.too_long(op, text);
@@ -77,7 +91,11 @@ impl Monitors {
     /// Ends the monitor that checks, if it runs and nobody waits for it.
     pub(crate) fn end_checks(&mut self) {
         let waiting = self.pending.values().any(|(key, _)| *key == MonitorKey::Check);
-        if !waiting && !self.checks_end && self.by_key.contains_key(&MonitorKey::Check) {
+        if !waiting
+            && self.visits.is_empty()
+            && !self.checks_end
+            && self.by_key.contains_key(&MonitorKey::Check)
+        {
             self.checks_end = true;
             self.end(MonitorKey::Check);
         }

@@ -7,9 +7,14 @@ use super::*;
 
 impl Monitors {
     /// Asks an open resource's DLL whether something may be; `Consulted` carries the number returned here. `None` if the
-    /// resource is not open: there is nobody to ask.
+    /// resource is not open, not even for another question.
     pub(crate) fn consult(&mut self, resource: &ResourceName, question: Consultation) -> Option<OpId> {
-        let (instance, key) = self.instance(resource)?;
+        let Some((instance, key)) = self.instance(resource) else {
+            let instance = self.visited(resource)?;
+            let op = OpId(self.number());
+            self.give_to_check(op, ToMonitor::Consult { op, instance, question });
+            return Some(op);
+        };
         let op = self.pending(&key, Pending::Consult);
         self.tell(&key, &ToMonitor::Consult { op, instance, question });
         Some(op)

@@ -18,6 +18,9 @@ impl Monitors {
         if let Some(monitor) = self.by_key.remove(key) {
             self.by_token.remove(&monitor.token);
         }
+        if *key == MonitorKey::Check {
+            self.thrown_out();
+        }
         let gone: Vec<InstanceId> = self
             .instances
             .iter()
@@ -36,7 +39,11 @@ impl Monitors {
                     self.events.push_back(MonitorEvent::Controlled { op, code, output });
                 }
                 Some((_, Pending::Consult)) => {
-                    self.events.push_back(MonitorEvent::Consulted { op, code: None });
+                    self.events.push_back(MonitorEvent::Consulted { op, said: Said::Lost });
+                }
+                Some((_, Pending::Visit(resource))) => {
+                    let text = format!("the resource DLL ended the process that opened it, which {how}");
+                    self.kept_out(&resource, code, &text);
                 }
                 Some((_, Pending::Check)) => {
                     let detail =
@@ -45,7 +52,14 @@ impl Monitors {
                     self.events.push_back(MonitorEvent::Checked(checked));
                 }
                 // The policy hears of the loss itself.
-                Some((_, Pending::Policy(_) | Pending::Open(..) | Pending::Close(..) | Pending::Sync))
+                Some((
+                    _,
+                    Pending::Policy(_)
+                    | Pending::Open(..)
+                    | Pending::Close(..)
+                    | Pending::Leave
+                    | Pending::Sync,
+                ))
                 | None => {}
             }
         }
