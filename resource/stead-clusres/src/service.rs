@@ -62,6 +62,12 @@ fn unit_of(properties: &Properties) -> Result<String, Problem> {
         .map_err(|(property, text)| Problem::new(property, text))
 }
 
+/// Root's systemctl asks systemd on a socket between the two, and believes only a process that has a number here. Inside the
+/// namespace of a Resource Monitor systemd has none: there it has to be asked by the system bus.
+fn needs_bus() -> bool {
+    std::fs::read_to_string("/proc/1/comm").is_ok_and(|name| name.trim_end() != "systemd")
+}
+
 /// Runs systemctl to its end: the exit status and what it printed.
 fn systemctl(
     name: &str,
@@ -79,6 +85,9 @@ fn systemctl(
     command.args(["--no-pager", "--no-ask-password", "--system"]).args(words);
     command.env("SYSTEMD_COLORS", "0").env("LC_ALL", "C").stdin(Stdio::null());
     command.stdout(input.try_clone()?).stderr(input);
+    if needs_bus() {
+        command.env("SYSTEMCTL_FORCE_BUS", "1");
+    }
     let tree = Tree::start(&mut command, name)
         .map_err(|error| failed(format!("systemctl could not be run: {error} (1041)")))?;
     // Ours is the reading end alone.
@@ -113,7 +122,9 @@ fn show(name: &str, unit: &str) -> Result<Shown, Failure> {
     let words = ["show", "--property", unit::ASKED, "--", unit];
     let (status, text) = systemctl(name, &words, Some(QUICK), || true)?;
     if status != 0 {
-        let text = format!("service {unit}: systemd does not answer (status {status}): {}", text.trim());
+        let hint = if needs_bus() { "; it is asked by the system bus: does dbus.socket run?" } else { "" };
+        let text =
+            format!("service {unit}: systemd does not answer (status {status}): {}{hint}", text.trim());
         return Err(Failure::new(abi::ERROR_SERVICE_NOT_ACTIVE, text));
     }
     Ok(Shown::read(&text))

@@ -103,13 +103,23 @@ fn output_of(child: &mut Child) -> String {
     text
 }
 
+/// Root's systemctl asks systemd on a socket between the two, and believes only a process that has a number here. Inside the
+/// namespace of a Resource Monitor systemd has none: there it has to be asked by the system bus.
+fn needs_bus() -> bool {
+    std::fs::read_to_string("/proc/1/comm").is_ok_and(|name| name.trim_end() != "systemd")
+}
+
 impl Manager {
     /// Runs one command: whether it ended well, and what it printed.
     fn run(&self, arguments: &[&str]) -> Result<(bool, String), Trouble> {
         let shown = || format!("{} {}", self.program.display(), arguments.join(" "));
         let failed =
             |what: String| Trouble { code: ERROR_ACCESS_DENIED, message: format!("{}: {what}", shown()) };
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        if needs_bus() {
+            command.env("SYSTEMCTL_FORCE_BUS", "1");
+        }
+        let mut child = command
             .args(arguments)
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
