@@ -40,7 +40,7 @@ typedef struct INSTANCE {
     int Watch;        /* the descriptor given out as event handle */
     int News;         /* a part of it, which tells of what may be harmless */
     int Process;      /* the other part */
-    DWORD Number, Started;
+    DWORD Number, Started, Asked;
     WCHAR Text[LONGEST_TEXT];
 } INSTANCE;
 
@@ -488,6 +488,13 @@ static DWORD WINAPI FlawedControl(RESID Resource, DWORD Code, PVOID In, DWORD In
         return read_list(instance, In, InSize, TRUE);
     case CLUSCTL_RESOURCE_GET_CLASS_INFO:
         return flaw("late-write") ? late_class(Out, OutSize, Returned) : ERROR_INVALID_FUNCTION;
+    case CLUSCTL_RESOURCE_QUERY_DELETE:
+        if (flaw("deletes-when-asked")) kill_child(instance);
+        if (flaw("forgets-when-asked")) instance->Number++;
+        if (flaw("hangs-when-asked")) forever(NULL);
+        if (flaw("pending-when-asked")) return ERROR_IO_PENDING;
+        if (flaw("undecided")) return instance->Asked++ % 2 == 0 ? ERROR_SUCCESS : ERROR_ACCESS_DENIED;
+        return ERROR_INVALID_FUNCTION;
     default:
         return flaw("knows-all") ? ERROR_SUCCESS : ERROR_INVALID_FUNCTION;
     }

@@ -28,6 +28,7 @@ use super::usage::{self, Watch, World};
 mod controls;
 mod cycles;
 mod operate;
+mod questions;
 
 /// A type name that no resource DLL serves.
 pub(crate) const NO_SUCH_TYPE: &str = "stead verify: no such resource type";
@@ -237,6 +238,7 @@ impl Driver {
                 Ok(())
             }
             Step::Controls(index) => self.controls(index),
+            Step::Questions(index) => self.questions(index),
             Step::Together => self.together(),
             Step::Cycles(index) => self.cycles(index),
             Step::OpenCloseCycles => self.open_close_cycles(),

@@ -39,6 +39,8 @@ pub(crate) enum Trial {
     OfflineFlags,
     /// Properties and control codes.
     Controls,
+    /// Questions before something becomes true.
+    Questions,
     /// Two instances, one online.
     TwoInstances,
     /// Two instances at once from two threads.
@@ -118,6 +120,8 @@ pub(crate) enum Step {
     Linger,
     /// Everything about properties and control codes.
     Controls(u32),
+    /// Asks whether it may be deleted, and what else it may refuse.
+    Questions(u32),
     /// Calls into two instances from two threads at once.
     Together,
     /// Online and offline until the cycles or the time are used up, measured after each.
@@ -168,6 +172,7 @@ impl Trial {
         Trial::Bare,
         Trial::NoKey,
         Trial::Controls,
+        Trial::Questions,
         Trial::Kill,
         Trial::TerminatePending,
         Trial::TerminateOnline,
@@ -202,6 +207,7 @@ impl Trial {
             Trial::OnlineFlags => "flags of online",
             Trial::OfflineFlags => "flags of offline",
             Trial::Controls => "properties and control codes",
+            Trial::Questions => "questions before a deletion",
             Trial::TwoInstances => "two instances",
             Trial::Parallel => "two instances at once",
             Trial::Cycles => "cycles",
@@ -326,6 +332,9 @@ impl Trial {
                 steps
             }
             Trial::Controls => vec![Load, Open(0, Given::All), Step::Controls(0), Close(0)],
+            Trial::Questions => {
+                [&open[..], &[Step::Questions(0)], &up, &[Step::Questions(0)], &down, &end].concat()
+            }
             Trial::TwoInstances => [
                 &open[..],
                 &[Open(1, Given::All)],

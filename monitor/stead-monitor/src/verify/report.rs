@@ -95,6 +95,7 @@ fn purpose(purpose: &Purpose) -> String {
         Purpose::ReadOnly(name) => format!("{name:?}, which is read-only"),
         Purpose::Set(name) => format!("the list that was read, another {name:?}"),
         Purpose::ReadBack => "read again".to_owned(),
+        Purpose::Question => "whether something may be".to_owned(),
     }
 }
 
@@ -156,6 +157,12 @@ fn line(record: &Record) -> String {
             usage.descriptors, usage.threads, usage.children, usage.heap
         ),
         What::Workload { point, pids } => format!("{point}: {} processes {pids:?}", pids.len()),
+        What::Questioned { alive: (_, alive), workload: (before, after), changed, .. } => {
+            let changed = if changed.is_empty() { "none".to_owned() } else { changed.join(", ") };
+            format!(
+                "after the question: alive {alive}, processes {before:?} -> {after:?}, changed properties: {changed}"
+            )
+        }
         What::Killed { pids } => format!("killed {pids:?}"),
         What::Event { point, look, .. } => format!("event handle {point}: {look}"),
         What::Buffers { late } if late.is_empty() => "buffers of calls that are over: unchanged".to_owned(),

@@ -13,6 +13,7 @@ mod controls;
 mod health;
 pub(super) mod leaks;
 mod process;
+mod questions;
 mod reports;
 mod startup;
 mod stopping;
@@ -68,6 +69,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
         health::RULES,
         stopping::RULES,
         controls::RULES,
+        questions::RULES,
         leaks::RULES,
         process::RULES,
     ]

@@ -253,6 +253,7 @@ fn without_online(trial: Trial) -> bool {
         | Trial::Bare
         | Trial::NoKey
         | Trial::Controls
+        | Trial::Questions
         | Trial::TerminatePending
         | Trial::TerminateOnline
         | Trial::Told => true,

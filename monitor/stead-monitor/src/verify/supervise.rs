@@ -76,6 +76,7 @@ impl Inside {
             | What::Usage { .. }
             | What::Workload { .. }
             | What::Killed { .. }
+            | What::Questioned { .. }
             | What::Event { .. }
             | What::BadHandle { .. }
             | What::Buffers { .. }

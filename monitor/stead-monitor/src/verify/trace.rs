@@ -80,6 +80,8 @@ pub(crate) enum Purpose {
     Set(String),
     /// What is read after that.
     ReadBack,
+    /// Whether something may be.
+    Question,
 }
 
 /// How much the process holds.
@@ -183,6 +185,15 @@ pub(crate) enum What {
     Usage { point: String, cycle: u32, usage: Usage },
     /// Processes of the workload.
     Workload { point: String, pids: Vec<u32> },
+    /// What became of a resource that was asked whether something may be. Pairs are before and after; `changed`:
+    /// properties.
+    Questioned {
+        code: u32,
+        online: bool,
+        alive: (bool, bool),
+        workload: (Vec<u32>, Vec<u32>),
+        changed: Vec<String>,
+    },
     /// They have been killed.
     Killed { pids: Vec<u32> },
     /// A look at an event handle: `invalid`, `quiet` or `signalled`.

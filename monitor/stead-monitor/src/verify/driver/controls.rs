@@ -33,14 +33,14 @@ const READ: &[u32] = &[
 const UNKNOWN: &[(u32, &[u8])] = &[(0x010f_fff1, &[]), (0x012a_bcd4, &[1, 2, 3, 4])];
 
 /// The answer to one control call.
-struct Answer {
+pub(super) struct Answer {
     returned: u32,
     bytes: u32,
-    output: Vec<u8>,
+    pub(super) output: Vec<u8>,
 }
 
 impl Driver {
-    fn ask(
+    pub(super) fn ask(
         &self,
         index: u32,
         code: u32,
@@ -93,7 +93,7 @@ impl Driver {
     }
 
     /// With enough room, if the DLL answers at all.
-    fn read(&self, index: u32, code: u32, purpose: &Purpose) -> Result<Option<Answer>, Stop> {
+    pub(super) fn read(&self, index: u32, code: u32, purpose: &Purpose) -> Result<Option<Answer>, Stop> {
         let mut answer = self.ask(index, code, purpose.clone(), &[], ROOM)?;
         if answer.returned == abi::ERROR_MORE_DATA && answer.bytes > ROOM && answer.bytes <= 1 << 20 {
             answer = self.ask(index, code, purpose.clone(), &[], answer.bytes)?;

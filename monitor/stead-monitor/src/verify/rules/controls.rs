@@ -117,13 +117,13 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// One control call.
-struct Seen<'a> {
+pub(super) struct Seen<'a> {
     observed: &'a Observed,
     at: usize,
-    code: u32,
-    purpose: &'a Purpose,
+    pub(super) code: u32,
+    pub(super) purpose: &'a Purpose,
     out_size: u32,
-    returned: u32,
+    pub(super) returned: u32,
     bytes: u32,
     overrun: u32,
     later: bool,
@@ -137,7 +137,7 @@ fn bytes_of(hex: &str) -> Vec<u8> {
     hex.as_bytes().as_chunks::<2>().0.iter().map(|[high, low]| digit(*high) << 4 | digit(*low)).collect()
 }
 
-fn seen(evidence: &Evidence) -> impl Iterator<Item = Seen<'_>> {
+pub(super) fn seen(evidence: &Evidence) -> impl Iterator<Item = Seen<'_>> {
     evidence.records().filter_map(|(observed, at, what)| match what {
         What::Control {
             code,
@@ -170,16 +170,16 @@ fn seen(evidence: &Evidence) -> impl Iterator<Item = Seen<'_>> {
 }
 
 impl Seen<'_> {
-    fn case(&self, tally: &mut Tally, good: bool, text: impl FnOnce() -> String) {
+    pub(super) fn case(&self, tally: &mut Tally, good: bool, text: impl FnOnce() -> String) {
         tally.case(good, self.observed, (self.at.saturating_sub(2), self.at), text);
     }
 
-    fn answer(&self) -> stead_types::Code {
+    pub(super) fn answer(&self) -> stead_types::Code {
         stead_types::Code(self.returned)
     }
 }
 
-fn name(code: u32) -> String {
+pub(super) fn name(code: u32) -> String {
     let known = abi::CTL_U32.iter().find(|(_, value)| *value == i64::from(code));
     known.map_or_else(|| format!("{code:#010x}"), |(name, _)| (*name).to_owned())
 }
@@ -233,7 +233,8 @@ fn short(evidence: &Evidence) -> Verdict {
             | Purpose::WrongType(_)
             | Purpose::ReadOnly(_)
             | Purpose::Set(_)
-            | Purpose::ReadBack => {}
+            | Purpose::ReadBack
+            | Purpose::Question => {}
         }
     }
     tally.verdict(|| why(evidence, "no code was answered with output"))
@@ -423,7 +424,8 @@ fn set_get(evidence: &Evidence) -> Verdict {
             | Purpose::Unknown
             | Purpose::Malformed(_)
             | Purpose::WrongType(_)
-            | Purpose::ReadOnly(_) => {}
+            | Purpose::ReadOnly(_)
+            | Purpose::Question => {}
         }
     }
     tally

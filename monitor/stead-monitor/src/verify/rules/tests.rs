@@ -499,6 +499,29 @@ fn control_cases() -> Vec<Case> {
     ]
 }
 
+fn question_cases() -> Vec<Case> {
+    const ASKED: u32 = abi::CLUSCTL_RESOURCE_QUERY_DELETE;
+    let run = |steps: Vec<What>| vec![observed(Trial::Questions, steps)];
+    let twice = |first, second| {
+        run([first, second].map(|code| control(ASKED, Purpose::Question, 0, code, &[])).to_vec())
+    };
+    let after = |online, alive: bool, before: &[u32], now: &[u32], changed: &[&str]| {
+        let workload = (before.to_vec(), now.to_vec());
+        let changed = changed.iter().map(|name| (*name).to_owned()).collect();
+        let asked = control(ASKED, Purpose::Question, 0, 1, &[]);
+        run(vec![asked, What::Questioned { code: ASKED, online, alive: (online, alive), workload, changed }])
+    };
+    vec![
+        ("question-answered", twice(1, 0), twice(1, 5)),
+        ("question-answered", twice(5, 170), twice(997, 997)),
+        ("question-answered", twice(0, 0), twice(234, 234)),
+        ("question-harmless", after(true, true, &[7], &[8], &[]), after(true, false, &[7], &[7], &[])),
+        ("question-harmless", after(true, true, &[7], &[7], &[]), after(true, true, &[7], &[], &[])),
+        ("question-harmless", after(false, false, &[], &[], &[]), after(false, false, &[], &[7], &[])),
+        ("question-harmless", after(false, false, &[], &[], &[]), after(false, false, &[], &[], &["Path"])),
+    ]
+}
+
 fn process_cases() -> Vec<Case> {
     use Trial::{Kill, Parallel, Unload};
     let leak = |step, change| vec![cycles(step, change)];
@@ -565,7 +588,16 @@ fn process_cases() -> Vec<Case> {
 }
 
 fn cases() -> Vec<Case> {
-    [start_cases(), report_cases(), health_cases(), stop_cases(), control_cases(), process_cases()].concat()
+    [
+        start_cases(),
+        report_cases(),
+        health_cases(),
+        stop_cases(),
+        control_cases(),
+        question_cases(),
+        process_cases(),
+    ]
+    .concat()
 }
 
 #[test]
