@@ -28,6 +28,10 @@ pub mod routes {
     pub const TYPE_CONTROL: &str = "/v1/types/{name}/control";
     /// `DELETE`: lines.
     pub const TYPE: &str = "/v1/types/{name}";
+    /// `DELETE`: lines.
+    pub const GROUP_SET: &str = "/v1/group-sets/{name}";
+    /// `GET`: a list of [`crate::Setting`].
+    pub const SETTINGS: &str = "/v1/settings";
     /// `GET`: [`crate::Explanation`]. The kind is `group`, `resource` or `any`.
     pub const EXPLAIN: &str = "/v1/explain/{kind}/{name}";
     /// `GET`: [`crate::Situation`]. It changes nothing.
@@ -131,6 +135,9 @@ pub struct Node {
     /// Why it is kept out of the cluster, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<String>,
+    /// About when that ends by itself, in ms since 1970; none if somebody has to end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine_ends_ms: Option<u64>,
     /// Its session, where there are several nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
@@ -219,6 +226,57 @@ pub struct Config {
     /// Groups.
     #[serde(default)]
     pub groups: Vec<GroupDoc>,
+    /// Group sets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_sets: Vec<GroupSetDoc>,
+    /// Settings of the cluster by their names ([`Setting`]); those that are not named stay as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cluster: BTreeMap<String, u64>,
+}
+
+/// A group set: groups that others wait for together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupSetDoc {
+    /// Its name.
+    pub name: String,
+    /// Its groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// When one of its groups counts: `Online` (as without it), or `Delay`: as soon as it is on its way online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_setting: Option<String>,
+    /// How many of its groups must count; none is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_count: Option<u32>,
+    /// How long it is waited after that, in seconds; 0 without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_delay: Option<u32>,
+    /// Every group that is in no global set waits for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_global: bool,
+    /// The set its groups wait for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on_set: Option<String>,
+}
+
+/// A setting of the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// As it is.
+    pub value: u64,
+    /// As it is without a word.
+    pub default: u64,
+    /// The smallest number it takes.
+    pub smallest: u64,
+    /// The largest.
+    pub largest: u64,
+    /// What the number counts; empty for 0 or 1.
+    pub unit: String,
+    /// What it does, in a sentence.
+    pub about: String,
 }
 
 /// A resource type from a resource DLL.
@@ -265,6 +323,9 @@ pub struct GroupDoc {
     /// Groups that must be online before it is started on a new owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on_groups: Vec<String>,
+    /// The group set that must be ready before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on_set: Option<String>,
     /// Higher starts first: 1000 low, 2000 medium, 3000 high.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u32>,
@@ -360,6 +421,8 @@ pub struct NodeOperate {
     pub retry: bool,
     /// Resume: one of [`FAILBACKS`]; `policy` by default.
     pub failback: Option<String>,
+    /// Resume: it is let in again although it left too often without a word (`Start-ClusterNode -ClearQuarantine`).
+    pub clear_quarantine: bool,
     /// Confirm-down: the node's name once more, by who has seen that its machine is off.
     pub confirm: Option<String>,
     /// Fence: its machine stays off.

@@ -4,7 +4,8 @@
 use utoipa::OpenApi;
 
 use crate::{
-    Apply, Config, Control, Controlled, Event, Explanation, Line, NodeOperate, Operate, Situation, Status,
+    Apply, Config, Control, Controlled, Event, Explanation, Line, NodeOperate, Operate, Setting, Situation,
+    Status,
 };
 
 /// The interface of a node.
@@ -24,6 +25,8 @@ use crate::{
         control,
         type_control,
         delete_type,
+        delete_group_set,
+        settings,
         explain,
         situation,
         events,
@@ -69,6 +72,13 @@ fn type_control() {}
 #[utoipa::path(delete, path = "/v1/types/{name}", params(("name" = String, Path)),
     responses((status = 200, body = Line, content_type = "application/x-ndjson")))]
 fn delete_type() {}
+
+#[utoipa::path(delete, path = "/v1/group-sets/{name}", params(("name" = String, Path)),
+    responses((status = 200, body = Line, content_type = "application/x-ndjson")))]
+fn delete_group_set() {}
+
+#[utoipa::path(get, path = "/v1/settings", responses((status = 200, body = Vec<Setting>)))]
+fn settings() {}
 
 #[utoipa::path(get, path = "/v1/explain/{kind}/{name}",
     params(("kind" = String, Path, description = "group, resource or any"), ("name" = String, Path)),

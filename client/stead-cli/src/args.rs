@@ -44,8 +44,10 @@ pub(crate) enum Verb {
     Top,
     /// Make the configuration what a file says
     Apply(ApplyFile),
-    /// Groups: create, set, online, offline, move, cancel, delete, list
+    /// Groups: create, set, online, offline, move, maintenance, cancel, delete, list
     Group(Group),
+    /// Groups that others wait for together: list, create, set, add, remove-group, remove
+    GroupSet(crate::sets::GroupSet),
     /// Resources: create, set, online, offline, restart, fail, maintenance, cancel, control, delete, list
     Resource(Resource),
     /// Resource types: register, unregister, list
@@ -64,7 +66,7 @@ pub(crate) enum Verb {
     Shutdown(Waiting),
     /// Nodes: list, status, pause, resume, fence, confirm-down; run, for a service manager
     Node(Node),
-    /// Several machines: create, join, invite, status, leave, adopt, members
+    /// Several machines: create, join, invite, status, leave, adopt, members; and the settings of the cluster: settings, set
     Cluster(crate::cluster::args::Cluster),
     /// What happens on this node, for `stead node run`
     #[command(hide = true)]
@@ -270,6 +272,14 @@ Examples:
         #[command(flatten)]
         flags: MoveFlags,
     },
+    /// Begin or end maintenance mode of all its resources: no polls, no failures
+    Maintenance {
+        /// Its name
+        name: String,
+        /// Begin or end
+        #[arg(value_parser = ["on", "off"])]
+        mode: String,
+    },
     /// Give up what is queued or pending
     Cancel {
         /// Its name
@@ -316,6 +326,9 @@ pub(crate) struct GroupSettings {
     /// Groups that must be online before it is started on a new owner, with commas between them; "" is none
     #[arg(long, value_name = "GROUPS", value_delimiter = ',')]
     pub(crate) depends_on_groups: Option<Vec<String>>,
+    /// The group set that must be ready before that; "" is none
+    #[arg(long, value_name = "SET")]
+    pub(crate) depends_on_set: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -617,7 +630,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   stead node resume n1                       groups come back as their failback policy says
-  stead node resume n1 --failback now        what was drained from it comes back at once")]
+  stead node resume n1 --failback now        what was drained from it comes back at once
+  stead node resume n1 --clear-quarantine    it is let in again, before its quarantine is over")]
     Resume {
         /// Its name
         name: String,
@@ -625,6 +639,9 @@ Examples:
         #[arg(long, value_name = "WHAT", default_value = "policy",
             value_parser = clap::builder::PossibleValuesParser::new(stead_api::FAILBACKS))]
         failback: String,
+        /// Let it in again although it left too often without a word
+        #[arg(long)]
+        clear_quarantine: bool,
         #[command(flatten)]
         waiting: Waiting,
     },

@@ -14,7 +14,7 @@ use stead_membership::{ClusterName, ClusterStatus, CreateOrder, Etcd, Invitation
 use crate::client::Trouble;
 use crate::exit::Exit;
 use crate::show;
-use args::{ClusterVerb, Create, Invite, Join, MembersVerb, Place, Reach};
+use args::{Create, Invite, Join, MembersVerb, OfflineVerb, Place, Reach};
 
 impl From<membership::Trouble> for Trouble {
     fn from(trouble: membership::Trouble) -> Self {
@@ -31,16 +31,16 @@ fn usage(text: &str) -> Trouble {
 }
 
 /// Carries out a verb. Nothing here speaks to a node: the commands work while none runs.
-pub(crate) fn run(data: &Path, verb: ClusterVerb, json: bool) -> Result<Exit, Trouble> {
+pub(crate) fn run(data: &Path, verb: OfflineVerb, json: bool) -> Result<Exit, Trouble> {
     let data = absolute(data)?;
     match verb {
-        ClusterVerb::Create(given) => create(&data, given, json),
-        ClusterVerb::Join(given) => join(&data, given, json),
-        ClusterVerb::Invite(given) => invite(&data, &given, json),
-        ClusterVerb::Status => status(&data, json),
-        ClusterVerb::Certificates => certificates::list(&data, json),
-        ClusterVerb::Renew { seconds } => certificates::renew(&data, seconds, json),
-        ClusterVerb::Leave => {
+        OfflineVerb::Create(given) => create(&data, given, json),
+        OfflineVerb::Join(given) => join(&data, given, json),
+        OfflineVerb::Invite(given) => invite(&data, &given, json),
+        OfflineVerb::Status => status(&data, json),
+        OfflineVerb::Certificates => certificates::list(&data, json),
+        OfflineVerb::Renew { seconds } => certificates::renew(&data, seconds, json),
+        OfflineVerb::Leave => {
             let membership::Left { file, last } = membership::leave(&data)?;
             let cluster = &file.cluster.name;
             if json {
@@ -56,8 +56,8 @@ pub(crate) fn run(data: &Path, verb: ClusterVerb, json: bool) -> Result<Exit, Tr
             }
             Ok(Exit::Done)
         }
-        ClusterVerb::Adopt { yes } => adopt(&data, yes, json),
-        ClusterVerb::Members(args::Members { verb: MembersVerb::Remove { node } }) => {
+        OfflineVerb::Adopt { yes } => adopt(&data, yes, json),
+        OfflineVerb::Members(args::Members { verb: MembersVerb::Remove { node } }) => {
             membership::remove_member(&data, &node)?;
             if json {
                 show::json(&json!({ "removed": node }));

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use stead_api::{Config, GroupDoc, ResourceDoc, TypeDoc};
+use stead_api::{Config, GroupDoc, GroupSetDoc, ResourceDoc, TypeDoc};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -253,12 +253,71 @@ impl Reader {
                         config.groups.extend(self.group(item));
                     }
                 }
+                "group_set" => {
+                    for item in self.tables("group_set", value) {
+                        config.group_sets.extend(self.group_set(item));
+                    }
+                }
+                "cluster" => config.cluster = self.settings(value),
                 // Of what the nodes are made is for `stead lab`, which checks it.
                 "lab" => {}
-                _ => self.unknown(key, "the file", &["group", "lab", "type"]),
+                _ => self.unknown(key, "the file", &["cluster", "group", "group_set", "lab", "type"]),
             }
         }
         config
+    }
+
+    /// Settings of the cluster. Which there are is the node's to say.
+    fn settings(&mut self, value: &Spanned<DeValue<'_>>) -> BTreeMap<String, u64> {
+        self.place("cluster", value.span());
+        let Some(table) = value.get_ref().as_table() else {
+            self.expected(value, "cluster", "a table: write [cluster]");
+            return BTreeMap::new();
+        };
+        let mut settings = BTreeMap::new();
+        for (name, value) in table {
+            self.place(&format!("cluster/{}", name.get_ref()), name.span());
+            let number = match value.get_ref().as_bool() {
+                Some(yes) => u64::from(yes),
+                None => self.number(name.get_ref(), value, u32::MAX.into()),
+            };
+            settings.insert(name.get_ref().to_string(), number);
+        }
+        settings
+    }
+
+    fn group_set(&mut self, item: &Spanned<DeValue<'_>>) -> Option<GroupSetDoc> {
+        const KEYS: &[&str] = &[
+            "name",
+            "groups",
+            "startup_setting",
+            "startup_count",
+            "startup_delay",
+            "is_global",
+            "depends_on_set",
+        ];
+        let (table, name, span) = self.named(item, "group_set")?;
+        let place = format!("group_set/{name}");
+        self.place(&place, span);
+        let mut doc = GroupSetDoc { name, ..GroupSetDoc::default() };
+        for (key, value) in table {
+            self.place(&format!("{place}/{}", key.get_ref()), value.span());
+            let mut number = |key: &str| u32::try_from(self.number(key, value, u32::MAX.into())).ok();
+            match key.get_ref().as_ref() {
+                "name" => {}
+                "startup_count" => doc.startup_count = number("startup_count"),
+                "startup_delay" => doc.startup_delay = number("startup_delay"),
+                "groups" => doc.groups = self.texts("groups", value),
+                "startup_setting" => doc.startup_setting = Some(self.text("startup_setting", value)),
+                "depends_on_set" => doc.depends_on_set = Some(self.text("depends_on_set", value)),
+                "is_global" => match value.get_ref().as_bool() {
+                    Some(yes) => doc.is_global = yes,
+                    None => self.expected(value, "is_global", "true or false"),
+                },
+                _ => self.unknown(key, "[[group_set]]", KEYS),
+            }
+        }
+        Some(doc)
     }
 
     fn resource_type(&mut self, item: &Spanned<DeValue<'_>>) -> Option<TypeDoc> {
@@ -296,6 +355,7 @@ impl Reader {
             "failback",
             "cold_start",
             "depends_on_groups",
+            "depends_on_set",
             "priority",
             "resource",
         ];
@@ -312,6 +372,7 @@ impl Reader {
             failback: None,
             cold_start: None,
             depends_on_groups: Vec::new(),
+            depends_on_set: None,
             priority: None,
             resources: Vec::new(),
         };
@@ -330,6 +391,7 @@ impl Reader {
                 "failback" => doc.failback = Some(self.text("failback", value)),
                 "cold_start" => doc.cold_start = Some(self.text("cold_start", value)),
                 "depends_on_groups" => doc.depends_on_groups = self.texts("depends_on_groups", value),
+                "depends_on_set" => doc.depends_on_set = Some(self.text("depends_on_set", value)),
                 "priority" => doc.priority = number(self, "priority", value),
                 "resource" => {
                     for item in self.tables("group.resource", value) {
@@ -472,6 +534,49 @@ properties = { Path = "${CONFIG_DIR}/x", Port = 0x50, On = true, Hosts = ["a", "
     }
 
     #[test]
+    fn group_sets_and_settings_are_read() {
+        let file = parse_text(
+            r#"
+[cluster]
+QuarantineThreshold = 5
+ClusterEnforcedAntiAffinity = true
+
+[[group]]
+name = "web"
+depends_on_set = "databases"
+
+[[group_set]]
+name = "databases"
+groups = ["db1", "db2"]
+startup_setting = "Delay"
+startup_count = 1
+startup_delay = 20
+is_global = true
+depends_on_set = "networks"
+"#,
+        )
+        .unwrap();
+        assert_eq!(file.config.cluster["QuarantineThreshold"], 5);
+        assert_eq!(file.config.cluster["ClusterEnforcedAntiAffinity"], 1);
+        assert_eq!(file.config.groups[0].depends_on_set.as_deref(), Some("databases"));
+        let set = &file.config.group_sets[0];
+        assert_eq!((set.groups.len(), set.startup_setting.as_deref()), (2, Some("Delay")));
+        assert_eq!((set.startup_count, set.startup_delay, set.is_global), (Some(1), Some(20), true));
+        assert_eq!(set.depends_on_set.as_deref(), Some("networks"));
+        assert_eq!(file.locate("cluster/quarantinethreshold"), "c.toml:3:1");
+        assert_eq!(file.locate("group_set/databases/groups"), "c.toml:12:10");
+        let found =
+            problems("[cluster]\nX = \"y\"\n[[group_set]]\nname = \"s\"\nis_global = 1\nprovider = \"t\"");
+        assert_eq!(
+            found,
+            "c.toml:2:5: X must be a number from 0 to 4294967295, not string\n\
+             c.toml:5:13: is_global must be true or false, not integer\n\
+             c.toml:6:1: unknown key \"provider\" in [[group_set]]; there are: name, groups, startup_setting, startup_count, \
+             startup_delay, is_global, depends_on_set"
+        );
+    }
+
+    #[test]
     fn every_problem_has_its_line() {
         let found = problems(
             r#"
@@ -494,12 +599,13 @@ properties = { P = 1.5 }
 "#,
         );
         let expected = "\
-c.toml:2:1: unknown key \"colour\" in the file; there are: group, lab, type
+c.toml:2:1: unknown key \"colour\" in the file; there are: cluster, group, group_set, lab, type
 c.toml:3:1: [[group]] needs a name
 c.toml:7:12: priority must be a number from 0 to 4294967295, not string
 c.toml:8:22: failover_threshold must be a number from 0 to 4294967295
 c.toml:9:1: unknown key \"Preferred_owners\" in [[group]]; there are: name, persistent_state, failover_threshold, \
-failover_period, preferred_owners, anti_affinity, failback, cold_start, depends_on_groups, priority, resource
+failover_period, preferred_owners, anti_affinity, failback, cold_start, depends_on_groups, depends_on_set, priority, \
+resource
 c.toml:11:8: name must be a text, not integer
 c.toml:14:8: [[group.resource]] \"db\" needs a type
 c.toml:15:1: unknown key \"depend_on\" in [[group.resource]]; there are: name, type, depends_on, possible_owners, persistent_state, \

@@ -239,6 +239,7 @@ mod tests {
             paused: false,
             drain: None,
             quarantine: None,
+            quarantine_ends_ms: None,
             session: None,
             seen_ms_ago: None,
             coordinator: false,

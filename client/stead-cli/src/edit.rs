@@ -70,6 +70,9 @@ fn set_group(group: &mut GroupDoc, settings: GroupSettings) {
     set_list(&mut group.preferred_owners, settings.preferred_owners);
     set_list(&mut group.anti_affinity, settings.anti_affinity);
     set_list(&mut group.depends_on_groups, settings.depends_on_groups);
+    if let Some(set) = settings.depends_on_set {
+        group.depends_on_set = Some(set).filter(|name| !name.is_empty());
+    }
 }
 
 /// A list that is given takes the place of the one there is; an empty text empties it.
@@ -95,7 +98,7 @@ fn set_resource(resource: &mut ResourceDoc, settings: &ResourceSettings) -> Resu
 }
 
 fn only(group: GroupDoc) -> Config {
-    Config { types: Vec::new(), groups: vec![group] }
+    Config { groups: vec![group], ..Config::default() }
 }
 
 /// Creates or changes a group.
@@ -120,6 +123,7 @@ pub(crate) async fn group(
             failback: None,
             cold_start: None,
             depends_on_groups: Vec::new(),
+            depends_on_set: None,
             priority: None,
             resources: Vec::new(),
         },
@@ -207,7 +211,7 @@ pub(crate) async fn register(
     let dll = std::path::absolute(dll).map_err(|error| usage(error.to_string()))?;
     let mut doc = TypeDoc { name: name.to_owned(), dll: dll.display().to_string(), common: BTreeMap::new() };
     common(given, &mut doc.common)?;
-    apply(client, Config { types: vec![doc], groups: Vec::new() }, false, manner).await
+    apply(client, Config { types: vec![doc], ..Config::default() }, false, manner).await
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ mod exit;
 mod log;
 mod nodes;
 mod operate;
+mod sets;
+mod settings;
 mod show;
 mod simulate;
 mod skeleton;
@@ -34,6 +36,7 @@ use args::{
     Cli, Everywhere, Flags, GroupVerb, MoveFlags, OfflineFlags, ResourceVerb, TypeVerb, Verb, Waiting,
 };
 use client::{Client, Trouble, encode};
+use cluster::args::ClusterVerb;
 pub use config::{check_file, read_config};
 use exit::Exit;
 use operate::Manner;
@@ -95,6 +98,7 @@ fn carry_out(cli: Cli, mut command: Command, others: Others) -> Result<Exit, Tro
         Verb::Tell => runtime.block_on(tell::run(&data)),
         Verb::Top => top::run(&runtime, &client),
         Verb::Apply(apply) => runtime.block_on(apply_file(&client, &apply, json)),
+        Verb::GroupSet(sets::GroupSet { verb }) => runtime.block_on(sets::carry_out(&client, verb, json)),
         Verb::Group(args::Group { verb }) => runtime.block_on(group(&client, verb, json)),
         Verb::Resource(args::Resource { verb }) => runtime.block_on(resource(&client, verb, json)),
         Verb::Type(args::Type { verb }) => runtime.block_on(resource_type(&client, verb, json)),
@@ -111,7 +115,15 @@ fn carry_out(cli: Cli, mut command: Command, others: Others) -> Result<Exit, Tro
             Ok(Exit::Done)
         }
         Verb::Shutdown(waiting) => runtime.block_on(shutdown(&client, &waiting, json)),
-        Verb::Cluster(cluster::args::Cluster { verb }) => cluster::run(&data, verb, json),
+        Verb::Cluster(cluster::args::Cluster { verb: ClusterVerb::Settings }) => {
+            runtime.block_on(settings::list(&client, json))
+        }
+        Verb::Cluster(cluster::args::Cluster { verb: ClusterVerb::Set { settings } }) => {
+            runtime.block_on(settings::set(&client, &settings, json))
+        }
+        Verb::Cluster(cluster::args::Cluster { verb: ClusterVerb::Offline(verb) }) => {
+            cluster::run(&data, verb, json)
+        }
         Verb::Node(args::Node { verb }) => {
             let run = |machine: &args::Machine| node_run(&data, machine);
             runtime.block_on(nodes::carry_out((&client, &data), verb, run, json))
@@ -282,6 +294,7 @@ async fn group(client: &Client, verb: GroupVerb, json: bool) -> Result<Exit, Tro
             let manner = manner(json, &flags.waiting);
             operate_on(client, ("groups", &name, "move"), &movement(flags)?, manner).await
         }
+        GroupVerb::Maintenance { name, mode } => maintain(client, &name, &mode, plain).await,
         GroupVerb::Cancel { name } => {
             operate_on(client, ("groups", &name, "cancel"), &Operate::default(), plain).await
         }
@@ -290,6 +303,26 @@ async fn group(client: &Client, verb: GroupVerb, json: bool) -> Result<Exit, Tro
             operate_on(client, ("groups", &name, "delete"), &body, manner(json, &waiting)).await
         }
     }
+}
+
+/// Maintenance of every resource of a group; the first one that is refused ends it.
+async fn maintain(client: &Client, name: &str, mode: &str, manner: Manner) -> Result<Exit, Trouble> {
+    let status: Status = client.get(routes::STATUS).await?;
+    let Some(group) = status.groups.into_iter().find(|group| group.name.eq_ignore_ascii_case(name)) else {
+        let text = format!(
+            "group \"{name}\": maintenance refused: ERROR_GROUP_NOT_FOUND (5013): there is no such group; see `stead status`"
+        );
+        return Err(Trouble { exit: Exit::Refused, text });
+    };
+    let verb = if mode == "on" { "maintenance-on" } else { "maintenance-off" };
+    for resource in group.resources {
+        let exit =
+            operate_on(client, ("resources", &resource.name, verb), &Operate::default(), manner).await?;
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+    }
+    Ok(Exit::Done)
 }
 
 async fn resource(client: &Client, verb: ResourceVerb, json: bool) -> Result<Exit, Trouble> {

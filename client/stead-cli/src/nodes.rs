@@ -30,7 +30,11 @@ pub(crate) fn words(node: &Node) -> String {
         });
     }
     if let Some(reason) = &node.quarantine {
-        words.push(format!("quarantined: {reason}"));
+        let ends = match node.quarantine_ends_ms {
+            Some(ms) => format!("until about {} UTC", show::minute(ms)),
+            None => "until somebody ends it".to_owned(),
+        };
+        words.push(format!("quarantined {ends}: {reason}"));
     }
     words.join(", ")
 }
@@ -227,9 +231,10 @@ pub(crate) async fn carry_out(
             let body = NodeOperate { drain, to, keep_on_error, retry, no_wait, ..NodeOperate::default() };
             ask(client, (&name, "pause"), &body, Manner { json, timeout: waiting.timeout }).await
         }
-        NodeVerb::Resume { name, failback, waiting } => {
+        NodeVerb::Resume { name, failback, clear_quarantine, waiting } => {
             let no_wait = waiting.no_wait;
-            let body = NodeOperate { failback: Some(failback), no_wait, ..NodeOperate::default() };
+            let failback = Some(failback);
+            let body = NodeOperate { failback, clear_quarantine, no_wait, ..NodeOperate::default() };
             ask(client, (&name, "resume"), &body, Manner { json, timeout: waiting.timeout }).await
         }
     }
@@ -253,6 +258,7 @@ mod tests {
             paused: false,
             drain: None,
             quarantine: None,
+            quarantine_ends_ms: None,
             session: None,
             seen_ms_ago: None,
             coordinator: false,
@@ -301,7 +307,12 @@ mod tests {
             (node.state, node.quarantine) =
                 ("Down".to_owned(), Some("it left 3 times within 1 h".to_owned()));
         });
-        assert_eq!(text, "Down, quarantined: it left 3 times within 1 h");
+        assert_eq!(text, "Down, quarantined until somebody ends it: it left 3 times within 1 h");
+        let text = with(|node| {
+            node.quarantine = Some("it left 3 times within 1 h".to_owned());
+            node.quarantine_ends_ms = Some(1_774_114_920_000);
+        });
+        assert_eq!(text, "Up, quarantined until about 2026-03-21 17:42 UTC: it left 3 times within 1 h");
     }
 
     #[test]

@@ -38,6 +38,11 @@ pub(crate) fn date(time_ms: u64) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 
+/// The date to the minute, UTC.
+pub(crate) fn minute(time_ms: u64) -> String {
+    date(time_ms).get(..16).unwrap_or_default().replace('T', " ")
+}
+
 /// An event in one line, without its date.
 pub(crate) fn event(event: &Event) -> String {
     let style = match event.level.as_str() {

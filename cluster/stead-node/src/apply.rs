@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use stead_api::{Apply, Line};
 use stead_monitor_protocol::{Library, OpId, Properties};
+use stead_policy::cluster::{Property, Settings};
 use stead_policy::{ClusterConfig, Plan, PlanProblem, PlanStep, Request, ResourceConfig};
 use stead_types::{Code, GroupName, PropertyMap, ResourceName, TypeName};
 
@@ -295,9 +296,17 @@ impl Node {
         let exists = |step: &PlanStep| match step {
             PlanStep::SetType(config) => have.types.contains_key(&config.name),
             PlanStep::SetGroup(config) => have.groups.contains_key(&config.name),
-            PlanStep::DeleteResource(..) | PlanStep::DeleteGroup(_) | PlanStep::DeleteType(_) => true,
+            PlanStep::SetGroupSet(set) => have.sets.contains_key(&set.name),
+            PlanStep::DeleteResource(..)
+            | PlanStep::DeleteGroup(_)
+            | PlanStep::DeleteType(_)
+            | PlanStep::DeleteGroupSet(_)
+            | PlanStep::SetSettings(_) => true,
         };
         let changed = |step: &PlanStep| {
+            if let PlanStep::SetSettings(wanted) = step {
+                return changed_settings(&have.settings.clone().unwrap_or_default(), wanted);
+            }
             let PlanStep::SetGroup(config) = step else { return Vec::new() };
             let old = have.groups.get(&config.name);
             let lines = config.resources.values().filter_map(|resource| {
@@ -344,4 +353,10 @@ impl Node {
         }
         (!parts.is_empty()).then(|| format!("  change resource \"{}\": {}", new.name, parts.join(", ")))
     }
+}
+
+/// What is new about the cluster's settings, a sentence each.
+fn changed_settings(old: &Settings, new: &Settings) -> Vec<String> {
+    let changed = Property::ALL.iter().filter(|property| property.of(old) != property.of(new));
+    changed.map(|known| format!("  {} {} -> {}", known.name, known.of(old), known.of(new))).collect()
 }

@@ -81,7 +81,7 @@ fn alone(data: &Path, name: NodeName) -> Result<ExitCode, String> {
     let open: store::Open = Box::new(move || Ok(Box::new(EmbeddedStore::open(&path)?)));
     let store: Box<dyn Store> = open().map_err(|error| error.to_string())?;
     let mut entries = Vec::new();
-    for prefix in ["group/", "node/", "resource/", "type/"] {
+    for prefix in ["group/", "group_set/", "node/", "resource/", "settings/", "type/"] {
         entries.extend(store.list(prefix).map_err(|error| error.to_string())?.1);
     }
     let (catalog, config) = configuration(entries)?;

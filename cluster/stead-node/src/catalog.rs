@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
-use stead_api::{Config, GroupDoc, ResourceDoc, TypeDoc};
+use stead_api::{Config, GroupDoc, GroupSetDoc, ResourceDoc, TypeDoc};
 use stead_monitor_protocol::{KeyChange, Library, Properties};
+use stead_policy::cluster::{Property, Settings};
 use stead_policy::{
-    Change, ClusterConfig, GroupConfig, PersistentState, PlanProblem, PlanStep, ResourceConfig, TypeConfig,
+    Change, ClusterConfig, GroupConfig, GroupSetConfig, PersistentState, PlanProblem, PlanStep,
+    ResourceConfig, TypeConfig,
 };
 use stead_store::{Entry, Guard, Operation, Revision};
 use stead_store_etcd::DAMAGED;
-use stead_types::{GroupName, NodeName, PropertyMap, ResourceName, TypeDefaults, TypeName};
+use stead_types::{GroupName, GroupSetName, NodeName, PropertyMap, ResourceName, TypeDefaults, TypeName};
 
 use crate::common::{self, Numbers};
 use crate::keys;
@@ -101,6 +103,13 @@ fn resource_key(name: &ResourceName) -> String {
 fn node_key(name: &NodeName) -> String {
     format!("node/{}", name.as_str().to_ascii_lowercase())
 }
+
+fn set_key(name: &GroupSetName) -> String {
+    format!("group_set/{}", name.as_str().to_ascii_lowercase())
+}
+
+/// Where the cluster's settings are.
+const SETTINGS: &str = "settings/cluster";
 
 fn type_key(name: &TypeName) -> String {
     format!("type/{}", name.as_str().to_ascii_lowercase())
@@ -357,6 +366,11 @@ impl Catalog {
                 members.entry(group.to_ascii_lowercase()).or_default().push(doc);
             } else if key.starts_with("type/") {
                 config.types.push(read::<TypeDoc>(key, document, TYPE_FIELDS)?);
+            } else if key.starts_with("group_set/") {
+                config.group_sets.push(read::<GroupSetDoc>(key, document, SET_FIELDS)?);
+            } else if key == SETTINGS {
+                let names: Vec<&str> = Property::ALL.iter().map(|property| property.name).collect();
+                config.cluster = read(key, document, &names)?;
             } else if key.starts_with("group/") {
                 config.groups.push(read::<GroupDoc>(key, document, GROUP_FIELDS)?);
             }
@@ -428,9 +442,41 @@ impl Catalog {
                 "failback": translate::failback_word(group.failback),
                 "cold_start": translate::cold_start_word(group.cold_start),
                 "depends_on_groups": texts(group.depends_on_groups.iter()),
+                "depends_on_set": group.depends_on_set.as_ref().map(ToString::to_string),
                 "priority": group.priority,
             }),
         )
+    }
+
+    fn put_set(&self, set: &GroupSetConfig) -> Operation {
+        let delay = Some(set.startup_delay.as_secs()).filter(|seconds| *seconds > 0);
+        self.put(
+            set_key(&set.name),
+            json!({
+                "name": set.name.as_str(),
+                "groups": texts(set.groups.iter()),
+                "startup_setting": translate::startup_word(set.startup_setting),
+                "startup_count": set.startup_count,
+                "startup_delay": delay,
+                "is_global": set.is_global,
+                "depends_on_set": set.depends_on_set.as_ref().map(ToString::to_string),
+            }),
+        )
+    }
+
+    /// Only what is not as it is without a word is stored.
+    fn put_settings(&self, settings: &Settings) -> Operation {
+        let numbers = settings.numbers();
+        let field = |property: &Property| (property.name.to_owned(), json!(numbers.get(property.name)));
+        self.put(SETTINGS.to_owned(), Value::Object(Property::ALL.iter().map(field).collect()))
+    }
+
+    /// The cluster's settings, as far as they are stored.
+    pub(crate) fn settings(&self) -> BTreeMap<String, u64> {
+        let document = self.documents.get(SETTINGS);
+        let stored =
+            |property: &Property| Some((property.name.to_owned(), document?.get(property.name)?.as_u64()?));
+        Property::ALL.iter().filter_map(stored).collect()
     }
 
     fn members(&self, group: &GroupName) -> Vec<String> {
@@ -473,6 +519,11 @@ impl Catalog {
                 Change::Step(PlanStep::DeleteType(name)) => {
                     operations.push(Operation::Delete(type_key(name)))
                 }
+                Change::Step(PlanStep::SetGroupSet(set)) => operations.push(self.put_set(set)),
+                Change::Step(PlanStep::DeleteGroupSet(name)) => {
+                    operations.push(Operation::Delete(set_key(name)))
+                }
+                Change::Step(PlanStep::SetSettings(settings)) => operations.push(self.put_settings(settings)),
                 Change::GroupPersistentState(name, state) => {
                     operations
                         .extend(self.amend(group_key(name), json!({ "persistent_state": state.map(word) })));
@@ -542,8 +593,11 @@ const GROUP_FIELDS: &[&str] = &[
     "failback",
     "cold_start",
     "depends_on_groups",
+    "depends_on_set",
     "priority",
 ];
+const SET_FIELDS: &[&str] =
+    &["name", "groups", "startup_setting", "startup_count", "startup_delay", "is_global", "depends_on_set"];
 const RESOURCE_FIELDS: &[&str] =
     &["name", "type", "depends_on", "possible_owners", "persistent_state", "common", "properties"];
 const TYPE_FIELDS: &[&str] = &["name", "dll", "common"];
@@ -575,7 +629,7 @@ mod tests {
     fn what_says_where_a_group_belongs_survives_the_way_to_the_store_and_back() {
         let given = json!({ "groups": [{
             "name": "web", "preferred_owners": ["n2", "n1"], "anti_affinity": ["Red"], "failback": "22-4",
-            "cold_start": "DoNotStart", "depends_on_groups": ["db"],
+            "cold_start": "DoNotStart", "depends_on_groups": ["db"], "depends_on_set": "databases",
             "resources": [{ "name": "x", "type": "Generic Application", "possible_owners": ["n1", "n2"] }],
         }] });
         let given: Config = serde_json::from_value(given).unwrap();
@@ -597,7 +651,45 @@ mod tests {
         assert_eq!(shown.anti_affinity, group.anti_affinity);
         assert_eq!((&shown.failback, &shown.cold_start), (&group.failback, &group.cold_start));
         assert_eq!(shown.depends_on_groups, group.depends_on_groups);
+        assert_eq!(shown.depends_on_set, group.depends_on_set);
         assert_eq!(shown.resources[0].possible_owners, group.resources[0].possible_owners);
+    }
+
+    #[test]
+    fn group_sets_and_settings_survive_the_way_to_the_store_and_back() {
+        let given = json!({
+            "group_sets": [
+                { "name": "databases", "groups": ["db1", "db2"], "startup_setting": "Delay", "startup_count": 1,
+                    "startup_delay": 20, "depends_on_set": "networks" },
+                { "name": "networks", "groups": ["lan"], "is_global": true },
+            ],
+            "cluster": { "QuarantineThreshold": 5, "GroupDependencyTimeout": 60 },
+        });
+        let given: Config = serde_json::from_value(given).unwrap();
+        let mut catalog = Catalog::new([]);
+        let read = translate::read(&given, &mut catalog);
+        assert!(read.problems.is_empty(), "{:?}", read.problems);
+        let store = |catalog: &mut Catalog, wanted: ClusterConfig| {
+            let sets = wanted.sets.into_values().map(PlanStep::SetGroupSet);
+            let steps: Vec<Change> =
+                sets.chain(wanted.settings.map(PlanStep::SetSettings)).map(Change::Step).collect();
+            let operations = catalog.operations(&steps);
+            catalog.take(operations, 2);
+        };
+        store(&mut catalog, read.wanted);
+        assert_eq!(catalog.documented().unwrap(), given);
+        assert_eq!(catalog.read().unwrap().settings.unwrap().quarantine_threshold, 5);
+        // What is not named stays; what is as it is without a word is no longer stored; what is not known is kept.
+        catalog.documents.get_mut(SETTINGS).unwrap().insert("FromALaterVersion".to_owned(), json!(7));
+        let less = json!({ "cluster": { "quarantinethreshold": 3 } });
+        let read = translate::read(&serde_json::from_value(less).unwrap(), &mut catalog);
+        store(&mut catalog, read.wanted);
+        let stored = &catalog.documents[SETTINGS];
+        assert_eq!(stored.get("QuarantineThreshold"), None);
+        assert_eq!(
+            (&stored["GroupDependencyTimeout"], &stored["FromALaterVersion"]),
+            (&json!(60), &json!(7))
+        );
     }
 
     #[test]

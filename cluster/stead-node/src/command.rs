@@ -1,6 +1,6 @@
 //! What a client asks of the loop.
 
-use stead_api::{Apply, Config, Control, Controlled, Explanation, Failure, Line, Situation, Status};
+use stead_api::{Apply, Config, Control, Controlled, Explanation, Failure, Line, Setting, Situation, Status};
 use stead_policy::Request;
 use stead_types::NodeName;
 use tokio::sync::{mpsc, oneshot};
@@ -61,6 +61,7 @@ pub(crate) enum Command {
     Status(oneshot::Sender<Status>),
     Config(oneshot::Sender<Result<Config, String>>),
     Situation(oneshot::Sender<Situation>),
+    Settings(oneshot::Sender<Vec<Setting>>),
     /// The node that has it, if that is another one.
     Owner(Kind, String, oneshot::Sender<Option<NodeName>>),
     Explain(Kind, String, oneshot::Sender<Option<Explanation>>),

@@ -127,7 +127,10 @@ impl Node {
                     questions.extend(names.map(|name| deletion(name.clone(), format!("group/{group}"))));
                 }
                 PlanStep::DeleteType(name) => questions.push(Asked::Type(name.clone())),
-                PlanStep::SetType(_) => {}
+                PlanStep::SetType(_)
+                | PlanStep::SetGroupSet(_)
+                | PlanStep::DeleteGroupSet(_)
+                | PlanStep::SetSettings(_) => {}
             }
         }
         questions
@@ -193,6 +196,7 @@ impl Node {
                 .collect(),
             Request::DeleteGroup { group, .. } => vec![PlanStep::DeleteGroup(group.clone())],
             Request::DeleteType { type_name } => vec![PlanStep::DeleteType(type_name.clone())],
+            Request::DeleteGroupSet { set } => vec![PlanStep::DeleteGroupSet(set.clone())],
             Request::Apply(_)
             | Request::OnlineResource { .. }
             | Request::OfflineResource { .. }

@@ -257,6 +257,10 @@ impl Node {
             }
             Command::Config(answer) => drop(answer.send(self.catalog.documented())),
             Command::Situation(answer) => drop(answer.send(self.situation())),
+            Command::Settings(answer) => {
+                let settings = self.policy.config().settings.clone().unwrap_or_default();
+                let _ = answer.send(report::settings(&settings));
+            }
             Command::Owner(kind, name, answer) => drop(answer.send(self.elsewhere(kind, &name))),
             Command::Explain(kind, name, answer) => drop(answer.send(self.explain(kind, &name))),
             Command::Control(resource, control, answer) => self.control(&resource, &control, answer),
@@ -267,7 +271,10 @@ impl Node {
             }
             Command::Fencing(node, ask, by, lines) => self.ask_fencing(node, ask, &by, lines),
             Command::Request { request, no_wait, lines } => match request {
-                Request::DeleteGroup { .. } | Request::DeleteResource { .. } | Request::DeleteType { .. } => {
+                Request::DeleteGroup { .. }
+                | Request::DeleteResource { .. }
+                | Request::DeleteType { .. }
+                | Request::DeleteGroupSet { .. } => {
                     self.queue.push_back(Structural::Request { request, no_wait, lines });
                     self.next_structural();
                 }
@@ -354,6 +361,7 @@ impl Node {
                     | Request::DeleteResource { resource, .. } => self.group_of(resource),
                     Request::Apply(_)
                     | Request::DeleteType { .. }
+                    | Request::DeleteGroupSet { .. }
                     | Request::PauseNode { .. }
                     | Request::ResumeNode { .. }
                     | Request::Shutdown => None,

@@ -45,10 +45,14 @@ fn cost(catalog: &Catalog, step: &PlanStep) -> (usize, usize) {
 
 /// The steps in an order in which each part makes sense by itself: a group comes after those it depends on.
 fn ordered(plan: Plan) -> Plan {
-    let (mut steps, mut groups) = (Vec::new(), Vec::new());
+    let (mut steps, mut groups, mut last) = (Vec::new(), Vec::new(), Vec::new());
     for step in plan.steps {
         match step {
             PlanStep::SetGroup(group) => groups.push(group),
+            // Nothing depends on it any more when the groups are stored.
+            PlanStep::DeleteGroupSet(_) => last.push(step),
+            // A set is there before what waits for it, even if not all of its groups are.
+            PlanStep::SetGroupSet(_) | PlanStep::SetSettings(_) => steps.push(step),
             PlanStep::SetType(_)
             | PlanStep::DeleteResource(..)
             | PlanStep::DeleteGroup(_)
@@ -65,6 +69,7 @@ fn ordered(plan: Plan) -> Plan {
         steps.extend(now.into_iter().map(PlanStep::SetGroup));
         groups = then;
     }
+    steps.extend(last);
     Plan { steps }
 }
 
@@ -91,7 +96,12 @@ pub(crate) fn too_large(catalog: &Catalog, plan: &Plan) -> Vec<PlanProblem> {
             PlanStep::SetGroup(group) => format!("group/{}", group.name),
             PlanStep::SetType(config) => format!("type/{}", config.name),
             // Deleting says nothing but keys.
-            PlanStep::DeleteResource(..) | PlanStep::DeleteGroup(_) | PlanStep::DeleteType(_) => return None,
+            PlanStep::DeleteResource(..)
+            | PlanStep::DeleteGroup(_)
+            | PlanStep::DeleteType(_)
+            | PlanStep::DeleteGroupSet(_) => return None,
+            PlanStep::SetGroupSet(set) => format!("group_set/{}", set.name),
+            PlanStep::SetSettings(_) => "cluster".to_owned(),
         };
         let what = if documents > DOCUMENTS {
             format!("{} resources; a group of a cluster may have {}", documents - 1, DOCUMENTS - 1)
@@ -133,6 +143,9 @@ fn named(step: &PlanStep) -> String {
         PlanStep::DeleteResource(_, name) => format!("the deletion of resource \"{name}\""),
         PlanStep::DeleteGroup(name) => format!("the deletion of group \"{name}\""),
         PlanStep::DeleteType(name) => format!("the deletion of type \"{name}\""),
+        PlanStep::SetGroupSet(set) => format!("group set \"{}\"", set.name),
+        PlanStep::DeleteGroupSet(name) => format!("the deletion of group set \"{name}\""),
+        PlanStep::SetSettings(_) => "the cluster's settings".to_owned(),
     }
 }
 

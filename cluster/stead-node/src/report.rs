@@ -1,6 +1,7 @@
 //! What the policy says, as clients read it.
 
-use stead_api::{ErrorCode, Failure, Group, Line, Node, Problem, Resource, Status};
+use stead_api::{ErrorCode, Failure, Group, Line, Node, Problem, Resource, Setting, Status};
+use stead_policy::cluster::{Property, Settings};
 use stead_policy::{
     Answer, GroupConfig, GroupView, Level, PersistentState, Plan, PlanProblem, PlanStep, Refusal,
     ResourceView, View,
@@ -55,6 +56,7 @@ pub(crate) fn status(
                 paused: node.state == NodeState::Paused,
                 drain: None,
                 quarantine: None,
+                quarantine_ends_ms: None,
                 session: None,
                 seen_ms_ago: None,
                 coordinator: false,
@@ -177,11 +179,29 @@ pub(crate) fn plan(
                     format!("take offline and delete group \"{name}\" with its resources")
                 }
                 PlanStep::DeleteType(name) => format!("delete resource type \"{name}\""),
+                PlanStep::SetGroupSet(set) => format!("{verb} group set \"{}\"", set.name),
+                PlanStep::DeleteGroupSet(name) => format!("delete group set \"{name}\""),
+                PlanStep::SetSettings(_) => "change the cluster's settings".to_owned(),
             }];
             lines.extend(changed(step));
             lines
         })
         .collect()
+}
+
+/// The cluster's settings, with what can be known of each.
+pub(crate) fn settings(settings: &Settings) -> Vec<Setting> {
+    let plain = Settings::default();
+    let shown = |property: &Property| Setting {
+        name: property.name.to_owned(),
+        value: property.of(settings).into(),
+        default: property.of(&plain).into(),
+        smallest: property.smallest.into(),
+        largest: property.largest.into(),
+        unit: property.unit.to_owned(),
+        about: property.about.to_owned(),
+    };
+    Property::ALL.iter().map(shown).collect()
 }
 
 /// A level as people read it.

@@ -147,13 +147,14 @@ fn documents(of: &Situation, situation: &mut Decided) -> Result<Documents, NotSi
 
 /// The groups, as the coordinator is shown them.
 fn groups(of: &Situation, snapshot: &mut Snapshot, mut documents: Documents) -> Result<(), NotSimulated> {
+    snapshot.situation.settings = snapshot.config.settings.clone().unwrap_or_default();
     let awaiting: Vec<GroupName> = of.awaiting.iter().map(|group| name(group)).collect::<Result<_, _>>()?;
     for (group, config) in &snapshot.config.groups {
         if awaiting.contains(group) {
             continue;
         }
         let facts = GroupFacts {
-            rules: GroupRules::of(config),
+            rules: GroupRules::of(config, &snapshot.config.sets),
             wanted_online: GroupRules::wanted_online(config),
             owned: documents.own.remove(group),
             published: documents.published.remove(group),

@@ -1,12 +1,15 @@
 //! From what a client sends to what the policy understands. Everything wrong is named with its place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
-use stead_api::{Config, GroupDoc, ResourceDoc, TypeDoc};
+use stead_api::{Config, GroupDoc, GroupSetDoc, ResourceDoc, TypeDoc};
 use stead_monitor_protocol::Hex;
+use stead_policy::cluster::{ReadyWhen, Settings};
 use stead_policy::{
-    ClusterConfig, ColdStart, Failback, GroupConfig, PersistentState, PlanProblem, ResourceConfig, TypeConfig,
+    ClusterConfig, ColdStart, Failback, GroupConfig, GroupSetConfig, PersistentState, PlanProblem,
+    ResourceConfig, TypeConfig,
 };
 use stead_types::{Code, Dependency, PropertyMap, PropertyValue};
 
@@ -54,6 +57,15 @@ pub(crate) fn read(config: &Config, catalog: &mut Catalog) -> Read {
             translator.wrong(&place, format!("group \"{}\" is there twice", doc.name));
         }
     }
+    for doc in &config.group_sets {
+        let place = format!("group_set/{}", doc.name);
+        if let Some(read) = translator.group_set(doc, &place)
+            && wanted.sets.insert(read.name.clone(), read).is_some()
+        {
+            translator.wrong(&place, format!("group set \"{}\" is there twice", doc.name));
+        }
+    }
+    wanted.settings = translator.settings(&config.cluster);
     Read { wanted, problems: translator.problems, complete: !translator.incomplete }
 }
 
@@ -148,6 +160,53 @@ impl Translator<'_> {
         }
     }
 
+    /// The cluster's settings as they would be: those that are not named stay.
+    fn settings(&mut self, given: &BTreeMap<String, u64>) -> Option<Settings> {
+        if given.is_empty() {
+            return None;
+        }
+        let mut numbers = self.catalog.settings();
+        numbers.retain(|known, _| !given.keys().any(|name| name.eq_ignore_ascii_case(known)));
+        numbers.extend(given.clone());
+        match Settings::read(&numbers) {
+            Ok(settings) => Some(settings),
+            Err(problems) => {
+                for (name, text) in problems {
+                    self.wrong(&format!("cluster/{name}"), text);
+                }
+                None
+            }
+        }
+    }
+
+    fn group_set(&mut self, doc: &GroupSetDoc, place: &str) -> Option<GroupSetConfig> {
+        let startup_setting = match doc.startup_setting.as_deref() {
+            None | Some("Online") => ReadyWhen::Online,
+            Some("Delay") => ReadyWhen::Pending,
+            Some(other) => {
+                let text = format!("startup_setting is {other:?}; it must be \"Online\" or \"Delay\"");
+                self.wrong(&format!("{place}/startup_setting"), text);
+                ReadyWhen::Online
+            }
+        };
+        if doc.startup_count == Some(0) {
+            let text = "startup_count must be at least 1; leave it out for all groups of the set".to_owned();
+            self.wrong(&format!("{place}/startup_count"), text);
+        }
+        let groups = self.names(&doc.groups, &format!("{place}/groups"));
+        let provider = format!("{place}/depends_on_set");
+        let depends_on_set = doc.depends_on_set.as_deref().and_then(|name| self.name(name, &provider));
+        Some(GroupSetConfig {
+            name: self.name(&doc.name, place)?,
+            groups: groups.into_iter().collect(),
+            startup_setting,
+            startup_count: doc.startup_count,
+            startup_delay: Duration::from_secs(doc.startup_delay.unwrap_or(0).into()),
+            is_global: doc.is_global,
+            depends_on_set,
+        })
+    }
+
     fn resource_type(&mut self, doc: &TypeDoc, place: &str) -> Option<TypeConfig> {
         let (defaults, problems) = common::of_type(&doc.common);
         for (name, text) in problems {
@@ -188,6 +247,8 @@ impl Translator<'_> {
         }
         let preferred_owners = self.names(&doc.preferred_owners, &format!("{place}/preferred_owners"));
         let depends_on_groups = self.names(&doc.depends_on_groups, &format!("{place}/depends_on_groups"));
+        let provider = format!("{place}/depends_on_set");
+        let depends_on_set = doc.depends_on_set.as_deref().and_then(|name| self.name(name, &provider));
         Some(GroupConfig {
             name: name?,
             persistent_state,
@@ -198,6 +259,7 @@ impl Translator<'_> {
             failback: self.failback(doc.failback.as_deref(), place),
             cold_start: self.cold_start(doc.cold_start.as_deref(), place),
             depends_on_groups: depends_on_groups.into_iter().collect(),
+            depends_on_set,
             priority: doc.priority.unwrap_or(2_000),
             resources,
             revision: 0,
@@ -256,6 +318,14 @@ pub(crate) fn cold_start_word(cold_start: ColdStart) -> Option<&'static str> {
         ColdStart::Always => None,
         ColdStart::DoNotStart => Some("DoNotStart"),
         ColdStart::Allowed => Some("Allowed"),
+    }
+}
+
+/// As it is stored; nothing for what is so without a word.
+pub(crate) const fn startup_word(setting: ReadyWhen) -> Option<&'static str> {
+    match setting {
+        ReadyWhen::Online => None,
+        ReadyWhen::Pending => Some("Delay"),
     }
 }
 
@@ -319,8 +389,13 @@ mod tests {
                 { "name": "WEB" },
                 { "name": "far", "failback": "24-1", "cold_start": "never", "anti_affinity": [" "],
                     "preferred_owners": ["n1", "N1", ""], "depends_on_groups": ["a/b"],
-                    "resources": [{ "name": "y", "type": "T", "possible_owners": ["n/1"] }] },
+                    "depends_on_set": "", "resources": [{ "name": "y", "type": "T", "possible_owners": ["n/1"] }] },
             ],
+            "group_sets": [
+                { "name": "s", "groups": ["a", "A"], "startup_setting": "Soon", "startup_count": 0 },
+                { "name": "S", "depends_on_set": "t/u" },
+            ],
+            "cluster": { "QuarantineTreshold": 4, "ClusterGroupWaitDelay": 3601 },
         }))
         .unwrap();
         let mut catalog = Catalog::new(["Generic Script"].map(|name| name.parse().unwrap()));
@@ -348,6 +423,14 @@ mod tests {
             "group/far/preferred_owners: \"\" is no node name: it must not be empty",
             "group/far/depends_on_groups: \"a/b\" is no group name",
             "group/far/resource/y/possible_owners: \"n/1\" is no node name",
+            "group/far/depends_on_set: \"\" is no group set name",
+            "group_set/s/groups: \"A\" is there twice",
+            "group_set/s/startup_setting: startup_setting is \"Soon\"; it must be \"Online\" or \"Delay\"",
+            "group_set/s/startup_count: startup_count must be at least 1",
+            "group_set/S: group set \"S\" is there twice",
+            "group_set/S/depends_on_set: \"t/u\" is no group set name",
+            "cluster/QuarantineTreshold: there is no setting QuarantineTreshold; there are: ",
+            "cluster/ClusterGroupWaitDelay: ClusterGroupWaitDelay is 3601; it must be from 0 to 3600",
         ] {
             assert!(shown.contains(expected), "{expected:?} is missing in:\n{shown}");
         }

@@ -57,6 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             failback: stead_policy::Failback::Prevent,
             cold_start: stead_policy::ColdStart::Always,
             depends_on_groups: BTreeSet::new(),
+            depends_on_set: None,
             priority: 2_000,
             resources: members,
             revision: 0,

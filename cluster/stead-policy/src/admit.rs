@@ -26,6 +26,7 @@ impl Policy {
             | Request::DeleteResource { .. }
             | Request::DeleteGroup { .. }
             | Request::DeleteType { .. }
+            | Request::DeleteGroupSet { .. }
             | Request::PauseNode { .. }
             | Request::ResumeNode { .. }
             | Request::Shutdown => None,
@@ -268,6 +269,7 @@ impl Policy {
                 let detail = "it has resources; --force takes them offline and deletes them too";
                 Err(refusal(what, Code::ERROR_DIR_NOT_EMPTY, detail))
             }
+            Request::DeleteGroupSet { set } => self.admit_set_deletion(what, set),
             Request::DeleteType { type_name } => {
                 if !self.config.types.contains_key(type_name) {
                     let detail = format!("there is no registered resource type \"{type_name}\"");
@@ -295,13 +297,20 @@ impl Policy {
                                 group.map(|group| group.order.clone()).unwrap_or_default(),
                             )?;
                         }
-                        PlanStep::SetType(_) | PlanStep::SetGroup(_) | PlanStep::DeleteType(_) => {}
+                        PlanStep::SetType(_)
+                        | PlanStep::SetGroup(_)
+                        | PlanStep::DeleteType(_)
+                        | PlanStep::SetGroupSet(_)
+                        | PlanStep::DeleteGroupSet(_)
+                        | PlanStep::SetSettings(_) => {}
                     }
                 }
                 Ok(())
             }
             Request::PauseNode { node, drain, .. } => self.admit_pause(what, node, drain.as_ref()),
-            Request::ResumeNode { node, .. } => self.admit_resume(what, node),
+            Request::ResumeNode { node, clear_quarantine, .. } => {
+                self.admit_resume(what, node, *clear_quarantine)
+            }
             Request::Shutdown => Ok(()),
         }
     }

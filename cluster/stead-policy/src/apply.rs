@@ -29,7 +29,12 @@ impl Policy {
                     let names = self.groups.get(group).map(|group| group.order.iter().cloned().collect());
                     leaving.push((group.clone(), names.unwrap_or_default()));
                 }
-                PlanStep::SetType(_) | PlanStep::SetGroup(_) | PlanStep::DeleteType(_) => {}
+                PlanStep::SetType(_)
+                | PlanStep::SetGroup(_)
+                | PlanStep::DeleteType(_)
+                | PlanStep::SetGroupSet(_)
+                | PlanStep::DeleteGroupSet(_)
+                | PlanStep::SetSettings(_) => {}
             }
         }
         leaving.retain(|(_, names)| {
@@ -118,6 +123,9 @@ impl Policy {
                 PlanStep::DeleteType(name) => {
                     self.config.types.remove(&name);
                 }
+                PlanStep::SetGroupSet(set) => drop(self.config.sets.insert(set.name.clone(), set)),
+                PlanStep::DeleteGroupSet(name) => drop(self.config.sets.remove(&name)),
+                PlanStep::SetSettings(settings) => self.config.settings = Some(settings),
                 PlanStep::SetGroup(mut wanted) => {
                     let name = wanted.name.clone();
                     let new = !self.config.groups.contains_key(&name);

@@ -1,6 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use stead_types::{CommonProperties, Dependency, GroupName, NodeName, ResourceName, TypeDefaults, TypeName};
+use stead_types::{
+    CommonProperties, Dependency, GroupName, GroupSetName, NodeName, ResourceName, TypeDefaults, TypeName,
+};
+
+use crate::cluster::{ReadyWhen, Settings};
 
 /// The wanted state, as stored. Windows: mscs/resources-persistentstate
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +49,36 @@ pub struct ClusterConfig {
     pub types: BTreeMap<TypeName, TypeConfig>,
     /// Groups with their resources.
     pub groups: BTreeMap<GroupName, GroupConfig>,
+    /// Group sets.
+    pub sets: GroupSets,
+    /// The cluster's settings; `None` in a plan keeps what is stored, and is what every cluster begins with.
+    pub settings: Option<Settings>,
+}
+
+/// Group sets, by name.
+pub type GroupSets = BTreeMap<GroupSetName, GroupSetConfig>;
+
+/// Groups that others wait for together. It orders starts only: nothing is stopped when they fail later.
+///
+/// Windows: clusapi/nf-clusapi-createclustergroupset
+/// Note: of a set without a word all groups have to be online, and nothing is waited for after that. Windows' pages
+/// disagree on the delay: 0 s on one, 20 s on another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSetConfig {
+    /// Its name.
+    pub name: GroupSetName,
+    /// Its groups; they may be on different nodes.
+    pub groups: BTreeSet<GroupName>,
+    /// When one of its groups counts.
+    pub startup_setting: ReadyWhen,
+    /// How many of its groups must count; none is all. More than there are is all.
+    pub startup_count: Option<u32>,
+    /// How long it is waited after that.
+    pub startup_delay: Duration,
+    /// Every group that is in no global set waits for it.
+    pub is_global: bool,
+    /// The set its groups wait for.
+    pub depends_on_set: Option<GroupSetName>,
 }
 
 /// A resource type.
@@ -79,6 +114,8 @@ pub struct GroupConfig {
     pub cold_start: ColdStart,
     /// Groups that must be online before this one is started on a new owner.
     pub depends_on_groups: BTreeSet<GroupName>,
+    /// The group set that must be ready before that.
+    pub depends_on_set: Option<GroupSetName>,
     /// Higher starts first; 0 is not started automatically. Windows' numbers: 1000, 2000, 3000.
     pub priority: u32,
     /// Its resources.

@@ -29,6 +29,7 @@ impl Policy {
             Request::MoveGroup { .. }
             | Request::Apply(_)
             | Request::DeleteType { .. }
+            | Request::DeleteGroupSet { .. }
             | Request::PauseNode { .. }
             | Request::ResumeNode { .. }
             | Request::Shutdown => None,
@@ -54,7 +55,10 @@ impl Policy {
                     | PlanStep::DeleteGroup(_)
                     | PlanStep::SetType(_)
                     | PlanStep::SetGroup(_)
-                    | PlanStep::DeleteType(_) => {}
+                    | PlanStep::DeleteType(_)
+                    | PlanStep::SetGroupSet(_)
+                    | PlanStep::DeleteGroupSet(_)
+                    | PlanStep::SetSettings(_) => {}
                 }
             }
         }

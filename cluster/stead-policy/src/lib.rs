@@ -25,12 +25,14 @@ mod reconcile;
 mod request;
 mod requests;
 mod runtime;
+mod sets;
 pub mod simulation;
 mod view;
 
 pub use action::{Action, Change, Level, Record};
 pub use config::{
-    ClusterConfig, ColdStart, Failback, GroupConfig, PersistentState, ResourceConfig, TypeConfig,
+    ClusterConfig, ColdStart, Failback, GroupConfig, GroupSetConfig, GroupSets, PersistentState,
+    ResourceConfig, TypeConfig,
 };
 pub use event::{Event, Lost, MonitorId, News, OpId, Report, RequestId, WriteId};
 pub use hosting::{Arrival, Coming, Departure, Release, Will};

@@ -138,8 +138,12 @@ impl Policy {
     }
 
     /// Whether a node may be resumed.
-    pub(crate) fn admit_resume(&self, what: &str, node: &NodeName) -> Result<(), Refusal> {
+    pub(crate) fn admit_resume(&self, what: &str, node: &NodeName, pardon: bool) -> Result<(), Refusal> {
         self.known_node(what, node)?;
+        if pardon {
+            let detail = "one machine by itself is never quarantined; leave --clear-quarantine out";
+            return Err(refusal(what, Code::ERROR_INVALID_STATE, detail));
+        }
         if self.paused {
             return Ok(());
         }

@@ -8,6 +8,7 @@ use stead_types::{Code, CommonProperties, GroupName, ResourceName};
 use crate::config::{ClusterConfig, GroupConfig, ResourceConfig};
 use crate::policy::Policy;
 use crate::request::{Plan, PlanProblem, PlanStep};
+use crate::sets;
 
 /// Dependency trees may be this deep.
 const DEEPEST: usize = 100;
@@ -57,12 +58,7 @@ impl Checker<'_> {
         self.problems.push(PlanProblem { place, text, code });
     }
 
-    fn group(
-        &mut self,
-        group: &GroupConfig,
-        groups: &BTreeMap<GroupName, GroupConfig>,
-        homes: &BTreeMap<ResourceName, GroupName>,
-    ) {
+    fn group(&mut self, group: &GroupConfig, homes: &BTreeMap<ResourceName, GroupName>) {
         let name = &group.name;
         if group.failover_period_hours > 1193 {
             let text = "FailoverPeriod is in hours, at most 1193".to_owned();
@@ -75,7 +71,6 @@ impl Checker<'_> {
         for resource in group.resources.values() {
             self.resource(group, resource, homes);
         }
-        self.depends_on_groups(group, groups);
         let order = order(group);
         if order.len() < group.resources.len() {
             let cycle: Vec<String> = group
@@ -92,27 +87,6 @@ impl Checker<'_> {
         } else if depth(group, &order) > DEEPEST {
             let text = format!("the dependencies are more than {DEEPEST} deep");
             self.wrong(format!("group/{name}"), Code::ERROR_DEPENDENCY_TREE_TOO_COMPLEX, text);
-        }
-    }
-
-    /// Groups wait for groups that are there, and never for themselves.
-    fn depends_on_groups(&mut self, group: &GroupConfig, groups: &BTreeMap<GroupName, GroupConfig>) {
-        let place = || format!("group/{}/depends_on_groups", group.name);
-        for provider in group.depends_on_groups.iter().filter(|provider| !groups.contains_key(provider)) {
-            let text = format!("there is no group \"{provider}\"");
-            self.wrong(place(), Code::ERROR_GROUP_NOT_FOUND, text);
-        }
-        let mut reached = BTreeSet::new();
-        let mut next: Vec<&GroupName> = group.depends_on_groups.iter().collect();
-        while let Some(name) = next.pop() {
-            if reached.insert(name) {
-                next.extend(groups.get(name).into_iter().flat_map(|group| &group.depends_on_groups));
-            }
-        }
-        if reached.contains(&group.name) {
-            let text =
-                format!("group \"{}\" would wait for itself; take one of these waits away", group.name);
-            self.wrong(place(), Code::ERROR_INVALID_PARAMETER, text);
         }
     }
 
@@ -205,8 +179,11 @@ impl Policy {
     /// Everything that is wrong, each with its place.
     pub fn plan(&self, wanted: &ClusterConfig, prune: bool) -> Result<Plan, Vec<PlanProblem>> {
         // What the configuration would be: a group's resources that are not named stay.
-        let mut merged = ClusterConfig { types: wanted.types.clone(), groups: wanted.groups.clone() };
+        let mut merged = wanted.clone();
         if !prune {
+            for (name, old) in &self.config.sets {
+                merged.sets.entry(name.clone()).or_insert_with(|| old.clone());
+            }
             for (name, old) in &self.config.groups {
                 match merged.groups.get_mut(name) {
                     None => drop(merged.groups.insert(name.clone(), old.clone())),
@@ -227,9 +204,10 @@ impl Policy {
         let mut checker = Checker { have: &self.config, wanted, problems: Vec::new() };
         for name in wanted.groups.keys() {
             if let Some(group) = merged.groups.get(name) {
-                checker.group(group, &merged.groups, &homes);
+                checker.group(group, &homes);
             }
         }
+        checker.problems.extend(sets::problems(wanted, &merged));
         if !checker.problems.is_empty() {
             return Err(checker.problems);
         }
@@ -241,6 +219,16 @@ impl Policy {
         for (name, config) in &wanted.types {
             if self.config.types.get(name) != Some(config) {
                 steps.push(PlanStep::SetType(config.clone()));
+            }
+        }
+        if let Some(settings) = &wanted.settings
+            && *settings != self.config.settings.clone().unwrap_or_default()
+        {
+            steps.push(PlanStep::SetSettings(settings.clone()));
+        }
+        for (name, set) in &wanted.sets {
+            if self.config.sets.get(name) != Some(set) {
+                steps.push(PlanStep::SetGroupSet(set.clone()));
             }
         }
         if prune {
@@ -261,6 +249,10 @@ impl Policy {
             if self.config.groups.get(name).is_none_or(|old| differs(old, group)) {
                 steps.push(PlanStep::SetGroup(group.clone()));
             }
+        }
+        if prune {
+            let gone = self.config.sets.keys().filter(|name| !wanted.sets.contains_key(*name));
+            steps.extend(gone.cloned().map(PlanStep::DeleteGroupSet));
         }
         Plan { steps }
     }
@@ -284,7 +276,7 @@ fn differs(old: &GroupConfig, wanted: &GroupConfig) -> bool {
         && old.anti_affinity == wanted.anti_affinity
         && old.failback == wanted.failback
         && old.cold_start == wanted.cold_start
-        && old.depends_on_groups == wanted.depends_on_groups
+        && sets::waits_alike(old, wanted)
         && old.priority == wanted.priority
         && (wanted.persistent_state.is_none() || wanted.persistent_state == old.persistent_state)
         && wanted.resources.iter().all(|(name, resource)| same_resource(name, resource)))

@@ -2,10 +2,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use stead_types::{
-    Code, GroupName, GroupState, MoveFlags, NodeName, PauseFlags, ResourceName, ResourceState, TypeName,
+    Code, GroupName, GroupSetName, GroupState, MoveFlags, NodeName, PauseFlags, ResourceName, ResourceState,
+    TypeName,
 };
 
-use crate::config::{GroupConfig, TypeConfig};
+use crate::cluster::Settings;
+use crate::config::{GroupConfig, GroupSetConfig, TypeConfig};
 
 /// The `InBuffer` of a request, filed under the name of the resource type it is meant for.
 pub type InBuffers = BTreeMap<TypeName, Vec<u8>>;
@@ -124,6 +126,11 @@ pub enum Request {
         /// With its resources, which are taken offline first.
         force: bool,
     },
+    /// Deletes a group set nothing depends on.
+    DeleteGroupSet {
+        /// Which.
+        set: GroupSetName,
+    },
     /// Deletes a resource type no resource has.
     DeleteType {
         /// Which.
@@ -145,6 +152,8 @@ pub enum Request {
         node: NodeName,
         /// What comes back of what was drained.
         failback: ResumeFailback,
+        /// It is let in again although it left too often without a word.
+        clear_quarantine: bool,
     },
     /// Everything offline in order, wanted states unchanged; then no more is begun.
     Shutdown,
@@ -191,6 +200,12 @@ pub enum PlanStep {
     DeleteGroup(GroupName),
     /// Deletes a type.
     DeleteType(TypeName),
+    /// Creates a group set or replaces its document.
+    SetGroupSet(GroupSetConfig),
+    /// Deletes a group set.
+    DeleteGroupSet(GroupSetName),
+    /// Replaces the cluster's settings.
+    SetSettings(Settings),
 }
 
 /// One thing wrong with a wanted configuration.

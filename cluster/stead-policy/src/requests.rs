@@ -49,7 +49,12 @@ impl Policy {
                 self.apply(id, Plan { steps }, now);
             }
             Request::DeleteGroup { group, force: _ } => {
-                self.apply(id, Plan { steps: vec![PlanStep::DeleteGroup(group)] }, now);
+                let mut steps = self.sets_without(&group);
+                steps.push(PlanStep::DeleteGroup(group));
+                self.apply(id, Plan { steps }, now);
+            }
+            Request::DeleteGroupSet { set } => {
+                self.apply(id, Plan { steps: vec![PlanStep::DeleteGroupSet(set)] }, now);
             }
             Request::DeleteType { type_name } => {
                 self.apply(id, Plan { steps: vec![PlanStep::DeleteType(type_name)] }, now);
@@ -81,9 +86,9 @@ impl Policy {
                 let request = Request::PauseNode { node, drain, flags };
                 self.write(changes.clone(), Purpose::Wish(id, request, changes));
             }
-            Request::ResumeNode { node, failback } => {
+            Request::ResumeNode { node, failback, clear_quarantine } => {
                 let changes = vec![Change::NodePaused(node.clone(), false)];
-                let request = Request::ResumeNode { node, failback };
+                let request = Request::ResumeNode { node, failback, clear_quarantine };
                 self.write(changes.clone(), Purpose::Wish(id, request, changes));
             }
             Request::RestartResource { .. }
@@ -148,6 +153,7 @@ impl Policy {
             | Request::DeleteResource { .. }
             | Request::DeleteGroup { .. }
             | Request::DeleteType { .. }
+            | Request::DeleteGroupSet { .. }
             | Request::PauseNode { .. }
             | Request::ResumeNode { .. }
             | Request::Shutdown => Vec::new(),
@@ -479,6 +485,7 @@ impl Policy {
             | Request::DeleteResource { .. }
             | Request::DeleteGroup { .. }
             | Request::DeleteType { .. }
+            | Request::DeleteGroupSet { .. }
             | Request::Shutdown => {}
         }
     }
@@ -608,6 +615,7 @@ pub fn describe(request: &Request) -> String {
         Request::CancelGroup { group } => format!("group \"{group}\": cancel"),
         Request::SettleGroup { group } => format!("group \"{group}\": apply"),
         Request::DeleteGroup { group, .. } => format!("group \"{group}\": delete"),
+        Request::DeleteGroupSet { set } => format!("group set \"{set}\": delete"),
         Request::DeleteType { type_name } => format!("resource type \"{type_name}\": delete"),
         Request::PauseNode { node, .. } => format!("node \"{node}\": pause"),
         Request::ResumeNode { node, .. } => format!("node \"{node}\": resume"),

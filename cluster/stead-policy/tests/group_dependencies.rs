@@ -6,7 +6,7 @@ mod world;
 use std::collections::BTreeSet;
 
 use stead_policy::cluster::GroupRules;
-use stead_policy::{ClusterConfig, GroupConfig, Policy, ResourceConfig};
+use stead_policy::{ClusterConfig, GroupConfig, GroupSets, Policy, ResourceConfig};
 use stead_types::{Code, CommonProperties, NodeName};
 use world::{config, group, name, resource};
 
@@ -47,7 +47,7 @@ fn a_group_may_be_where_all_of_its_resources_that_are_wanted_online_may_be() {
         ResourceConfig { possible_owners, ..resource(of, "", CommonProperties::default()) }
     };
     let possible = |resources: Vec<ResourceConfig>| {
-        let shown = GroupRules::of(&group("g", resources)).possible_owners?;
+        let shown = GroupRules::of(&group("g", resources), &GroupSets::new()).possible_owners?;
         Some(shown.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
     assert_eq!(possible(vec![on("a", &[]), on("b", &[])]), None);
@@ -58,6 +58,6 @@ fn a_group_may_be_where_all_of_its_resources_that_are_wanted_online_may_be() {
         ResourceConfig { persistent_state: Some(stead_policy::PersistentState::Offline), ..on("b", &["n3"]) };
     assert_eq!(possible(vec![on("a", &["n1"]), offline.clone()]).unwrap(), ["n1"]);
     assert_eq!(possible(vec![offline]).unwrap(), ["n3"]);
-    let none = GroupRules::of(&group("g", Vec::new()));
+    let none = GroupRules::of(&group("g", Vec::new()), &GroupSets::new());
     assert_eq!((none.possible_owners, none.types), (None, BTreeSet::new()));
 }

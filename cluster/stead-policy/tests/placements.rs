@@ -5,6 +5,8 @@
 //! > node n1 [AGE-IN-S]               a node that is up; `down` instead of an age: it never was
 //! > group g [offline] [preferred=n1,n2] [possible=n1,n2] [priority=N] [anti=a,b] [threshold=N] [period=HOURS]
 //!         [failback=any|FROM-TO] [cold=never] [after=db,web] [count=N] [delay=S] [pending]
+//! > set s groups=a,b [count=N] [delay=S] [pending] [global] [waits=t]    a group set
+//! > waits-for g s                    the group depends on the set
 //! > dies n1 | comes n1 [AGE] | leaves n1 | shuts-down n1 | pause n1 | drain n1 [to=n2] [remain] [retry]
 //! > resume n1 [none|immediate|policy] | pardon n1 | cannot-load n1 | hard-affinity
 //! > fails g | fails-on g n1 | good g n1 | manner g stuck|refuses|good | releases-failed g | online g | wants g on|off
@@ -22,8 +24,8 @@ use coordinated::{Cluster, Manner, name, rules};
 use stead_policy::cluster::{
     Cause, Coordinator, GroupFacts, OrderWish, Provider, ReadyWhen, Release, ResumeFailback,
 };
-use stead_policy::{ColdStart, Failback};
-use stead_types::{GroupName, GroupState, MoveFlags, NodeName, PauseFlags};
+use stead_policy::{ColdStart, Failback, GroupSetConfig};
+use stead_types::{GroupName, GroupSetName, GroupState, MoveFlags, NodeName, PauseFlags};
 
 fn list<N: std::str::FromStr<Err: std::fmt::Debug> + Ord>(text: &str) -> BTreeSet<N> {
     text.split(',').map(name).collect()
@@ -66,6 +68,30 @@ fn facts(words: &[&str]) -> GroupFacts {
         }
     }
     GroupFacts::new(rules, wanted)
+}
+
+fn set(of: GroupSetName, words: &[&str]) -> GroupSetConfig {
+    let mut set = GroupSetConfig {
+        name: of,
+        groups: BTreeSet::new(),
+        startup_setting: ReadyWhen::Online,
+        startup_count: None,
+        startup_delay: Duration::ZERO,
+        is_global: false,
+        depends_on_set: None,
+    };
+    for word in words {
+        match word.split_once('=') {
+            Some(("groups", groups)) => set.groups = list(groups),
+            Some(("count", number)) => set.startup_count = Some(number.parse().unwrap()),
+            Some(("delay", seconds)) => set.startup_delay = Duration::from_secs(seconds.parse().unwrap()),
+            Some(("waits", other)) => set.depends_on_set = Some(name(other)),
+            None if *word == "pending" => set.startup_setting = ReadyWhen::Pending,
+            None if *word == "global" => set.is_global = true,
+            other => panic!("unknown property {other:?}"),
+        }
+    }
+    set
 }
 
 fn node_record(cluster: &mut Cluster, words: &[&str]) {
@@ -199,6 +225,15 @@ fn happens(cluster: &mut Cluster, words: &[&str]) -> Option<String> {
         ["node", of] => cluster.comes(of, 0),
         ["node" | "comes", of, age] => cluster.comes(of, age.parse().unwrap()),
         ["comes", of] => cluster.comes(of, 0),
+        ["set", of, rest @ ..] => {
+            let set = set(name(of), rest);
+            cluster.sets.insert(set.name.clone(), set);
+            cluster.configured();
+        }
+        ["waits-for", of, set] => {
+            cluster.waits.insert(name(of), name(set));
+            cluster.configured();
+        }
         ["group", of, rest @ ..] => drop(cluster.situation.groups.insert(name(of), facts(rest))),
         ["dies", of] => cluster.dies(of),
         ["shuts-down", of] => {

@@ -257,9 +257,11 @@ impl Stage {
                 };
                 self.ask(Request::PauseNode { node: name(node), drain, flags: PauseFlags::NONE });
             }
-            ["resume", node] => {
-                self.ask(Request::ResumeNode { node: name(node), failback: ResumeFailback::Policy })
-            }
+            ["resume", node] => self.ask(Request::ResumeNode {
+                node: name(node),
+                failback: ResumeFailback::Policy,
+                clear_quarantine: false,
+            }),
             ["paused", on] => self.event(Event::Paused(*on == "on")),
             ["node"] => return vec![self.world().policy.view().nodes[0].state.to_string()],
             ["delete", of] => self.ask(match of.strip_prefix("group:") {

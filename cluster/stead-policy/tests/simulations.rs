@@ -23,7 +23,8 @@ use stead_policy::cluster::{
 };
 use stead_policy::simulation::{Members, Seen, Simulated, Snapshot, Step, simulate};
 use stead_policy::{
-    ClusterConfig, ColdStart, Failback, GroupConfig, Level, PersistentState, ResourceConfig, TypeConfig,
+    ClusterConfig, ColdStart, Failback, GroupConfig, GroupSets, Level, PersistentState, ResourceConfig,
+    TypeConfig,
 };
 use stead_types::{
     CommonProperties, Dependency, GroupState, MoveFlags, ResourceName, ResourceState, RestartAction,
@@ -42,7 +43,7 @@ fn list<N: std::str::FromStr<Err: std::fmt::Debug>, L: FromIterator<N>>(text: &s
 fn cluster() -> Snapshot {
     let known = TypeConfig { name: name("T"), defaults: TypeDefaults::default(), revision: 0 };
     let types = BTreeMap::from([(known.name.clone(), known)]);
-    Snapshot { config: ClusterConfig { types, groups: BTreeMap::new() }, ..Snapshot::default() }
+    Snapshot { config: ClusterConfig { types, ..ClusterConfig::default() }, ..Snapshot::default() }
 }
 
 fn node(cluster: &mut Snapshot, of: &str, words: &[&str]) {
@@ -89,6 +90,7 @@ fn group(cluster: &mut Snapshot, of: &str, on: &str, words: &[&str]) {
         failback: Failback::Prevent,
         cold_start: ColdStart::Always,
         depends_on_groups: BTreeSet::new(),
+        depends_on_set: None,
         priority: 2_000,
         resources: BTreeMap::new(),
         revision: 0,
@@ -125,7 +127,8 @@ fn group(cluster: &mut Snapshot, of: &str, on: &str, words: &[&str]) {
         cluster.resources.insert(resource.name.clone(), seen);
     }
     config.resources.insert(resource.name.clone(), resource);
-    let mut facts = GroupFacts::new(GroupRules::of(&config), GroupRules::wanted_online(&config));
+    let mut facts =
+        GroupFacts::new(GroupRules::of(&config, &GroupSets::new()), GroupRules::wanted_online(&config));
     cluster.config.groups.insert(config.name.clone(), config);
     if cluster.alone {
         return;

@@ -14,7 +14,7 @@ mod time;
 pub use code::Code;
 pub use dependency::{Dependency, DependencyError};
 pub use flags::{MoveFlags, OfflineFlags, OfflineReason, OnlineFlags, OpenFlags, PauseFlags, StatusFlags};
-pub use name::{GroupName, NameError, NodeName, ResourceName, TypeName};
+pub use name::{GroupName, GroupSetName, NameError, NodeName, ResourceName, TypeName};
 pub use property::{
     CommonProperties, EmbeddedFailureAction, PropertyFormat, PropertyMap, PropertyValue, RestartAction,
     TypeDefaults,

@@ -125,6 +125,8 @@ macro_rules! names {
 names! {
     /// The name of a group, unique in the cluster.
     GroupName, "group";
+    /// The name of a group set, unique in the cluster.
+    GroupSetName, "group set";
     /// The name of a resource, unique in the cluster.
     ResourceName, "resource";
     /// The name of a resource type, such as `Generic Application`.

@@ -13,6 +13,25 @@ pub(crate) struct Cluster {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterVerb {
+    #[command(flatten)]
+    Offline(OfflineVerb),
+    /// What all nodes go by: waits, retries, quarantine
+    Settings,
+    /// Change settings; `stead cluster settings` shows their names
+    #[command(after_help = "\
+Examples:
+  stead cluster set QuarantineThreshold=5
+  stead cluster set GroupDependencyTimeout=60 ClusterGroupWaitDelay=30")]
+    Set {
+        /// A setting and its number
+        #[arg(required = true, value_name = "NAME=NUMBER")]
+        settings: Vec<String>,
+    },
+}
+
+/// Verbs that need no node that answers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfflineVerb {
     /// Make a cluster, with this machine as its first node
     Create(Create),
     /// Make this machine a node of a cluster that is there

@@ -166,6 +166,8 @@ fn router(way: Way) -> Router {
         .route(routes::CONTROL, post(control))
         .route(routes::TYPE_CONTROL, post(type_control))
         .route(routes::TYPE, delete(delete_type))
+        .route(routes::GROUP_SET, delete(delete_group_set))
+        .route(routes::SETTINGS, get(settings))
         .route(routes::EXPLAIN, get(explain))
         .route(routes::SITUATION, get(situation))
         .route(routes::EVENTS, get(events))
@@ -357,6 +359,18 @@ async fn delete_type(State(way): State<Way>, InPath(name): InPath<String>, bytes
         let type_name = name.parse().map_err(|error: stead_types::NameError| error.to_string())?;
         Ok(Request::DeleteType { type_name })
     })
+}
+
+async fn delete_group_set(State(way): State<Way>, InPath(name): InPath<String>, bytes: Bytes) -> Response {
+    let what = format!("group set \"{name}\": delete");
+    operate(&way, &what, &bytes, |_| {
+        let set = name.parse().map_err(|error: stead_types::NameError| error.to_string())?;
+        Ok(Request::DeleteGroupSet { set })
+    })
+}
+
+async fn settings(State(way): State<Way>) -> Response {
+    answer(&way, Command::Settings).await.map_or_else(stopped, |settings| Json(settings).into_response())
 }
 
 async fn shutdown(State(way): State<Way>) -> Response {

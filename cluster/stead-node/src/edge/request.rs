@@ -140,8 +140,19 @@ pub(crate) fn fencing(
     verb: &str,
     given: &NodeOperate,
 ) -> Option<Result<(NodeName, Fencing), String>> {
-    let NodeOperate { drain, to, keep_on_error, retry, failback, no_wait: _, confirm, off, force } = given;
-    let other = *drain || to.is_some() || *keep_on_error || *retry || failback.is_some();
+    let NodeOperate {
+        drain,
+        to,
+        keep_on_error,
+        retry,
+        failback,
+        clear_quarantine,
+        no_wait: _,
+        confirm,
+        off,
+        force,
+    } = given;
+    let other = *drain || to.is_some() || *keep_on_error || *retry || failback.is_some() || *clear_quarantine;
     let ask = match verb {
         "fence" if confirm.is_some() => {
             Err("confirm: this is said for confirm-down; leave it out".to_owned())
@@ -182,6 +193,12 @@ pub(crate) fn node(name: &str, verb: &str, given: &NodeOperate) -> Result<Reques
                     "failback: this is said when the node is resumed; leave it out for pause".to_owned()
                 );
             }
+            if given.clear_quarantine {
+                return Err(
+                    "clear_quarantine: this is said when the node is resumed; leave it out for pause"
+                        .to_owned(),
+                );
+            }
             if let (Some(place), false) = (of_drain, given.drain) {
                 return Err(format!(
                     "{place}: this is how a node is drained; set drain too, or leave it out"
@@ -212,7 +229,7 @@ pub(crate) fn node(name: &str, verb: &str, given: &NodeOperate) -> Result<Reques
                     return Err(format!("failback: {other:?} is not known; there are: {all}"));
                 }
             };
-            Ok(Request::ResumeNode { node, failback })
+            Ok(Request::ResumeNode { node, failback, clear_quarantine: given.clear_quarantine })
         }
         _ => {
             let verbs = stead_api::NODE_VERBS.join(", ");
@@ -287,6 +304,7 @@ mod tests {
             ("pause", r#"{"retry": true}"#, "retry: "),
             ("pause", r#"{"keep_on_error": true}"#, "keep_on_error: "),
             ("pause", r#"{"failback": "now"}"#, "failback: "),
+            ("pause", r#"{"clear_quarantine": true}"#, "clear_quarantine: "),
             ("pause", r#"{"drain": true, "to": ""}"#, "to: "),
             ("resume", r#"{"drain": true}"#, "drain: "),
             ("resume", r#"{"to": "n2"}"#, "to: "),
@@ -318,6 +336,7 @@ mod tests {
             ("confirm-down", r#"{"confirm": "n1", "drain": true}"#),
             ("fence", r#"{"confirm": "n1"}"#),
             ("fence", r#"{"retry": true}"#),
+            ("fence", r#"{"clear_quarantine": true}"#),
         ] {
             assert!(asked(verb, body).is_err(), "{verb} {body}");
         }
@@ -342,7 +361,11 @@ mod tests {
             (r#"{"failback": "now"}"#, ResumeFailback::Immediate),
             (r#"{"failback": "policy"}"#, ResumeFailback::Policy),
         ] {
-            assert_eq!(asked("resume", body), Request::ResumeNode { node: n1.clone(), failback });
+            let resume = Request::ResumeNode { node: n1.clone(), failback, clear_quarantine: false };
+            assert_eq!(asked("resume", body), resume);
         }
+        let failback = ResumeFailback::Policy;
+        let resume = Request::ResumeNode { node: n1.clone(), failback, clear_quarantine: true };
+        assert_eq!(asked("resume", r#"{"clear_quarantine": true}"#), resume);
     }
 }

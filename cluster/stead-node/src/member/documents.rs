@@ -15,6 +15,9 @@ use stead_types::{Code, MoveFlags, NodeName, PauseFlags, ResourceName};
 /// `CLUSGRP_STATUS_WAITING_IN_QUEUE_FOR_MOVE`.
 pub(crate) const QUEUED: u64 = 0x4;
 
+/// `CLUSGRP_STATUS_WAITING_FOR_DEPENDENCIES`.
+pub(crate) const WAITING_FOR_DEPENDENCIES: u64 = 0x1000;
+
 /// Of the documents.
 const SCHEMA: u64 = 1;
 
@@ -359,6 +362,8 @@ struct ResumeDoc {
 struct QuarantineDoc {
     since: String,
     reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told_ms: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -406,6 +411,7 @@ pub(crate) fn record_value(of: &NodeRecord) -> Value {
         quarantine: of.quarantine.as_ref().map(|quarantine| QuarantineDoc {
             since: session_text(quarantine.since),
             reason: quarantine.reason.clone(),
+            told_ms: quarantine.told_ms,
         }),
     };
     serde_json::to_value(doc).unwrap_or(Value::Null)
@@ -441,7 +447,8 @@ pub(crate) fn record_of(value: &Value) -> Result<NodeRecord, String> {
     });
     let quarantine = doc.quarantine.map(|quarantine| {
         let since = session_of(&quarantine.since)?;
-        Ok::<Quarantine, String>(Quarantine { since, reason: quarantine.reason })
+        let QuarantineDoc { reason, told_ms, .. } = quarantine;
+        Ok::<Quarantine, String>(Quarantine { since, reason, told_ms })
     });
     Ok(NodeRecord {
         paused: doc.paused,

@@ -1,11 +1,12 @@
 //! Groups that other nodes have: waiting for them, showing them.
 
 use stead_api::{Event, Failure};
+use stead_policy::cluster::OwnerState;
 use stead_store::Entry;
 use stead_types::{Code, GroupName, NodeName};
 
 use super::Awaited;
-use super::documents::QUEUED;
+use super::documents::{QUEUED, WAITING_FOR_DEPENDENCIES};
 use crate::edge::timer;
 use crate::node::Node;
 use crate::report;
@@ -115,6 +116,10 @@ impl super::Member {
                     .to_owned(),
                     to: drain.target.map(|target| target.to_string()),
                 }),
+                quarantine_ends_ms: record.quarantine.as_ref().and_then(|quarantine| {
+                    let lasts = self.situation.settings.quarantine_duration?;
+                    Some(quarantine.told_ms?.saturating_add(u64::try_from(lasts.as_millis()).ok()?))
+                }),
                 quarantine: record.quarantine.map(|quarantine| quarantine.reason),
                 session: Some(session.sid.to_string()),
                 seen_ms_ago: seen,
@@ -206,6 +211,22 @@ impl super::Member {
             group.owner_node = String::new();
             group.why = self.coordinator.waits(&config.name).map(str::to_owned);
         }
+        if let Some(why) = self.awaits(&config.name) {
+            group.why = Some(why);
+            group.status_information |= WAITING_FOR_DEPENDENCIES;
+        }
         group
+    }
+
+    /// What a group that nobody has, and that is wanted online, waits for.
+    fn awaits(&self, group: &GroupName) -> Option<String> {
+        let facts = self.situation.groups.get(group)?;
+        let nobody = facts.owned.as_ref().is_none_or(|owned| {
+            let session =
+                self.situation.nodes.get(&owned.document.node).and_then(|node| node.session.alive());
+            let released = matches!(owned.document.state, OwnerState::Released(_));
+            owned.document.order.is_none() && (released || session != Some(owned.document.session))
+        });
+        self.situation.awaited(group).filter(|_| nobody && facts.wanted_online)
     }
 }

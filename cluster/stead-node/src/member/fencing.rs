@@ -18,9 +18,6 @@ use crate::edge::timer;
 use crate::node::Node;
 use crate::report;
 
-/// A device that did not confirm is asked again after this.
-const AGAIN: Duration = Duration::from_secs(30);
-
 /// What is under way.
 #[derive(Debug)]
 struct Running {
@@ -68,8 +65,8 @@ impl Member {
         (heard, all)
     }
 
-    /// The node that is to be fenced now: its session has been silent for two renewals and for a third one, during which
-    /// a majority was heard. After a pause of the database everybody is silent at first, and nobody is to blame.
+    /// The node that is to be fenced now: its session has been silent for two renewals, and for those `FenceAfterRenewals`
+    /// counts beyond them, during which a majority was heard. After a pause of the database everybody is silent at first, and nobody is to blame.
     fn silent(&mut self, now: Time) -> Option<(NodeName, Sid)> {
         let may = self.decides() && self.machine.may_act(now) && self.machine.quarantine().is_none();
         let (heard, all) = self.heard(now);
@@ -84,12 +81,13 @@ impl Member {
             .filter(|(node, _)| matches!(self.machine.sight(node, now), Some(Sight::NotSeen(_))))
             .map(|(node, session)| (node.clone(), session.sid, session.params.h))
             .collect();
+        let more = self.situation.settings.fence_after_renewals.saturating_sub(2);
         let before = std::mem::take(&mut self.fences.suspects);
         let mut due = None;
         for (node, sid, h) in silent {
             let since = before.get(&node).filter(|(known, _)| *known == sid).map_or(now, |(_, since)| *since);
             let waits = self.fences.not_before.get(&node).is_some_and(|at| *at > now);
-            if since.after(h) <= now && !waits && due.is_none() {
+            if since.after(h.saturating_mul(more)) <= now && !waits && due.is_none() {
                 due = Some((node.clone(), sid));
             }
             self.fences.suspects.insert(node, (sid, since));
@@ -118,7 +116,8 @@ impl Node {
         let Some((device, name)) = member.begin.file.device(node.as_str()) else { return };
         let mut device = device.clone();
         device.reboot &= !off;
-        member.fences.not_before.insert(node.clone(), now.after(AGAIN));
+        let again = now.after(member.situation.settings.fence_retry);
+        member.fences.not_before.insert(node.clone(), again);
         let name = name.to_owned();
         let started = member.threads.fence(device, name, node.clone(), session);
         member.fences.running = Some(Running { node: node.clone(), lines });

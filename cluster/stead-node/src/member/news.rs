@@ -19,7 +19,7 @@ enum Key {
     Own(GroupName),
     State(GroupName),
     Node(NodeName),
-    /// `group/`, `resource/`, `type/`.
+    /// `group/`, `group_set/`, `resource/`, `settings/`, `type/`.
     Configuration,
     /// An event that another node has stored.
     History,
@@ -34,7 +34,7 @@ fn key_of(key: &str, me: &NodeName) -> Key {
         "own" => rest.parse().map(Key::Own),
         "state" => rest.parse().map(Key::State),
         "node" => rest.parse().map(Key::Node),
-        "group" | "resource" | "type" => return Key::Configuration,
+        "group" | "group_set" | "resource" | "settings" | "type" => return Key::Configuration,
         "history" => {
             let own = rest.split_once('/').is_some_and(|(node, _)| node.eq_ignore_ascii_case(me.as_str()));
             return if own { Key::Other } else { Key::History };
@@ -46,7 +46,7 @@ fn key_of(key: &str, me: &NodeName) -> Key {
 
 /// True if the loop needs to know this document from the beginning.
 pub(crate) fn is_configuration(key: &str) -> bool {
-    ["group/", "resource/", "type/"].iter().any(|folder| key.starts_with(folder))
+    ["group/", "group_set/", "resource/", "settings/", "type/"].iter().any(|folder| key.starts_with(folder))
 }
 
 impl Node {
@@ -227,7 +227,8 @@ impl Node {
 
     /// What the coordinator is told of a group.
     pub(crate) fn refresh(&mut self, group: &GroupName) {
-        let config = self.policy.config().groups.get(group);
+        let stored = self.policy.config();
+        let config = stored.groups.get(group);
         let Some(member) = &mut self.member else { return };
         let Some(config) = config else {
             member.situation.groups.remove(group);
@@ -238,7 +239,7 @@ impl Node {
             return;
         }
         let facts = GroupFacts {
-            rules: GroupRules::of(config),
+            rules: GroupRules::of(config, &stored.sets),
             wanted_online: GroupRules::wanted_online(config),
             owned: member.owner.documents().get(group).cloned(),
             published: member.states.get(group).and_then(|state| state.published().ok()),
@@ -249,8 +250,13 @@ impl Node {
         }
     }
 
-    /// What the coordinator is told of all groups.
+    /// What the coordinator is told of all groups, and the settings it goes by.
     pub(crate) fn refresh_all(&mut self) {
+        let settings = self.policy.config().settings.clone().unwrap_or_default();
+        if let Some(member) = self.member.as_mut().filter(|member| member.situation.settings != settings) {
+            member.situation.settings = settings;
+            member.decide = true;
+        }
         let mut groups: std::collections::BTreeSet<GroupName> =
             self.policy.config().groups.keys().cloned().collect();
         let Some(member) = &self.member else { return };

@@ -2,7 +2,7 @@
 
 use stead_api::{Failure, Line};
 use stead_policy::cluster::{DrainStatus, NodeRecord, ResumeFailback};
-use stead_policy::{DrainTo, Event, Refusal, Request};
+use stead_policy::{DrainTo, Event, Level, Record, Refusal, Request};
 use stead_types::{Code, NodeName};
 
 use crate::command::Lines;
@@ -50,7 +50,11 @@ impl Node {
                     }),
                 }
             }
-            Request::ResumeNode { node, failback: comes } => {
+            Request::ResumeNode { node, failback: comes, clear_quarantine: true } => member
+                .situation
+                .check_pardon(node, failback(*comes))
+                .map(|record| (node.clone(), record, None)),
+            Request::ResumeNode { node, failback: comes, clear_quarantine: false } => {
                 member.situation.check_resume(node).map(|session| {
                     let facts = member.situation.nodes.get(node).cloned().unwrap_or_default();
                     (node.clone(), facts.record.resumed(session, failback(*comes)), None)
@@ -71,14 +75,26 @@ impl Node {
             | Request::DeleteResource { .. }
             | Request::DeleteGroup { .. }
             | Request::DeleteType { .. }
+            | Request::DeleteGroupSet { .. }
             | Request::Shutdown => return,
         };
         let (node, record, drain) = match changed {
             Ok(changed) => changed,
             Err(refused) => return drop(lines.send(report::answer(Err(refused)))),
         };
-        let revision = member.situation.nodes.get(&node).and_then(|facts| facts.revision);
-        if !member.write_node(&node, revision, record, Vec::new()) {
+        let facts = member.situation.nodes.get(&node);
+        let revision = facts.and_then(|facts| facts.revision);
+        let pardoned =
+            facts.is_some_and(|facts| facts.record.quarantine.is_some() && record.quarantine.is_none());
+        let records = pardoned.then(|| Record {
+            id: 10_030,
+            level: Level::Information,
+            group: None,
+            resource: None,
+            code: Code::SUCCESS,
+            text: format!("node {node} is no longer quarantined: an operator has ended it"),
+        });
+        if !member.write_node(&node, revision, record, records.into_iter().collect()) {
             let detail = "something else is being stored about it; ask again".to_owned();
             let refused = Refusal { what, code: Code::ERROR_BUSY, detail };
             return drop(lines.send(report::answer(Err(refused))));

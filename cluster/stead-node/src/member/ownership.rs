@@ -167,9 +167,12 @@ impl Member {
         &mut self,
         node: &NodeName,
         revision: Option<u64>,
-        record: NodeRecord,
+        mut record: NodeRecord,
         records: Vec<Record>,
     ) -> bool {
+        if let Some(quarantine) = &mut record.quarantine {
+            quarantine.told_ms.get_or_insert_with(timer::wall_clock_ms);
+        }
         if !self.busy.insert(node.clone()) {
             return false;
         }

@@ -11,9 +11,6 @@ use crate::command::Lines;
 use crate::edge::timer;
 use crate::node::Node;
 
-/// Groups that are not with others by then are taken offline here.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// A database that does not answer is not waited for any longer: the others wait until the session is over by itself.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -59,7 +56,8 @@ impl Node {
                 leaving.until = now;
             }
             None => {
-                let until = now.after(PATIENCE);
+                // Groups that are not with others by then are taken offline here.
+                let until = now.after(member.situation.settings.shutdown_move_timeout);
                 let clients = lines.into_iter().collect();
                 member.leaving = Some(Leaving { phase: Phase::Moving, until, clients });
                 let me = member.me.clone();

@@ -31,7 +31,7 @@ pub struct Coordinator {
     last: BTreeMap<NodeName, u128>,
     pub(super) lost: BTreeSet<(NodeName, u128)>,
     /// Why a group is not placed yet.
-    waits: BTreeMap<GroupName, String>,
+    pub(super) waits: BTreeMap<GroupName, String>,
     /// How old each session was when it was first seen, and those that were renewed since.
     ages: BTreeMap<u128, Duration>,
     renewed: BTreeSet<u128>,
@@ -162,7 +162,10 @@ impl Coordinator {
                 facts.record.quarantine.as_ref().is_some_and(|quarantine| quarantine.since == *since)
             })
         });
-        let placed = |group: &GroupName| document(group).is_some_and(|own| hosted(situation, own));
+        let placed = |group: &GroupName| {
+            document(group).is_some_and(|own| hosted(situation, own))
+                && !situation.groups.get(group).is_some_and(GroupFacts::failing)
+        };
         self.waiting.retain(|group, _| situation.groups.contains_key(group) && !placed(group));
         self.ready.retain(|(group, _), _| situation.groups.contains_key(group) && !placed(group));
     }
@@ -360,8 +363,7 @@ impl<'s> Round<'_, 's> {
     /// Gives a group that nobody has to the best node, unless it has to wait.
     fn start(&mut self, name: &'s GroupName, facts: &'s GroupFacts, gift: Gift) {
         let starting = gift.start && facts.wanted_online;
-        if starting && let Some(why) = self.providers_missing(name, facts) {
-            self.memory.waits.insert(name.clone(), why);
+        if starting && self.waits_for_providers(name, facts) {
             return;
         }
         let wish = Wish { cold: self.cold(facts), ..Wish::default() };

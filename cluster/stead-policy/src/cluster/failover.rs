@@ -11,19 +11,16 @@ use super::ownership::{ArrivalKind, Cause, Failover, Ownership};
 use super::place::{Placement, Wish};
 use super::situation::{GroupFacts, Owned};
 
-/// A failover counts at least so long, whatever `FailoverPeriod` says: with 0 hours a group that fails everywhere would be
-/// sent around without end.
-const COUNTS_AT_LEAST: Duration = Duration::from_secs(15 * 60);
-
-fn period(facts: &GroupFacts) -> Duration {
-    facts.rules.failover_period.max(COUNTS_AT_LEAST)
-}
-
 impl<'s> Round<'_, 's> {
+    /// How long a failover counts.
+    fn period(&self, facts: &GroupFacts) -> Duration {
+        facts.rules.failover_period.max(self.situation.settings.failover_counts_at_least)
+    }
+
     /// The failovers that still count. Whoever counts remembers when it first saw each: a new coordinator counts them
     /// longer, never shorter.
     pub(super) fn recent(&mut self, name: &GroupName, facts: &GroupFacts, own: &Ownership) -> Vec<Failover> {
-        let period = period(facts);
+        let period = self.period(facts);
         let mut recent = Vec::new();
         for failover in &own.failovers {
             let key = (name.clone(), failover.generation);
@@ -75,7 +72,7 @@ impl<'s> Round<'_, 's> {
             threshold => usize::try_from(threshold).unwrap_or(usize::MAX),
         };
         if used >= limit {
-            let minutes = period(facts).as_secs() / 60;
+            let minutes = self.period(facts).as_secs() / 60;
             let within = if minutes < 60 { format!("{minutes} min") } else { format!("{} h", minutes / 60) };
             return Err(format!(
                 "it failed on {}, and its failovers are used up: {used} of {limit} within {within}",
@@ -99,6 +96,8 @@ impl<'s> Round<'_, 's> {
     pub(super) fn fail_over(&mut self, name: &'s GroupName, facts: &'s GroupFacts, owned: &'s Owned) {
         match self.refuge(name, facts, &owned.document) {
             Ok(_) if !self.may_try(name, &owned.document, Cause::Failover) => {}
+            // It may have failed for want of them, and would fail everywhere.
+            Ok(_) if self.waits_for_providers(name, facts) => {}
             Ok((to, placement)) => {
                 let to = (&to, placement.reasons());
                 self.order(name, facts, owned, to, (Cause::Failover, MoveFlags::NONE));
@@ -120,6 +119,7 @@ impl<'s> Round<'_, 's> {
             .as_ref()
             .map(|order| order.ended(Code::ERROR_RESOURCE_FAILED, own.generation + 1, "it failed meanwhile"));
         let why = match self.refuge(name, facts, own) {
+            Ok(_) if self.waits_for_providers(name, facts) => return,
             Ok((to, placement)) => {
                 let cause = Some(Cause::Failover);
                 let gift = Gift::new(Freed::Released, ArrivalKind::Failover, true);

@@ -38,11 +38,12 @@
 //!     failback: Failback::Prevent,
 //!     cold_start: ColdStart::Always,
 //!     depends_on_groups: Default::default(),
+//!     depends_on_set: None,
 //!     priority: 2_000,
 //!     resources: Default::default(),
 //!     revision: 0,
 //! };
-//! let facts = GroupFacts::new(GroupRules::of(&web), GroupRules::wanted_online(&web));
+//! let facts = GroupFacts::new(GroupRules::of(&web, &Default::default()), GroupRules::wanted_online(&web));
 //! situation.groups.insert(web.name.clone(), facts);
 //!
 //! let mut coordinator = Coordinator::new();
@@ -64,6 +65,8 @@ mod owner;
 mod ownership;
 mod place;
 mod providers;
+mod sets;
+mod settings;
 mod situation;
 mod survey;
 
@@ -76,7 +79,9 @@ pub use ownership::{
     Arrival, ArrivalKind, Cause, Failover, Order, OrderWish, Outcome, OwnerState, Ownership, Release,
 };
 pub use place::{Placement, Verdict};
+pub(crate) use sets::awaited;
+pub use settings::{Property, Settings};
 pub use situation::{
     Drain, DrainStatus, GroupFacts, GroupRules, NodeFacts, NodeRecord, Owned, Provider, Published,
-    Quarantine, ReadyWhen, Resume, ResumeFailback, Session, Settings, Situation,
+    Quarantine, ReadyWhen, Resume, ResumeFailback, Session, Situation,
 };

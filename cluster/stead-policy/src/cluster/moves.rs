@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stead_types::{Code, GroupName, GroupState, MoveFlags, NodeName};
 
 use super::place::{Wish, closed};
-use super::situation::{Session, Situation};
+use super::situation::{NodeRecord, ResumeFailback, Session, Situation};
 use super::survey::{Survey, hosted};
 use crate::request::Refusal;
 
@@ -156,6 +156,27 @@ impl Situation {
         let on = |owned: &super::Owned| owned.document.node == *node && hosted(self, &owned.document);
         let groups = self.groups.values().filter(|group| group.owned.as_ref().is_some_and(on)).count();
         Ok(Drainable { id, groups })
+    }
+
+    /// What is to be stored of a node that is let in again although it left too often without a word. A pause ends as well.
+    /// Windows: `Start-ClusterNode -ClearQuarantine`.
+    ///
+    /// # Errors
+    /// 5042 for an unknown node, 5023 if it is not quarantined.
+    pub fn check_pardon(&self, node: &NodeName, failback: ResumeFailback) -> Result<NodeRecord, Refusal> {
+        let what = format!("node \"{node}\": end its quarantine");
+        let Some(facts) = self.nodes.get(node) else {
+            return refuse(
+                &what,
+                Code::ERROR_CLUSTER_NODE_NOT_FOUND,
+                "there is no such node; see `stead node list`",
+            );
+        };
+        if facts.record.quarantine.is_none() {
+            return refuse(&what, Code::ERROR_INVALID_STATE, "it is not quarantined");
+        }
+        let record = facts.record.pardoned(facts.session);
+        Ok(if record.paused { record.resumed(facts.session.alive(), failback) } else { record })
     }
 
     /// Whether a node may be resumed; its session, if it has one.

@@ -66,7 +66,7 @@ impl<'s> Round<'_, 's> {
                     Level::Critical,
                     format!("node {name} is quarantined: {reason}; it takes no groups until that is over"),
                 ));
-                record.quarantine = Some(Quarantine { since, reason });
+                record.quarantine = Some(Quarantine { since, reason, told_ms: None });
             }
             if record != facts.record {
                 self.node(name, facts, record);

@@ -34,13 +34,25 @@ impl Situation {
 }
 
 fn said(provider: &Provider) -> String {
+    let name = match provider.count {
+        Some(count) if (count as usize) < provider.groups.len() => {
+            format!("{count} of {}", provider.name)
+        }
+        Some(_) | None => provider.name.clone(),
+    };
     match provider.ready_when {
-        ReadyWhen::Pending => format!("it waits until {} is on its way online", provider.name),
-        ReadyWhen::Online => format!("it waits until {} is online", provider.name),
+        ReadyWhen::Pending => format!("it waits until {name} is on its way online"),
+        ReadyWhen::Online => format!("it waits until {name} is online"),
     }
 }
 
 impl Round<'_, '_> {
+    /// True if a group has to wait for what it depends on; that is remembered as the reason.
+    pub(super) fn waits_for_providers(&mut self, name: &GroupName, facts: &GroupFacts) -> bool {
+        let missing = self.providers_missing(name, facts);
+        missing.map(|why| self.memory.waits.insert(name.clone(), why)).is_some()
+    }
+
     /// Why a group has to wait for what it depends on. It waits so long and no longer.
     pub(super) fn providers_missing(&mut self, name: &GroupName, facts: &GroupFacts) -> Option<String> {
         if facts.rules.providers.is_empty() {

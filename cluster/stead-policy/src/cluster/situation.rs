@@ -6,7 +6,8 @@ use std::time::Duration;
 use stead_types::{GroupName, GroupState, NodeName, PauseFlags, ResourceName, TypeName};
 
 use super::ownership::Ownership;
-use crate::config::{ColdStart, Failback, GroupConfig, PersistentState, ResourceConfig};
+use super::settings::Settings;
+use crate::config::{ColdStart, Failback, GroupConfig, GroupSets, PersistentState, ResourceConfig};
 
 /// The cluster at one instant. Keep one and change what changes in it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -19,47 +20,6 @@ pub struct Situation {
     pub settings: Settings,
     /// The hour of the day, 0 to 23, for failback windows. Call [`super::Coordinator::decide`] when it changes.
     pub hour: u8,
-}
-
-/// Settings of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Anti-affinity is a rule, not a wish. Windows: `ClusterEnforcedAntiAffinity`, 0.
-    pub enforced_anti_affinity: bool,
-    /// How long a group waits for one of its preferred owners when the cluster starts. Windows:
-    /// `ClusterGroupWaitDelay`, 120 s, 0 to 3600 s.
-    pub group_wait_delay: Duration,
-    /// How long a group waits for the groups it depends on; then it is started anyway. Windows:
-    /// `GroupDependencyTimeout`, 600 s.
-    pub group_dependency_timeout: Duration,
-    /// So many ungraceful leaves within `quarantine_window` keep a node out. Windows: `QuarantineThreshold`, 3.
-    pub quarantine_threshold: u32,
-    /// One hour.
-    pub quarantine_window: Duration,
-    /// For how long; none is until someone ends it. Windows: `QuarantineDuration`, 7200 s.
-    pub quarantine_duration: Option<Duration>,
-    /// How many groups of one node are moved at once when it is drained.
-    pub drained_at_once: usize,
-    /// When a failback, or a drain with `RETRY_DRAIN_ON_FAILURE`, that failed is tried again.
-    pub move_retry: Duration,
-    /// When a failover that the owner did not carry out is tried again.
-    pub failover_retry: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            enforced_anti_affinity: false,
-            group_wait_delay: Duration::from_secs(120),
-            group_dependency_timeout: Duration::from_secs(600),
-            quarantine_threshold: 3,
-            quarantine_window: Duration::from_secs(3_600),
-            quarantine_duration: Some(Duration::from_secs(7_200)),
-            drained_at_once: 2,
-            move_retry: Duration::from_secs(900),
-            failover_retry: Duration::from_secs(60),
-        }
-    }
 }
 
 /// A node.
@@ -179,6 +139,8 @@ pub struct Quarantine {
     pub since: u128,
     /// One sentence for people.
     pub reason: String,
+    /// When it was stored, in ms since 1970, for people; no decision goes by it. None until it is.
+    pub told_ms: Option<u64>,
 }
 
 /// A group.
@@ -261,11 +223,12 @@ pub struct Provider {
 }
 
 /// When a group of a provider counts. Windows: `StartupSetting` of a group set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ReadyWhen {
-    /// It is at least on its way online.
+    /// It is at least on its way online. Windows: `Delay`.
     Pending,
     /// It is online.
+    #[default]
     Online,
 }
 
@@ -339,9 +302,10 @@ impl GroupFacts {
 }
 
 impl GroupRules {
-    /// The rules of a configured group. Resources that are kept offline do not narrow where it may be, unless all are.
+    /// The rules of a configured group, among all group sets. Resources that are kept offline do not narrow where it may be,
+    /// unless all are.
     #[must_use]
-    pub fn of(group: &GroupConfig) -> Self {
+    pub fn of(group: &GroupConfig, sets: &GroupSets) -> Self {
         let any_wanted = GroupRules::wanted_online(group);
         let counts = |resource: &ResourceConfig| !any_wanted || kept_online(group, resource.persistent_state);
         let mut possible_owners: Option<BTreeSet<NodeName>> = None;
@@ -364,17 +328,7 @@ impl GroupRules {
             failback: group.failback,
             cold_start: group.cold_start,
             types,
-            providers: group
-                .depends_on_groups
-                .iter()
-                .map(|name| Provider {
-                    name: format!("group \"{name}\""),
-                    groups: BTreeSet::from([name.clone()]),
-                    ready_when: ReadyWhen::Online,
-                    count: None,
-                    delay: Duration::ZERO,
-                })
-                .collect(),
+            providers: super::sets::providers(group, sets),
         }
     }
 

@@ -472,7 +472,7 @@ impl World {
         }
         for (group, facts) in &mut self.situation.groups {
             if let Some(config) = self.config.groups.get(group) {
-                facts.rules = GroupRules::of(config);
+                facts.rules = GroupRules::of(config, &self.config.sets);
                 facts.wanted_online = GroupRules::wanted_online(config);
             }
         }

@@ -9,8 +9,8 @@ use stead_policy::cluster::{
     ArrivalKind, Coordinator, Decision, Freed, GroupFacts, GroupRules, Guard, NodeFacts, Owned, OwnerState,
     Ownership, Published, Release, Session, Situation,
 };
-use stead_policy::{ColdStart, Failback, Record};
-use stead_types::{Code, GroupName, GroupState, MoveFlags, NodeName, Time};
+use stead_policy::{ColdStart, Failback, GroupConfig, GroupSets, Record};
+use stead_types::{Code, GroupName, GroupSetName, GroupState, MoveFlags, NodeName, Time};
 
 pub(crate) fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
     text.parse().unwrap()
@@ -54,6 +54,9 @@ pub(crate) struct Cluster {
     /// Failovers in the order in which they happened, for the budget.
     pub(crate) failovers: Vec<(GroupName, Time)>,
     pub(crate) assignments: usize,
+    /// Group sets, and which group waits for which.
+    pub(crate) sets: GroupSets,
+    pub(crate) waits: BTreeMap<GroupName, GroupSetName>,
 }
 
 impl Cluster {
@@ -70,6 +73,8 @@ impl Cluster {
             next_session: 0,
             failovers: Vec::new(),
             assignments: 0,
+            sets: GroupSets::new(),
+            waits: BTreeMap::new(),
         }
     }
 
@@ -91,6 +96,28 @@ impl Cluster {
         let revision = self.revision;
         let facts = self.situation.groups.get_mut(group).expect("a group");
         facts.owned = Some(Owned { document, revision });
+    }
+
+    /// The group sets are the configuration from now on.
+    pub(crate) fn configured(&mut self) {
+        for (group, facts) in &mut self.situation.groups {
+            let config = GroupConfig {
+                name: group.clone(),
+                persistent_state: None,
+                failover_threshold: 0,
+                failover_period_hours: 0,
+                preferred_owners: Vec::new(),
+                anti_affinity: BTreeSet::new(),
+                failback: Failback::Prevent,
+                cold_start: ColdStart::Always,
+                depends_on_groups: BTreeSet::new(),
+                depends_on_set: self.waits.get(group).cloned(),
+                priority: 0,
+                resources: BTreeMap::new(),
+                revision: 0,
+            };
+            facts.rules.providers = GroupRules::of(&config, &self.sets).providers;
+        }
     }
 
     /// A node begins a session.

@@ -41,6 +41,7 @@ pub(crate) fn group(of: &str, resources: Vec<ResourceConfig>) -> GroupConfig {
         failback: stead_policy::Failback::Prevent,
         cold_start: stead_policy::ColdStart::Always,
         depends_on_groups: BTreeSet::new(),
+        depends_on_set: None,
         priority: 2_000,
         resources: resources.into_iter().map(|resource| (resource.name.clone(), resource)).collect(),
         revision: 0,
@@ -52,6 +53,7 @@ pub(crate) fn config(groups: Vec<GroupConfig>) -> ClusterConfig {
     ClusterConfig {
         types: BTreeMap::from([(known.name.clone(), known)]),
         groups: groups.into_iter().map(|group| (group.name.clone(), group)).collect(),
+        ..ClusterConfig::default()
     }
 }
 
@@ -439,6 +441,9 @@ pub(crate) fn shown(action: &Action) -> Option<String> {
                     Change::Step(PlanStep::DeleteResource(_, name)) => format!("delete {name}"),
                     Change::Step(PlanStep::DeleteGroup(name)) => format!("delete group {name}"),
                     Change::Step(PlanStep::DeleteType(name)) => format!("delete type {name}"),
+                    Change::Step(PlanStep::SetGroupSet(set)) => format!("group set {}", set.name),
+                    Change::Step(PlanStep::DeleteGroupSet(name)) => format!("delete group set {name}"),
+                    Change::Step(PlanStep::SetSettings(_)) => "settings".to_owned(),
                     Change::GroupPersistentState(name, state) => {
                         format!("group {name} wanted {}", wish(*state))
                     }

@@ -80,6 +80,7 @@ pub(crate) fn configuration(random: &mut Random, nodes: &[NodeName], groups: usi
             failback: if random.once_in(4) { Failback::Allow { window: None } } else { Failback::Prevent },
             cold_start: ColdStart::Always,
             depends_on_groups: BTreeSet::new(),
+            depends_on_set: None,
             priority: [2_000, 3_000][random.below(2)],
             resources: resources.into_iter().map(|resource| (resource.name.clone(), resource)).collect(),
             revision: 0,

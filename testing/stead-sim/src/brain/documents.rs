@@ -19,10 +19,11 @@ use crate::world::{Ask, Request, World};
 impl Brain {
     /// What the coordinator is told of a group.
     pub(crate) fn refresh(&mut self, group: &GroupName) {
-        let Some(config) = self.policy.config().groups.get(group) else { return };
+        let stored = self.policy.config();
+        let Some(config) = stored.groups.get(group) else { return };
         let before = self.situation.groups.get(group);
         let facts = GroupFacts {
-            rules: GroupRules::of(config),
+            rules: GroupRules::of(config, &stored.sets),
             wanted_online: GroupRules::wanted_online(config),
             owned: self.owner.documents().get(group).cloned(),
             published: before.and_then(|facts| facts.published.clone()),

@@ -56,6 +56,8 @@ fn play(me: &str, command: Command) {
         }
         other @ (Command::Status(_)
         | Command::Config(_)
+        | Command::Settings(_)
+        | Command::Situation(_)
         | Command::TypeControl(..)
         | Command::Apply(..)
         | Command::Fencing(..)) => {
