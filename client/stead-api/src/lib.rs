@@ -109,6 +109,10 @@ pub struct Status {
     pub nodes: Vec<Node>,
     /// The groups, by name.
     pub groups: Vec<Group>,
+    /// Since when the node that answers has not reached the cluster database, in milliseconds since 1970, if it does not:
+    /// then everything is as it was stored last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_contact_since_ms: Option<u64>,
 }
 
 /// A node.

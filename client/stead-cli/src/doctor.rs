@@ -244,7 +244,8 @@ mod tests {
             seen_ms_ago: None,
             coordinator: false,
         };
-        let status = Status { nodes: vec![node("n1"), node("n2")], groups: Vec::new() };
+        let status =
+            Status { nodes: vec![node("n1"), node("n2")], groups: Vec::new(), no_contact_since_ms: None };
         let name = |file: Option<&NodeFile>| own(&status, file).map(|node| node.name.as_str());
         assert_eq!((name(Some(&node_file(""))), name(None)), (Some("n2"), Some("n1")));
         let told = machines(Ok(Some(node_file(""))), Some("it ends in time".to_owned()));

@@ -101,12 +101,20 @@ fn sentences<'a>(what: &str, nodes: &'a [Node], of: impl Fn(&'a Node) -> &'a str
     }
 }
 
+/// `as last stored, no contact with the cluster database since 18:03:05 UTC`
+fn no_contact(since_ms: u64) -> String {
+    let date = show::date(since_ms);
+    let time = date.get(11..19).unwrap_or(&date).to_owned();
+    format!("as last stored, no contact with the cluster database since {time} UTC")
+}
+
 /// The nodes, as the status begins: one in full, several as a table.
 pub(crate) fn head(status: &Status) -> Vec<String> {
-    if let [node] = status.nodes.as_slice() {
+    if let ([node], None) = (status.nodes.as_slice(), status.no_contact_since_ms) {
         return lines(node);
     }
-    let mut head: Vec<String> = table(status).lines().map(str::to_owned).collect();
+    let mut head: Vec<String> = status.no_contact_since_ms.map(no_contact).into_iter().collect();
+    head.extend(table(status).lines().map(str::to_owned));
     head.extend(sentences("containment", &status.nodes, |node| &node.containment));
     head.extend(sentences("guarantee", &status.nodes, |node| &node.guarantee));
     head
@@ -317,7 +325,7 @@ mod tests {
 
     #[test]
     fn one_node_is_told_in_full_and_several_as_a_table() {
-        let one = Status { nodes: vec![node("n1")], groups: Vec::new() };
+        let one = Status { nodes: vec![node("n1")], groups: Vec::new(), no_contact_since_ms: None };
         assert_eq!(
             head(&one),
             ["node n1: Up, stead 0.1.0", "  containment: namespaces", "  guarantee: one machine"]
@@ -331,7 +339,11 @@ mod tests {
             ..node("n2")
         };
         let groups = vec![group("db", "N2"), group("web", "n2"), group("x", "n1")];
-        let several = Status { nodes: vec![node("n1"), second], groups };
+        assert_eq!(
+            no_contact(1_800_000_185_000),
+            "as last stored, no contact with the cluster database since 08:03:05 UTC"
+        );
+        let several = Status { nodes: vec![node("n1"), second], groups, no_contact_since_ms: None };
         let lines: Vec<String> =
             head(&several).iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         assert_eq!(

@@ -104,6 +104,9 @@ fn member(data: &Path, file: &NodeFile) -> Result<ExitCode, String> {
     let history = Arc::new(History::merged(member::history(&others, &me)));
     let (way, todo, end) = channels(history)?;
     let folder = member::history_folder(&me);
+    let machinery =
+        member::Machinery::start(Arc::clone(&opened.configuration), file.clone(), data.to_owned(), &way)
+            .map_err(wrong("thread that looks at files"))?;
     let keeper = Box::new(Shared(opened.configuration));
     let policy = Policy::new(me.clone(), config, catalog.maintenance().collect());
     let (way, letters) =
@@ -112,7 +115,7 @@ fn member(data: &Path, file: &NodeFile) -> Result<ExitCode, String> {
     let mut node = node(policy, catalog, keeper, folder, &way)?;
     let threads = member::Threads::start(opened.sessions, opened.groups, opened.begin.revision, &way)
         .map_err(wrong("threads of the cluster database"))?;
-    node.join(Member::new(me, opened.begin, threads), others);
+    node.join(Member::new(me, opened.begin, threads, machinery), others);
     for warning in opened.warnings {
         node.warn(warning);
     }

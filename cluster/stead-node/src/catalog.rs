@@ -153,6 +153,15 @@ impl Catalog {
         }
     }
 
+    /// The files of all resource types that have one.
+    pub(crate) fn files(&self, config: &ClusterConfig) -> Vec<(TypeName, String)> {
+        let file = |config: &TypeConfig| match self.library(config) {
+            Library::File(file) => Some((config.name.clone(), file)),
+            Library::Builtin => None,
+        };
+        config.types.values().filter_map(file).collect()
+    }
+
     /// What a resource is opened with.
     pub(crate) fn body(&self, config: &ClusterConfig, resource: &ResourceConfig) -> Body {
         let known = config.types.get(&resource.type_name);

@@ -12,6 +12,7 @@ mod common;
 mod consult;
 mod control;
 mod edge;
+mod heard;
 mod keys;
 pub mod mailbox;
 mod member;

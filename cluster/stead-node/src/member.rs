@@ -7,9 +7,11 @@
 pub(crate) mod documents;
 mod elsewhere;
 mod fencing;
+mod machine;
 mod moving;
 mod news;
 mod nodes;
+mod odd;
 mod open;
 mod ownership;
 mod publish;
@@ -29,6 +31,7 @@ use stead_store::{Entry, Guard, News, Revision};
 use stead_types::{Code, GroupName, NodeName, Time};
 
 use documents::StateDocument;
+pub(crate) use machine::Machinery;
 pub(crate) use moving::Move;
 pub(crate) use news::is_configuration;
 pub(crate) use open::{history, history_folder, open};
@@ -62,6 +65,8 @@ enum Purpose {
     Node { node: NodeName, record: Box<NodeRecord>, records: Vec<Record> },
     /// What is said of groups.
     State(Vec<(GroupName, StateDocument)>),
+    /// What this machine cannot load.
+    Host,
     /// The documents of a group that is no more.
     Leftover(GroupName),
 }
@@ -79,6 +84,10 @@ pub(crate) struct Member {
     me: NodeName,
     machine: Machine,
     threads: Threads,
+    /// Who looks at this machine's files.
+    machinery: Machinery,
+    /// What this machine cannot load is being written.
+    telling_host: bool,
     begin: Beginning,
     coordinator: Coordinator,
     situation: Situation,
@@ -101,6 +110,8 @@ pub(crate) struct Member {
     published: BTreeMap<GroupName, StateDocument>,
     /// News that wait until a write of this node's has become the configuration.
     held: VecDeque<News>,
+    /// What makes no sense in the database, and what was said of it.
+    odd: BTreeMap<String, String>,
     moving: Vec<moving::Moving>,
     awaited: Vec<Awaited>,
     asked: Vec<nodes::Asked>,
@@ -116,6 +127,10 @@ pub(crate) struct Member {
     /// The guardian has begun them.
     in_force: bool,
     renewals: renewals::Renewals,
+    /// When the cluster database last answered anything about the session.
+    heard: Time,
+    /// It was asked again since, and did not answer.
+    unheard: bool,
     /// The last deadline of the session.
     armed: Option<stead_lease::Kept>,
     /// Everything under this number has to be gone before anything begins.
@@ -127,12 +142,14 @@ pub(crate) struct Member {
 
 impl Member {
     /// One that has not begun.
-    pub(crate) fn new(me: NodeName, begin: Beginning, threads: Threads) -> Self {
+    pub(crate) fn new(me: NodeName, begin: Beginning, threads: Threads, machinery: Machinery) -> Self {
         Member {
             machine: Machine::new(me.clone()),
             owner: Owner::new(me.clone()),
             me,
             threads,
+            machinery,
+            telling_host: false,
             revision: begin.revision,
             begin,
             coordinator: Coordinator::new(),
@@ -148,6 +165,7 @@ impl Member {
             publish_at: Some(Time::ZERO),
             published: BTreeMap::new(),
             held: VecDeque::new(),
+            odd: BTreeMap::new(),
             moving: Vec::new(),
             awaited: Vec::new(),
             asked: Vec::new(),
@@ -157,6 +175,8 @@ impl Member {
             leases: None,
             in_force: false,
             renewals: renewals::Renewals::default(),
+            heard: crate::edge::timer::now(),
+            unheard: false,
             armed: None,
             waits_for: None,
             left: false,
@@ -230,6 +250,7 @@ impl Node {
             }
         }
         self.refresh_all();
+        self.look_at_files();
     }
 
     /// Tells people something they should know.

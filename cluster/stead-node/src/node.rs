@@ -131,6 +131,7 @@ impl Node {
             }
             MonitorEvent::Lapsed => self.lapsed(),
             MonitorEvent::LeftBehind { group, what } => self.left_behind(group, &what),
+            MonitorEvent::Left { what } => self.left_on_machine(&what),
             MonitorEvent::Begun { session } => self.leases_begun(session),
             MonitorEvent::Empty { session } => self.emptied(session),
             MonitorEvent::GuardianAnswered { question } => {
@@ -270,36 +271,44 @@ impl Node {
                 self.next_structural();
             }
             Command::Fencing(node, ask, by, lines) => self.ask_fencing(node, ask, &by, lines),
-            Command::Request { request, no_wait, lines } => match request {
-                Request::DeleteGroup { .. }
-                | Request::DeleteResource { .. }
-                | Request::DeleteType { .. }
-                | Request::DeleteGroupSet { .. } => {
-                    self.queue.push_back(Structural::Request { request, no_wait, lines });
-                    self.next_structural();
-                }
-                Request::Apply(_)
-                | Request::OnlineResource { .. }
-                | Request::OfflineResource { .. }
-                | Request::RestartResource { .. }
-                | Request::FailResource { .. }
-                | Request::ResourceMaintenance { .. }
-                | Request::OnlineGroup { .. }
-                | Request::OfflineGroup { .. }
-                | Request::CancelGroup { .. }
-                | Request::SettleGroup { .. }
-                | Request::CancelResource { .. } => drop(self.ask(request, no_wait, Some(lines))),
-                Request::MoveGroup { group, to, flags, in_buffers } if self.member.is_some() => {
-                    self.ask_move(Move { group, to, flags, in_buffers }, no_wait, lines);
-                }
-                Request::PauseNode { .. } | Request::ResumeNode { .. } if self.member.is_some() => {
-                    self.ask_node(request, no_wait, lines);
-                }
-                Request::MoveGroup { .. } | Request::PauseNode { .. } | Request::ResumeNode { .. } => {
-                    self.ask(request, no_wait, Some(lines));
-                }
-                Request::Shutdown => self.leave(Some(lines)),
-            },
+            Command::Request { request, no_wait, lines } => self.requested(request, no_wait, lines),
+        }
+    }
+
+    fn requested(&mut self, request: Request, no_wait: bool, lines: Lines) {
+        if let Some(refusal) = self.stands_in_the_way(&request) {
+            let _ = lines.send(report::answer(Err(refusal)));
+            return;
+        }
+        match request {
+            Request::DeleteGroup { .. }
+            | Request::DeleteResource { .. }
+            | Request::DeleteType { .. }
+            | Request::DeleteGroupSet { .. } => {
+                self.queue.push_back(Structural::Request { request, no_wait, lines });
+                self.next_structural();
+            }
+            Request::Apply(_)
+            | Request::OnlineResource { .. }
+            | Request::OfflineResource { .. }
+            | Request::RestartResource { .. }
+            | Request::FailResource { .. }
+            | Request::ResourceMaintenance { .. }
+            | Request::OnlineGroup { .. }
+            | Request::OfflineGroup { .. }
+            | Request::CancelGroup { .. }
+            | Request::SettleGroup { .. }
+            | Request::CancelResource { .. } => drop(self.ask(request, no_wait, Some(lines))),
+            Request::MoveGroup { group, to, flags, in_buffers } if self.member.is_some() => {
+                self.ask_move(Move { group, to, flags, in_buffers }, no_wait, lines);
+            }
+            Request::PauseNode { .. } | Request::ResumeNode { .. } if self.member.is_some() => {
+                self.ask_node(request, no_wait, lines);
+            }
+            Request::MoveGroup { .. } | Request::PauseNode { .. } | Request::ResumeNode { .. } => {
+                self.ask(request, no_wait, Some(lines));
+            }
+            Request::Shutdown => self.leave(Some(lines)),
         }
     }
 

@@ -63,6 +63,7 @@ pub(crate) fn status(
             })
             .collect(),
         groups: view.groups.into_iter().map(|view| group(view, now, &process)).collect(),
+        no_contact_since_ms: None,
     }
 }
 

@@ -250,7 +250,7 @@ fn a_session_that_is_given_up_takes_all_groups_with_it() {
 }
 
 #[test]
-fn a_group_that_left_something_behind_is_never_released() {
+fn a_group_that_left_something_behind_is_not_released_before_that_is_gone() {
     let written = |case: &mut Case, at: u64| {
         case.owner.write_wishes(Some(7), Time::from_millis(at));
         done(&mut case.owner)
@@ -265,6 +265,18 @@ fn a_group_that_left_something_behind_is_never_released() {
     assert_eq!(written(&mut case, 0), Vec::<String>::new(), "nor does the node say that it has left");
     assert!(case.owner.is_settled() && !case.owner.may_leave() && case.owner.has(&web));
 
+    case.owner.left_nothing();
+    assert_eq!(written(&mut case, 0), ["write web at Some(7): Released(Ordered)"], "now it may go");
+
+    // A release that was withheld is void when the session ends meanwhile.
+    let mut case = hosting();
+    case.owner.left_behind(web.clone());
+    case.owner.released(web.clone(), release());
+    case.owner.forget();
+    assert_eq!(done(&mut case.owner), ["web is gone"]);
+    case.owner.left_nothing();
+    assert_eq!(written(&mut case, 0), Vec::<String>::new());
+
     // What was left turns up while the release waits for the store.
     let mut case = hosting();
     case.sees(ordered(&document("n1", 7, 2), Some("n2")), 7);
@@ -274,6 +286,8 @@ fn a_group_that_left_something_behind_is_never_released() {
     case.owner.left_behind(web);
     assert_eq!(written(&mut case, 0), Vec::<String>::new());
     assert!(!case.owner.may_leave());
+    case.owner.left_nothing();
+    assert_eq!(written(&mut case, 10_000), ["write web at Some(7): Released(Ordered)"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! > set s groups=a,b [count=N] [delay=S] [pending] [global] [waits=t]    a group set
 //! > waits-for g s                    the group depends on the set
 //! > dies n1 | comes n1 [AGE] | leaves n1 | shuts-down n1 | pause n1 | drain n1 [to=n2] [remain] [retry]
-//! > resume n1 [none|immediate|policy] | pardon n1 | cannot-load n1 | hard-affinity
+//! > resume n1 [none|immediate|policy] | pardon n1 | cannot-load n1 | can-load n1 | hard-affinity
 //! > fails g | fails-on g n1 | good g n1 | manner g stuck|refuses|good | releases-failed g | online g | wants g on|off
 //! > move g [n2] [force] [queue] [return] [affinity] [high] [buffer] | comes-online g (it is pending where it is) | locked g | pending g | new-coordinator | pass S | hour H
 //! > where | explain g | waits g | place g | can-drain n1 [n2] | can-resume n1 | own g
@@ -242,7 +242,11 @@ fn happens(cluster: &mut Cluster, words: &[&str]) -> Option<String> {
         }
         ["leaves", of] => cluster.leaves(of),
         ["pause" | "drain" | "resume" | "pardon", ..] => node_record(cluster, words),
-        ["cannot-load", of] => drop(cluster.node(of).cannot_host.insert(name("T"))),
+        ["cannot-load", of] => {
+            let why = format!("file /opt/t.so is not on {of}");
+            drop(cluster.node(of).cannot_host.insert(name("T"), why));
+        }
+        ["can-load", of] => cluster.node(of).cannot_host.clear(),
         ["hard-affinity"] => cluster.situation.settings.enforced_anti_affinity = true,
         ["fails", of] => cluster.fail(of),
         ["fails-on", of, node] => drop(cluster.fails_on.insert((name(of), name(node)))),

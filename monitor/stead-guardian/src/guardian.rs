@@ -194,6 +194,8 @@ struct Guardian {
     /// When the first signal came.
     told: Option<Time>,
     exiting: bool,
+    /// The node knows that something was left behind.
+    told_left: bool,
 }
 
 impl Guardian {
@@ -239,6 +241,7 @@ impl Guardian {
             shutdown: None,
             told: None,
             exiting: false,
+            told_left: false,
         })
     }
 
@@ -283,6 +286,7 @@ impl Guardian {
             self.bury();
             self.tidy_up();
             self.tell_empty();
+            self.tell_left();
             self.mind_watchdog();
             self.check_node();
             self.member.check(now());
@@ -434,8 +438,20 @@ impl Guardian {
         for (monitor, death) in std::mem::take(&mut self.untold) {
             self.node.send(FromGuardian::Died { monitor, death }, None);
         }
+        self.told_left = !self.undo.left().is_empty();
+        if self.told_left {
+            self.node.send(FromGuardian::Left { what: self.undo.left().to_vec() }, None);
+        }
         if let Some((reason, _)) = &self.shutdown {
             self.node.send(FromGuardian::Shutdown { reason: reason.clone() }, None);
+        }
+    }
+
+    /// What was left behind is gone: the node that was told of it is told of that.
+    fn tell_left(&mut self) {
+        if self.told_left && self.undo.clean() && self.node.greeted() {
+            self.told_left = false;
+            self.node.send(FromGuardian::Left { what: Vec::new() }, None);
         }
     }
 
@@ -533,6 +549,7 @@ impl Guardian {
 
     fn tell(&mut self, monitor: MonitorKey, death: Death) {
         if self.node.greeted() {
+            self.told_left |= !death.left.is_empty();
             self.node.send(FromGuardian::Died { monitor, death }, None);
         } else {
             self.untold.push((monitor, death));

@@ -277,6 +277,12 @@ pub enum FromGuardian {
         /// How.
         death: Death,
     },
+    /// What monitors that have died left on this machine, a line each: said to a node that was not there when they died,
+    /// and, with no line, to one that knows of it when it was looked and nothing is left any more.
+    Left {
+        /// What.
+        what: Vec<String>,
+    },
     /// Take everything offline, leaving the wanted state as it is, then answer `Exit`: the guardian got a signal,
     /// or the program in whose name it runs is gone.
     Shutdown {

@@ -62,6 +62,8 @@ pub(crate) enum MonitorEvent {
     Lapsed,
     /// A dead monitor left something on the machine that could not be taken away.
     LeftBehind { group: GroupName, what: Vec<String> },
+    /// What dead monitors left on the machine, as the guardian sees it; nothing if all of it is gone.
+    Left { what: Vec<String> },
     /// A time of leases has begun.
     Begun { session: u128 },
     /// Nothing of any group is left of a time of leases that is over.
@@ -568,6 +570,7 @@ impl Monitors {
                 self.report_lost(&monitor, Lost::NotStarted { text: error }, String::new());
             }
             FromGuardian::Died { monitor, death } => self.died(&monitor, death),
+            FromGuardian::Left { what } => self.events.push_back(MonitorEvent::Left { what }),
             FromGuardian::Refused { error } => tracing::warn!(error, "the guardian refused"),
             FromGuardian::Begun { session, watchdog } => {
                 tracing::info!(watchdog, "leases are in force");

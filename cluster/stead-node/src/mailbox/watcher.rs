@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use stead_store::{Change, Entry, Guard, News, Operation, Outcome, Revision, StoreError, Transaction};
 
+use crate::heard::Heard;
+
 use super::document::{Kind, Reply, box_of, boxed, read_key, read_letter, reply_key};
 use super::{Answering, Job, Office, PAUSE, Received, start};
 
@@ -13,11 +15,14 @@ const BREATH: Duration = Duration::from_millis(100);
 
 /// Runs until the end.
 pub(super) fn watch(office: &Office, jobs: &Sender<Job>, deliver: &dyn Fn(Received)) {
+    let mut heard = Heard::default();
     let (mut after, kept) = loop {
         match start::clear(office) {
             Ok(cleared) => break cleared,
             Err(error) => {
-                tracing::warn!(%error, "the mailbox cannot be opened yet");
+                if heard.badly(&error) {
+                    tracing::warn!(%error, "the mailbox cannot be opened yet");
+                }
                 if office.ending.wait(PAUSE) {
                     return;
                 }
@@ -28,8 +33,10 @@ pub(super) fn watch(office: &Office, jobs: &Sender<Job>, deliver: &dyn Fn(Receiv
         heed(office, jobs, deliver, entry);
     }
     loop {
-        if let Err(error) = follow(office, jobs, deliver, &mut after) {
-            tracing::warn!(%error, "the mailbox cannot be watched; it is tried again");
+        if let Err(error) = follow(office, jobs, deliver, (&mut after, &mut heard))
+            && heard.badly(&error)
+        {
+            tracing::warn!(%error, "the mailbox cannot be watched; it is tried until it can");
         }
         if office.ending.wait(PAUSE) {
             return;
@@ -42,11 +49,12 @@ fn follow(
     office: &Office,
     jobs: &Sender<Job>,
     deliver: &dyn Fn(Received),
-    after: &mut Revision,
+    (after, heard): (&mut Revision, &mut Heard),
 ) -> Result<(), StoreError> {
     let mut watch = office.store.watch(&box_of(&office.me), *after)?;
     while !office.ending.wait(Duration::ZERO) {
         let Some(news) = watch.next(BREATH)? else { continue };
+        heard.well();
         *after = news.revision();
         let entries = match news {
             News::Everything { entries, .. } => entries,

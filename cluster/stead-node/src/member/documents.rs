@@ -10,7 +10,7 @@ use stead_policy::cluster::{
     Arrival, ArrivalKind, Cause, Drain, DrainStatus, Failover, NodeRecord, Order, Outcome, OwnerState,
     Ownership, Published, Quarantine, Release, Resume, ResumeFailback,
 };
-use stead_types::{Code, MoveFlags, NodeName, PauseFlags, ResourceName};
+use stead_types::{Code, MoveFlags, NodeName, PauseFlags, ResourceName, TypeName};
 
 /// `CLUSGRP_STATUS_WAITING_IN_QUEUE_FOR_MOVE`.
 pub(crate) const QUEUED: u64 = 0x4;
@@ -29,6 +29,31 @@ pub(crate) fn own_key(group: &stead_types::GroupName) -> String {
 /// The key of what an owner says of its group.
 pub(crate) fn state_key(group: &stead_types::GroupName) -> String {
     format!("state/{}", group.as_str().to_ascii_lowercase())
+}
+
+/// The key of what a node says of its machine.
+pub(crate) fn host_key(node: &NodeName) -> String {
+    format!("host/{}", node.as_str().to_ascii_lowercase())
+}
+
+/// What a node says of its machine.
+#[derive(Serialize, Deserialize)]
+struct HostDoc {
+    schema: u64,
+    /// The resource types that cannot be loaded there, and why.
+    cannot_host: BTreeMap<String, String>,
+}
+
+/// What is stored of the types that a node cannot load.
+pub(crate) fn host_value(cannot: &BTreeMap<TypeName, String>) -> Value {
+    let cannot_host = cannot.iter().map(|(of, why)| (of.to_string(), why.clone())).collect();
+    serde_json::to_value(HostDoc { schema: SCHEMA, cannot_host }).unwrap_or_default()
+}
+
+/// Reads it.
+pub(crate) fn host_of(value: &Value) -> Result<BTreeMap<TypeName, String>, String> {
+    let doc: HostDoc = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    doc.cannot_host.into_iter().map(|(of, why)| Ok((name(&of)?, why))).collect()
 }
 
 /// The key of what is said of a node.

@@ -77,14 +77,26 @@ impl Node {
             node.restarts = restarts;
         }
         status.nodes.sort_by_key(|node| node.name.to_lowercase());
+        status.no_contact_since_ms = member
+            .no_contact(now)
+            .map(|silent| now_ms.saturating_sub(u64::try_from(silent.as_millis()).unwrap_or(u64::MAX)));
     }
 }
+
+/// So many periods of renewal without an answer are no slow answer any more.
+const MISSED: u32 = 2;
 
 impl super::Member {
     /// The node that has a group, if that is another one.
     pub(crate) fn owner_elsewhere(&self, group: &GroupName) -> Option<NodeName> {
         let owner = &self.owner.documents().get(group)?.document.node;
         (*owner != self.me && !self.owner.has(group)).then(|| owner.clone())
+    }
+
+    /// For how long the cluster database has not answered, if that is longer than a slow answer takes.
+    fn no_contact(&self, now: stead_types::Time) -> Option<std::time::Duration> {
+        let silent = now.since(self.heard);
+        (self.unheard && silent > self.begin.params.h * MISSED).then_some(silent)
     }
 
     /// All nodes, as this one sees them.

@@ -1,8 +1,8 @@
 //! What others have written, and what became of this node's own writes.
 
 use stead_lease::{Event as SessionEvent, Found};
+use stead_policy::Event;
 use stead_policy::cluster::{GroupFacts, GroupRules, Owned, Unwritten as NotWritten};
-use stead_policy::{Event, Level, Record};
 use stead_store::{Change, Entry, News, Revision};
 use stead_types::{Code, GroupName, NodeName};
 
@@ -19,6 +19,7 @@ enum Key {
     Own(GroupName),
     State(GroupName),
     Node(NodeName),
+    Host(NodeName),
     /// `group/`, `group_set/`, `resource/`, `settings/`, `type/`.
     Configuration,
     /// An event that another node has stored.
@@ -34,6 +35,7 @@ fn key_of(key: &str, me: &NodeName) -> Key {
         "own" => rest.parse().map(Key::Own),
         "state" => rest.parse().map(Key::State),
         "node" => rest.parse().map(Key::Node),
+        "host" => rest.parse().map(Key::Host),
         "group" | "group_set" | "resource" | "settings" | "type" => return Key::Configuration,
         "history" => {
             let own = rest.split_once('/').is_some_and(|(node, _)| node.eq_ignore_ascii_case(me.as_str()));
@@ -64,6 +66,8 @@ impl Node {
             }
             Told::Fenced(node, session, report) => self.fenced(&node, session, &report),
             Told::SwitchedOn(node, run) => self.switched_on(&node, run.as_ref()),
+            Told::Warning(text) => self.warn(text),
+            Told::CannotHost(cannot) => self.looked(&cannot),
             Told::Replaced(text) => {
                 tracing::error!(text, "the cluster database is not the one of before");
                 self.session_event(SessionEvent::Replaced { incarnation: None });
@@ -96,6 +100,8 @@ impl Node {
     /// One document has changed. True if it belongs to the configuration, and is news.
     pub(crate) fn changed(&mut self, change: Change) -> bool {
         let Some(member) = &mut self.member else { return false };
+        // Another document under this key: if it is as bad, that is news again.
+        member.odd.remove(change.key());
         match (key_of(change.key(), &member.me), change) {
             (Key::Session(node), Change::Put(entry)) => {
                 let found = found(&entry);
@@ -114,6 +120,8 @@ impl Node {
             (Key::State(group), Change::Deleted(_)) => self.state_changed(group, None),
             (Key::Node(node), Change::Put(entry)) => self.node_changed(&node, Some(entry)),
             (Key::Node(node), Change::Deleted(_)) => self.node_changed(&node, None),
+            (Key::Host(node), Change::Put(entry)) => self.host_changed(&node, Some(&entry)),
+            (Key::Host(node), Change::Deleted(_)) => self.host_changed(&node, None),
             (Key::Configuration, Change::Put(entry)) => return self.catalog.changed(entry),
             (Key::Configuration, Change::Deleted(key)) => return self.catalog.deleted(&key),
             (Key::History, Change::Put(entry)) => self.event_elsewhere(entry),
@@ -136,6 +144,8 @@ impl Node {
             member.owner.documents().keys().filter(|group| !there(&own_key(group))).cloned().collect();
         let nodes: Vec<NodeName> =
             member.situation.nodes.keys().filter(|node| !there(&node_key(node))).cloned().collect();
+        let loads = |node: &&NodeName| !there(&super::documents::host_key(node));
+        let hosts: Vec<NodeName> = member.situation.nodes.keys().filter(loads).cloned().collect();
         let documents: Vec<String> = self.catalog.keys_stored().filter(|key| !there(key)).collect();
         self.session_event(SessionEvent::Listed { as_of: revision, sessions });
         for group in gone {
@@ -143,6 +153,9 @@ impl Node {
         }
         for node in nodes {
             self.node_changed(&node, None);
+        }
+        for node in hosts {
+            self.host_changed(&node, None);
         }
         let mut configuration = false;
         for key in documents {
@@ -216,15 +229,6 @@ impl Node {
         self.settle_nodes();
     }
 
-    /// Something in the database makes no sense: what was good last counts, and people are told.
-    fn nonsense(&mut self, key: &str, text: &str, group: Option<GroupName>) {
-        let text = format!(
-            "{key} in the cluster database cannot be read: {text}; what it said before counts on. Put it right, or delete it"
-        );
-        let (id, level, code) = (10_034, Level::Critical, Code::ERROR_INVALID_DATA);
-        self.record(Record { id, level, group, resource: None, code, text });
-    }
-
     /// What the coordinator is told of a group.
     pub(crate) fn refresh(&mut self, group: &GroupName) {
         let stored = self.policy.config();
@@ -275,6 +279,7 @@ impl Node {
                 self.refresh_all();
                 self.settle_groups();
                 self.remove_leftovers();
+                self.look_at_files();
             }
             Err(crate::catalog::Unreadable(problems)) => {
                 for problem in problems {
@@ -332,6 +337,8 @@ impl Node {
                 }
             }
             Purpose::State(states) => member.stated(states, revision.is_some()),
+            // The next look says it again if it was not stored.
+            Purpose::Host => member.telling_host = false,
             Purpose::Leftover(group) => drop(member.owner.written(&group, result, timer::now())),
         }
     }

@@ -132,7 +132,6 @@ pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
     };
     let mut warnings = opened.warnings.clone();
     warnings.extend(foreign);
-    warnings.extend(file.expiring(data));
     warnings.extend(file.bad_devices());
     Ok(Open {
         sessions: Arc::new(sessions),

@@ -81,7 +81,7 @@ impl Node {
         let what = what.join("; ");
         let text = format!(
             "something of group \"{group}\" is still on node \"{}\" and could not be taken away: {what}. The group does not \
-             leave this node before it is gone: take it away and start stead on this node anew",
+             leave this node before it is gone: take it away, and the group may leave by itself",
             self.name()
         );
         if let Some(member) = &mut self.member {
@@ -89,6 +89,23 @@ impl Node {
         }
         let (id, level, code) = (10_035, Level::Critical, Code::ERROR_INVALID_STATE);
         self.record(Record { id, level, group: Some(group), resource: None, code, text });
+    }
+
+    /// What the guardian says is left of monitors that died before this process began, or that nothing is any more. Of whom
+    /// it is cannot be told from it, so that no group leaves while there is something.
+    pub(crate) fn left_on_machine(&mut self, what: &[String]) {
+        let Some(member) = &mut self.member else { return };
+        if what.is_empty() {
+            member.owner.left_nothing();
+            let text = "what groups had left on this machine is gone; they may leave it again".to_owned();
+            let (id, level, code) = (10_035, Level::Information, Code::SUCCESS);
+            return self.record(Record { id, level, group: None, resource: None, code, text });
+        }
+        let of = |owned: &stead_policy::cluster::Owned| owned.document.node == member.me;
+        let mine = member.owner.documents().iter().filter(|(_, owned)| of(owned));
+        for group in mine.map(|(group, _)| group.clone()).collect::<Vec<_>>() {
+            self.left_behind(group, what);
+        }
     }
 
     /// The policy says how the coming or going of a group has ended.

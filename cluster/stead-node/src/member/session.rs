@@ -106,6 +106,13 @@ impl Node {
         if let Some(member) = &mut self.member {
             let now = timer::now();
             if let Event::Answered { request, answer } = &event {
+                match answer {
+                    Answer::Committed(_) | Answer::Conflict | Answer::Read(_) => {
+                        member.heard = now;
+                        member.unheard = false;
+                    }
+                    Answer::Unknown | Answer::Failed => member.unheard = true,
+                }
                 let stored = matches!(answer, Answer::Committed(_));
                 if let Some(summary) = member.renewals.answered(*request, stored, now) {
                     let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1_000.0);

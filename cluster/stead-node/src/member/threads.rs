@@ -1,6 +1,7 @@
 //! The threads that speak with etcd: one renews the session and nothing else, one writes what groups and nodes need, one
 //! follows what others change. None of them decides anything.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -8,11 +9,12 @@ use std::time::Duration;
 use stead_fence::{Device, Report, Run, fence, switch_on};
 use stead_lease::{Answer, Found, Guard as SessionGuard, RequestId, Session, Sid};
 use stead_store::{Guard, News, Operation, Outcome, Revision, Store, StoreError, Transaction};
-use stead_types::NodeName;
+use stead_types::{NodeName, TypeName};
 
 use crate::command::Input;
 use crate::edge::api::Way;
 use crate::edge::store::{Keeper, Shared, Unwritten};
+use crate::heard::Heard;
 
 /// How long a watch waits before it looks whether the node still wants to know.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,6 +40,10 @@ pub(crate) enum Told {
     Fenced(NodeName, Option<Sid>, Box<Report>),
     /// Nothing is asked of the device any more; what was asked last to switch it on again.
     SwitchedOn(NodeName, Option<Run>),
+    /// The resource types that cannot be loaded on this machine, and why.
+    CannotHost(BTreeMap<TypeName, String>),
+    /// People should know this.
+    Warning(String),
 }
 
 /// Which write.
@@ -76,7 +82,10 @@ pub(crate) fn found(entry: &stead_store::Entry) -> Found {
     }
 }
 
-fn unanswered(way: &Way, error: StoreError) -> Answer {
+fn unanswered(way: &Way, heard: &mut Heard, error: StoreError) -> Answer {
+    if heard.badly(&error) {
+        tracing::warn!(%error, "the session cannot be renewed; what runs here ends at its deadline unless that changes");
+    }
     match error {
         StoreError::Unknown(_) => Answer::Unknown,
         StoreError::Replaced(text) => {
@@ -95,7 +104,13 @@ fn unanswered(way: &Way, error: StoreError) -> Answer {
     }
 }
 
-fn commit(store: &dyn Store, way: &Way, node: &NodeName, guard: SessionGuard, session: &Session) -> Answer {
+fn commit(
+    store: &dyn Store,
+    (way, heard): (&Way, &mut Heard),
+    node: &NodeName,
+    guard: SessionGuard,
+    session: &Session,
+) -> Answer {
     let key = session_key(node);
     let guard = match guard {
         SessionGuard::Absent => Guard::Absent(key.clone()),
@@ -103,13 +118,20 @@ fn commit(store: &dyn Store, way: &Way, node: &NodeName, guard: SessionGuard, se
     };
     let Ok(value) = serde_json::to_value(session) else { return Answer::Failed };
     match store.commit(Transaction { guards: vec![guard], operations: vec![Operation::Put(key, value)] }) {
-        Ok(Outcome::Committed(revision)) => Answer::Committed(revision),
-        Ok(Outcome::Conflict(_)) => Answer::Conflict,
-        Err(error) => unanswered(way, error),
+        Ok(outcome) => {
+            if heard.well() {
+                tracing::info!("the cluster database answers the session again");
+            }
+            match outcome {
+                Outcome::Committed(revision) => Answer::Committed(revision),
+                Outcome::Conflict(_) => Answer::Conflict,
+            }
+        }
+        Err(error) => unanswered(way, heard, error),
     }
 }
 
-fn look(store: &dyn Store, way: &Way, node: &NodeName) -> Answer {
+fn look(store: &dyn Store, (way, heard): (&Way, &mut Heard), node: &NodeName) -> Answer {
     // A listing tells the revision it is of, also where there is nothing.
     let key = session_key(node);
     match store.list(&key) {
@@ -117,11 +139,17 @@ fn look(store: &dyn Store, way: &Way, node: &NodeName) -> Answer {
             let own = entries.iter().find(|entry| entry.key == key);
             Answer::Read(own.map_or(Found::Nothing { as_of }, found))
         }
-        Err(error) => unanswered(way, error),
+        Err(error) => unanswered(way, heard, error),
     }
 }
 
 fn follow(store: &dyn Store, way: &Way, mut after: Revision) {
+    let mut heard = Heard::default();
+    let badly = |heard: &mut Heard, error: &StoreError| {
+        if heard.badly(error) {
+            tracing::warn!(%error, "changes in the cluster database cannot be followed; it is tried until they can");
+        }
+    };
     loop {
         let mut watch = match store.watch("", after) {
             Ok(watch) => watch,
@@ -130,7 +158,7 @@ fn follow(store: &dyn Store, way: &Way, mut after: Revision) {
                 return;
             }
             Err(error) => {
-                tracing::warn!(%error, "changes in the cluster database cannot be followed; trying again");
+                badly(&mut heard, &error);
                 std::thread::park_timeout(PAUSE);
                 continue;
             }
@@ -139,6 +167,7 @@ fn follow(store: &dyn Store, way: &Way, mut after: Revision) {
             match watch.next(PATIENCE) {
                 Ok(None) => {}
                 Ok(Some(news)) => {
+                    heard.well();
                     after = news.revision();
                     way.send(Input::Told(Told::News(news)));
                 }
@@ -147,7 +176,7 @@ fn follow(store: &dyn Store, way: &Way, mut after: Revision) {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "changes in the cluster database cannot be followed; trying again");
+                    badly(&mut heard, &error);
                     std::thread::park_timeout(PAUSE);
                     if let StoreError::Corrupt(_) = error {
                         after = go_past(store, way, after);
@@ -186,12 +215,14 @@ impl Threads {
         let (session_jobs, todo) = channel::<SessionJob>();
         let back = way.clone();
         std::thread::Builder::new().name("session".to_owned()).spawn(move || {
+            let mut heard = Heard::default();
             for job in todo {
+                let told = (&back, &mut heard);
                 let (request, answer) = match job {
                     SessionJob::Commit { request, node, guard, session } => {
-                        (request, commit(&*sessions, &back, &node, guard, &session))
+                        (request, commit(&*sessions, told, &node, guard, &session))
                     }
-                    SessionJob::Read { request, node } => (request, look(&*sessions, &back, &node)),
+                    SessionJob::Read { request, node } => (request, look(&*sessions, told, &node)),
                 };
                 back.send(Input::Told(Told::Session(request, answer)));
             }

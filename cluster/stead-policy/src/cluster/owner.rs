@@ -112,6 +112,8 @@ pub struct Owner {
     unconfirmed: BTreeSet<GroupName>,
     /// Groups of which something is left on this machine that could not be taken away.
     behind: BTreeSet<GroupName>,
+    /// Their releases, until that is gone.
+    withheld: BTreeMap<GroupName, Release>,
     wishes: BTreeMap<GroupName, Wish>,
     /// Documents that are being written, and what they become; nothing if they are deleted.
     writing: BTreeMap<GroupName, Option<Ownership>>,
@@ -152,6 +154,7 @@ impl Owner {
             having: BTreeMap::new(),
             unconfirmed: BTreeSet::new(),
             behind: BTreeSet::new(),
+            withheld: BTreeMap::new(),
             wishes: BTreeMap::new(),
             writing: BTreeMap::new(),
             again: None,
@@ -278,6 +281,7 @@ impl Owner {
                 let generation = document.generation;
                 let having = Having { generation, order: None, online: None, served: false, arrived: None };
                 self.having.insert(group.clone(), having);
+                self.withheld.remove(group);
                 let arrival = arrival(document);
                 self.tell(Event::Arrived { group: group.clone(), arrival });
                 self.follow_order(group, situation);
@@ -293,6 +297,7 @@ impl Owner {
     /// The group is not this node's any more.
     fn lost(&mut self, group: &GroupName, document: Option<&Ownership>) {
         self.having.remove(group);
+        self.withheld.remove(group);
         let wish = self.wishes.remove(group);
         let released = matches!(wish, Some(Wish::Released(_) | Wish::Left));
         if !released {
@@ -343,9 +348,19 @@ impl Owner {
     }
 
     /// The policy says that nothing of a group is left here. What is still on this machine must not come up on another:
-    /// it is not released, whatever that costs.
+    /// it is not released before that is gone, whatever that costs.
     pub fn released(&mut self, group: GroupName, release: Release) {
-        if !self.behind.contains(&group) {
+        if self.behind.contains(&group) {
+            self.withheld.insert(group, release);
+        } else {
+            self.wishes.insert(group, Wish::Released(release));
+        }
+    }
+
+    /// It was looked, and nothing of any group is left on this machine any more: what was withheld is released.
+    pub fn left_nothing(&mut self) {
+        self.behind.clear();
+        for (group, release) in std::mem::take(&mut self.withheld) {
             self.wishes.insert(group, Wish::Released(release));
         }
     }
@@ -384,6 +399,7 @@ impl Owner {
             self.having.keys().filter(|group| !configured(group)).cloned().collect();
         for group in deleted {
             self.having.remove(&group);
+            self.withheld.remove(&group);
             self.wishes.remove(&group);
             self.tell(Event::Departed { group });
         }
@@ -394,6 +410,7 @@ impl Owner {
     /// answered may be stored, and the group another node's.
     pub fn forget(&mut self) {
         self.wishes.clear();
+        self.withheld.clear();
         for group in std::mem::take(&mut self.having).into_keys() {
             self.unconfirmed.insert(group.clone());
             self.tell(Event::Departed { group });

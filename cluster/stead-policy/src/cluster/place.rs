@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use stead_types::{Code, GroupName, NodeName};
+use stead_types::{Code, GroupName, NodeName, TypeName};
 
 use super::situation::{GroupFacts, NodeFacts, Session, Situation};
 use super::survey::Survey;
@@ -136,8 +136,9 @@ impl Survey<'_> {
         if facts.rules.possible_owners.as_ref().is_some_and(|possible| !possible.contains(place.name)) {
             return Some("is not a possible owner".to_owned());
         }
-        let missing = facts.rules.types.iter().find(|of| place.facts.cannot_host.contains(of))?;
-        Some(format!("cannot load resource type \"{missing}\""))
+        let cannot = |of: &TypeName| Some((of.clone(), place.facts.cannot_host.get(of)?));
+        let (missing, why) = facts.rules.types.iter().find_map(cannot)?;
+        Some(format!("cannot load resource type \"{missing}\": {why}"))
     }
 
     /// Where a group goes that counts nowhere.

@@ -31,8 +31,8 @@ pub struct NodeFacts {
     pub record: NodeRecord,
     /// The revision of that; none if nothing is stored.
     pub revision: Option<u64>,
-    /// Resource types that cannot be loaded there.
-    pub cannot_host: BTreeSet<TypeName>,
+    /// Resource types that cannot be loaded there, and why.
+    pub cannot_host: BTreeMap<TypeName, String>,
 }
 
 /// The state of a node's session document.

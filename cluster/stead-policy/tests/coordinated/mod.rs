@@ -275,7 +275,7 @@ impl Cluster {
         }
         let rules = &facts.rules;
         assert!(rules.possible_owners.as_ref().is_none_or(|possible| possible.contains(&document.node)));
-        assert!(rules.types.iter().all(|of| !node.cannot_host.contains(of)));
+        assert!(rules.types.iter().all(|of| !node.cannot_host.contains_key(of)));
     }
 
     /// Owners do what their documents say. False if there was nothing to do.
