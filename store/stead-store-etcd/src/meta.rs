@@ -176,10 +176,23 @@ impl Opening<'_> {
         })
     }
 
+    /// True if documents of the cluster are there, whether what says whose they are is or not.
+    async fn holds_documents(&self) -> Result<bool, StoreError> {
+        let key = self.keys.document("");
+        let range = Range { end: end_of(&key), limit: 1, keys_only: true, ..range_of(key) };
+        let (found, _): (Found, Header) = self.members.read(RANGE, range, self.until).await?;
+        Ok(!found.entries.is_empty())
+    }
+
     async fn adopt(&self, seen: &Seen, remembered: Option<&Remembered>) -> Result<Seen, StoreError> {
-        let Some((_, at)) = &seen.meta else { return Err(self.absent(remembered)) };
+        let at = match &seen.meta {
+            Some((_, at)) => *at,
+            // Somebody deleted the one key: whose the others are, the operator says.
+            None if self.holds_documents().await? => 0,
+            None => return Err(self.absent(remembered)),
+        };
         let meta = self.new_meta(&seen.header)?;
-        let now = self.write(&meta, *at).await?;
+        let now = self.write(&meta, at).await?;
         match &now.meta {
             Some((found, _)) if *found == meta => Ok(now),
             Some(_) | None => {
@@ -239,6 +252,11 @@ pub(crate) async fn open(
     }
     if start != Start::AsItIs {
         opening.check(&seen, remembered.as_ref().filter(|_| start == Start::Existing))?;
+    }
+    if start == Start::AsItIs && seen.meta.is_none() && opening.holds_documents().await? {
+        // To be looked at; whatever is written is guarded by that nobody has made it another cluster's meanwhile.
+        let nobody = Meta { incarnation: String::new(), ..opening.new_meta(&seen.header)? };
+        seen.meta = Some((nobody, 0));
     }
     let Seen { meta: Some((meta, at)), header } = seen else { return Err(opening.absent(None)) };
     members.expect(header.cluster);

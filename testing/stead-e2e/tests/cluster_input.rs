@@ -157,6 +157,117 @@ fn documents_that_make_no_sense_stop_nothing() {
     assert_ne!(world.online("web"), process);
 }
 
+/// Every kind of document that there is, with nonsense in it, one after the other. What runs goes on, or begins again where
+/// the document was the node's right to run it; nothing runs twice; and the log has a line for each change and no more.
+#[test]
+fn nonsense_in_any_document_is_told_once_and_survived() {
+    let Some(world) = World::with_nodes(&["n1", "n2"]) else { return };
+    let lines = |node: &str, part: &str| {
+        let path = world.data(node).join("log/node.log");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines().filter(|line| line.contains(part)).count()
+    };
+    let all = world.ctl(&["get", "--prefix", "--keys-only", "/stead/prod/documents/"]);
+    let folder = |key: &str| key.split('/').next().unwrap().to_owned();
+    let keys: Vec<String> =
+        all.lines().filter_map(|key| Some(key.split_once("/documents/")?.1.to_owned())).collect();
+    let mut folders: Vec<String> = keys.iter().map(|key| folder(key)).collect();
+    folders.sort();
+    folders.dedup();
+    for kind in ["group", "history", "member", "meta", "own", "resource", "session", "state"] {
+        assert!(folders.iter().any(|known| known == kind), "there is no {kind}: {folders:?}");
+    }
+    let made =
+        ["host/n1", "mail/n1/letter/n2.1.1", "mail/n2/reply/n2.1.1", "type/odd", "certificate/n1", "node/n2"];
+    let keys = keys.into_iter().chain(made.into_iter().map(str::to_owned));
+    for key in keys.filter(|key| !key.starts_with("session/")) {
+        let before = world.document(&key);
+        let process = world.online("web");
+        for nonsense in ["{", "{\"schema\":1,\"node\":7}"] {
+            world.put(&key, nonsense);
+        }
+        let told =
+            ["group", "host", "node", "own", "resource", "state", "type"].contains(&folder(&key).as_str());
+        if told {
+            world.event("n1", 10_034, &key);
+            world.event("n2", 10_034, &key);
+        }
+        assert_eq!(world.online("web"), process, "{key}: it runs on");
+        match before.trim_end() {
+            "" => world.delete(&key),
+            bytes => world.put(&key, bytes),
+        }
+        world.up("n1");
+        for node in ["n1", "n2"] {
+            let count = lines(node, &format!("{key} in the cluster database cannot be read"));
+            assert!(count <= 2, "{key}: {count} lines in the log of {node}, for two changes");
+            assert_eq!(count > 0, told, "{key}: {count} lines in the log of {node}");
+        }
+    }
+    world.settled("n2", "web");
+    let process = world.online("web");
+    world.ok("n1", &["group", "move", "web", "--to", "n2"]);
+    assert_ne!(world.online("web"), process, "all is as before");
+}
+
+/// The two documents that say whose database it is. Without the one nobody can write, and everything ends as when there is no
+/// database, until an operator says that it is the right one; without the other nobody can begin, and what runs goes on.
+#[test]
+fn deleted_identities_are_told_with_what_to_do() {
+    let Some(mut world) = World::with_nodes(&["n1", "n2"]) else { return };
+    let process = world.online("web");
+    let identity = world.document("meta");
+    world.delete("meta");
+    world.stop("n2");
+    world.start("n2");
+    world.tells("n2", "it cannot begin: ");
+    world.tells("n2", "has no identity");
+    assert_eq!(world.online("web"), process, "it runs on");
+    world.put("meta", identity.trim_end());
+    world.up("n2");
+
+    world.ctl(&["del", "/stead/prod/meta"]);
+    for node in ["n1", "n2"] {
+        world.tells(node, "stead cluster adopt");
+    }
+    until("everything to have ended", || world.processes("web").is_empty().then_some(()));
+    let told = world.ok("n1", &["cluster", "adopt", "--yes"]);
+    assert!(told.contains("is that of cluster prod from now on"), "{told}");
+    world.up("n1");
+    world.up("n2");
+    assert_ne!(world.online("web"), process);
+}
+
+/// Who asks for something that a damaged document stands in the way of is told which, and what to do; nothing is lost.
+#[test]
+fn an_order_that_meets_a_damaged_document_is_refused_with_its_key() {
+    let Some(world) = World::with_nodes(&["n1", "n2"]) else { return };
+    let process = world.online("web");
+    for key in ["group/web", "resource/web-app"] {
+        let good = world.document(key);
+        world.put(key, "{ no document");
+        world.event("n1", 10_034, key);
+        for order in [&["group", "offline", "web"][..], &["group", "delete", "web", "--force"]] {
+            let output = world.run("n1", order);
+            let told = said(&output);
+            assert!(!output.status.success(), "{key}, {order:?}: {told}");
+            assert!(told.contains(key) && told.contains("Put it right"), "{key}, {order:?}: {told}");
+            assert_eq!(world.online("web"), process, "{key}, {order:?}: it runs on");
+        }
+        world.put(key, good.trim_end());
+        until("the documents to be good again", || {
+            let config = world.run("n1", &["config"]);
+            config.status.success().then_some(())
+        });
+    }
+    world.ok("n1", &["group", "offline", "web"]);
+    until("its process to end", || world.processes("web").is_empty().then_some(()));
+    world.ok("n1", &["group", "delete", "web", "--force"]);
+    for key in ["group/web", "resource/web-app", "own/web", "state/web"] {
+        until(&format!("{key} to go"), || world.document(key).is_empty().then_some(()));
+    }
+}
+
 #[test]
 fn a_session_that_makes_no_sense_ends_its_node_alone() {
     let Some(world) = World::with_nodes(&["n1", "n2"]) else { return };

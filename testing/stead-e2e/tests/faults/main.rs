@@ -2,7 +2,9 @@
 //! The rows are those of `book/faults.md`; `MEASURED` lines are what its tables show.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
+mod certificates;
 mod database;
+mod hosting;
 mod network;
 mod operators;
 mod pairs;
