@@ -242,6 +242,9 @@ impl Resource for GenericService {
             return Err(Failure::new(abi::ERROR_SERVICE_NOT_ACTIVE, text));
         }
         let group = shown.get("ControlGroup");
+        if let Some(note) = &*self.note.lock().unwrap_or_else(PoisonError::into_inner) {
+            leftover::remember_group(&self.context, note, group);
+        }
         // A service without processes, and a node without control groups of version 2, are polled.
         match Watch::start(group) {
             Ok((watch, event)) if !group.is_empty() && shown.get("MainPID") != "0" => {
