@@ -111,16 +111,12 @@ pub(crate) struct Machine {
     /// nofile, core, fsize, memlock; such as memory=2G, or pids=none; may be given again
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<String>,
-    /// The watchdog, which resets this machine if what runs here under a lease cannot be ended: a device, auto, or off; one
-    /// machine by itself uses none
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub(crate) watchdog: String,
 }
 
 impl Machine {
     /// As arguments of the guardian.
     pub(crate) fn arguments(&self) -> Vec<&str> {
-        let mut arguments = vec!["--containment", &self.containment, "--watchdog", &self.watchdog];
+        let mut arguments = vec!["--containment", &self.containment];
         arguments.extend(self.limits.iter().flat_map(|limit| ["--limit", limit]));
         arguments
     }
@@ -478,6 +474,10 @@ pub(crate) enum TypeVerb {
         /// What its resources get where they say nothing, such as PendingTimeout=60000; may be given again
         #[arg(long, value_name = "NAME=NUMBER")]
         common: Vec<String>,
+        /// What ends its resources when their node loses its session: F0 nothing, F1 (without this) the end of their
+        /// processes, F2 that and their namespace, F3 a control group, F4 the guardian, F5 a reset by the watchdog
+        #[arg(long, value_name = "CLASS", value_parser = ["F0", "F1", "F2", "F3", "F4", "F5"])]
+        fence_class: Option<String>,
     },
     /// Send a control code to a resource type, and print the output in hexadecimal
     #[command(after_long_help = codes(CodesOf::ResourceTypes))]

@@ -89,7 +89,7 @@ fn watchdog(there: bool, file: Option<&NodeFile>) -> Finding {
                 )
             }
             (None, true) => {
-                let text = "there is one, which `--watchdog auto` uses; node.toml does not name it, so that the others do not wait for it";
+                let text = "there is one, and node.toml does not name it: it is not used, and the others do not wait for it";
                 (false, text.to_owned())
             }
             (None, false) => (false, format!("there is none: {uncovered}")),

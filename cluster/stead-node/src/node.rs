@@ -134,6 +134,7 @@ impl Node {
             MonitorEvent::Left { what } => self.left_on_machine(&what),
             MonitorEvent::Begun { session } => self.leases_begun(session),
             MonitorEvent::Empty { session } => self.emptied(session),
+            MonitorEvent::Refused { error } => self.guardian_refused(&error),
             MonitorEvent::GuardianAnswered { question } => {
                 self.session_event(stead_lease::Event::GuardianAnswered { question });
             }

@@ -33,7 +33,7 @@ use crate::now;
 use crate::storage;
 use crate::sys;
 use crate::undo::Undo;
-use crate::watchdog::{Choice, Kernel, Watchdog};
+use crate::watchdog::{Kernel, Watchdog};
 
 mod session;
 
@@ -53,7 +53,6 @@ struct Args {
     tell: bool,
     containment: Option<Containment>,
     limits: Limits,
-    watchdog: Choice,
 }
 
 fn parse(args: &[OsString]) -> Result<Args, String> {
@@ -64,7 +63,6 @@ fn parse(args: &[OsString]) -> Result<Args, String> {
         tell: false,
         containment: None,
         limits: Limits::default(),
-        watchdog: Choice::default(),
     };
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -73,7 +71,6 @@ fn parse(args: &[OsString]) -> Result<Args, String> {
             Some("--data") => parsed.data = value()?.into(),
             Some("--node-name") => parsed.name = Some(value()?.to_string_lossy().into_owned()),
             Some("--limit") => parsed.limits.set(&value()?.to_string_lossy())?,
-            Some("--watchdog") => parsed.watchdog = value()?.to_string_lossy().parse()?,
             Some("--lifeline") => parsed.lifeline = true,
             Some("--tell") => parsed.tell = true,
             Some("--containment") => {
@@ -94,7 +91,7 @@ fn parse(args: &[OsString]) -> Result<Args, String> {
 }
 
 /// Runs the guardian: `stead guardian --data DIR [--lifeline] [--tell] [--node-name NAME] [--containment KIND]
-/// [--limit NAME=VALUE]... [--watchdog PATH|off|auto]`.
+/// [--limit NAME=VALUE]...`.
 ///
 /// With `--lifeline` the end of standard input is the order to take everything offline and end. With `--tell` another
 /// process prints what happens; it may block on a terminal, which the guardian must not.
@@ -174,9 +171,8 @@ struct Guardian {
     /// A session that begins when nothing is left of earlier ones.
     wanted: Option<Terms>,
     undo: Undo,
-    choice: Choice,
     watchdog: Option<Watchdog<Kernel>>,
-    /// What came of the choice, once a session has begun.
+    /// What came of it, once a session has begun.
     watchdog_words: Option<String>,
     /// The node was told that nothing of the session that is over is left.
     told_empty: bool,
@@ -228,7 +224,6 @@ impl Guardian {
             leases: Leases::default(),
             wanted: None,
             undo: Undo::default(),
-            choice: args.watchdog,
             watchdog: None,
             watchdog_words: None,
             told_empty: false,
@@ -397,10 +392,11 @@ impl Guardian {
                     self.node.send(FromGuardian::Died { monitor, death }, None);
                 }
             },
-            ToGuardian::Session { session, longest, watchdog } => self.begin_session(Terms {
+            ToGuardian::Session { session, longest, watchdog, device } => self.begin_session(Terms {
                 session,
                 longest: Duration::from_millis(longest),
                 watchdog: Duration::from_millis(watchdog),
+                device,
             }),
             ToGuardian::Lease { session, deadline } => self.renew(session, deadline),
             ToGuardian::Ask { question } => self.node.send(FromGuardian::Answer { question }, None),

@@ -3,6 +3,7 @@
 //! A session is begun, gets deadlines, and is over; one that is over never comes back. Guardian and guards go by the same
 //! [`accept`]: whatever the node says, no deadline is farther ahead than the session's `longest`, and none moves back.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use stead_monitor_protocol::HeldSession;
@@ -31,13 +32,15 @@ pub(crate) fn accept(held: Option<Time>, new: Time, longest: Duration, now: Time
 }
 
 /// What is agreed when a session begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub(crate) session: u128,
     /// D.
     pub(crate) longest: Duration,
     /// W.
     pub(crate) watchdog: Duration,
+    /// What keeps it.
+    pub(crate) device: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,7 +222,7 @@ mod tests {
     }
 
     fn terms(session: u128) -> Terms {
-        Terms { session, longest: D, watchdog: Duration::from_secs(2) }
+        Terms { session, longest: D, watchdog: Duration::from_secs(2), device: None }
     }
 
     fn begun() -> Leases {

@@ -7,44 +7,15 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::time::Duration;
 
 use stead_types::Time;
 
 use crate::sys;
 
-/// Where the kernel puts the first watchdog.
-const USUAL: [&str; 2] = ["/dev/watchdog0", "/dev/watchdog"];
-
 /// It is petted so many times in W.
 const TURNS: u32 = 4;
-
-/// Which device to use.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(crate) enum Choice {
-    /// One of the usual, if there is one that keeps W.
-    #[default]
-    Auto,
-    /// None.
-    Off,
-    /// This one, or no session.
-    Path(PathBuf),
-}
-
-impl FromStr for Choice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Choice::Auto),
-            "off" => Ok(Choice::Off),
-            path if path.starts_with('/') => Ok(Choice::Path(path.into())),
-            other => Err(format!("--watchdog {other}: allowed are auto, off, and the path of a device")),
-        }
-    }
-}
 
 /// What a watchdog can do.
 pub(crate) trait Device {
@@ -140,40 +111,24 @@ impl<D: Device> Watchdog<D> {
     }
 }
 
-/// The watchdog as chosen, with W. In words for people what came of it.
+/// The watchdog that `node.toml` names, with W; and in words for people what came of it.
 ///
 /// # Errors
-/// When a device was named and cannot be used.
+/// When one is named and cannot be used.
 pub(crate) fn choose(
-    choice: &Choice,
+    device: Option<&Path>,
     timeout: Duration,
     now: Time,
 ) -> Result<(Option<Watchdog<Kernel>>, String), String> {
-    if timeout.is_zero() {
-        return Ok((None, "no watchdog: the cluster's timings count on none".to_owned()));
-    }
-    let runs = |path: &Path, device, set: Duration| {
-        let words = format!("watchdog {} resets this machine after {} s", path.display(), set.as_secs());
-        (Some(Watchdog::new(device, set, now)), words)
+    let Some(path) = device else {
+        let words = "no watchdog: node.toml names none; a process that no signal ends is not covered";
+        return Ok((None, words.to_owned()));
     };
-    match choice {
-        Choice::Off => Ok((None, "no watchdog: --watchdog off".to_owned())),
-        Choice::Path(path) => match open(path, timeout) {
-            Ok((device, set)) => Ok(runs(path, device, set)),
-            Err(error) => Err(format!("watchdog {}: {error}; or use --watchdog off", path.display())),
-        },
-        Choice::Auto => {
-            let mut why = String::from("there is no /dev/watchdog");
-            for path in USUAL.map(Path::new) {
-                match open(path, timeout) {
-                    Ok((device, set)) => return Ok(runs(path, device, set)),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => why = format!("{}: {error}", path.display()),
-                }
-            }
-            Ok((None, format!("no watchdog: {why}; a process that no signal ends is not covered")))
-        }
-    }
+    let (device, set) = open(path, timeout).map_err(|error| {
+        format!("watchdog {}: {error}; put it right, or take it out of node.toml", path.display())
+    })?;
+    let words = format!("watchdog {} resets this machine after {} s", path.display(), set.as_secs());
+    Ok((Some(Watchdog::new(device, set, now)), words))
 }
 
 #[cfg(test)]
@@ -217,30 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn choices_are_read_and_refused_with_a_remedy() {
-        assert_eq!("auto".parse(), Ok(Choice::Auto));
-        assert_eq!("off".parse(), Ok(Choice::Off));
-        assert_eq!("/dev/watchdog1".parse(), Ok(Choice::Path("/dev/watchdog1".into())));
-        let error = "watchdog1".parse::<Choice>().unwrap_err();
-        assert_eq!(error, "--watchdog watchdog1: allowed are auto, off, and the path of a device");
-    }
-
-    #[test]
-    fn what_is_no_watchdog_is_refused_if_named_and_told_if_not() {
-        let wanted = Duration::from_secs(2);
-        let choose = |choice: &str, timeout| choose(&choice.parse().unwrap(), timeout, Time::from_millis(0));
-        let error = choose("/dev/null", wanted).map(|_| ()).unwrap_err();
-        assert!(error.starts_with("watchdog /dev/null: ") && error.ends_with("--watchdog off"), "{error}");
-        assert!(choose("/nowhere", wanted).is_err());
+    fn what_is_no_watchdog_is_refused() {
+        let choose = |device: Option<&Path>| choose(device, Duration::from_secs(2), Time::from_millis(0));
+        let error = choose(Some(Path::new("/dev/null"))).map(|_| ()).unwrap_err();
+        assert!(error.starts_with("watchdog /dev/null: ") && error.ends_with("out of node.toml"), "{error}");
+        assert!(choose(Some(Path::new("/nowhere"))).is_err());
         let file = std::env::temp_dir().join(format!("stead-watchdog-{}", std::process::id()));
         std::fs::write(&file, "precious").unwrap();
-        let error = choose(file.to_str().unwrap(), wanted).map(|_| ()).unwrap_err();
+        let error = choose(Some(&file)).map(|_| ()).unwrap_err();
         assert!(error.contains("it is no device"), "{error}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious", "nothing is written to it");
         std::fs::remove_file(&file).unwrap();
-        let (none, words) = choose("off", wanted).unwrap();
-        assert!(none.is_none() && words == "no watchdog: --watchdog off");
-        let (none, words) = choose("/dev/null", Duration::ZERO).unwrap();
-        assert!(none.is_none() && words.contains("count on none"));
+        let (none, words) = choose(None).unwrap();
+        assert!(none.is_none() && words.starts_with("no watchdog: node.toml names none"));
     }
 }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use stead_types::{GroupName, ResourceName};
@@ -174,8 +175,11 @@ pub enum ToGuardian {
         session: u128,
         /// D in milliseconds: no deadline farther ahead than this is accepted, neither by guardian nor by guards.
         longest: u64,
-        /// W in milliseconds: the watchdog's timeout, in whole seconds; 0 where the cluster's timings count on none.
+        /// W in milliseconds: the watchdog's timeout, in whole seconds.
         watchdog: u64,
+        /// The watchdog's device, as `node.toml` names it; without one none is used. One that cannot be used is `Refused`:
+        /// the other nodes count on it.
+        device: Option<PathBuf>,
     },
     /// The session's lease was renewed. A deadline that is not later than the one held changes nothing; one too far ahead,
     /// of another session, or of one that is over, is `Refused`.

@@ -107,7 +107,7 @@ impl Cluster {
     /// Switches a node on.
     pub(super) fn on(&mut self, node: &str) -> Result<(), String> {
         let child = Command::new(&self.program)
-            .args(["node", "run", "--watchdog", "off", "--data"])
+            .args(["node", "run", "--data"])
             .arg(self.data(node))
             .env_remove("STEAD_DATA")
             .stdin(Stdio::null())

@@ -68,6 +68,8 @@ pub(crate) enum MonitorEvent {
     Begun { session: u128 },
     /// Nothing of any group is left of a time of leases that is over.
     Empty { session: u128 },
+    /// The guardian does not do what it was told.
+    Refused { error: String },
     /// The guardian has taken in everything up to this question.
     GuardianAnswered { question: u64 },
     /// The guardian wants everything offline.
@@ -571,7 +573,7 @@ impl Monitors {
             }
             FromGuardian::Died { monitor, death } => self.died(&monitor, death),
             FromGuardian::Left { what } => self.events.push_back(MonitorEvent::Left { what }),
-            FromGuardian::Refused { error } => tracing::warn!(error, "the guardian refused"),
+            FromGuardian::Refused { error } => self.events.push_back(MonitorEvent::Refused { error }),
             FromGuardian::Begun { session, watchdog } => {
                 tracing::info!(watchdog, "leases are in force");
                 self.events.push_back(MonitorEvent::Begun { session });

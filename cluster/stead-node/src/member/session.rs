@@ -153,7 +153,8 @@ impl Node {
                     None => {
                         let number = random();
                         member.leases = Some(number);
-                        self.monitors.begin_leases(number, params.d, params.w);
+                        let device = member.begin.file.watchdog.clone();
+                        self.monitors.begin_leases(number, (params.d, params.w), device);
                     }
                 }
             }
@@ -331,7 +332,8 @@ impl Node {
         }
         let (number, params) = (random(), member.begin.params);
         member.leases = Some(number);
-        self.monitors.begin_leases(number, params.d, params.w);
+        let device = member.begin.file.watchdog.clone();
+        self.monitors.begin_leases(number, (params.d, params.w), device);
     }
 }
 

@@ -57,11 +57,11 @@ impl Guardian {
         let session = terms.session;
         let before = self.leases.held().map(|held| held.session);
         let mut next = self.leases.clone();
-        if let Err(error) = next.begin(terms, self.empty()) {
+        if let Err(error) = next.begin(terms.clone(), self.empty()) {
             return self.refuse(error);
         }
         if before != Some(session) {
-            if let Err(error) = self.prepare(terms) {
+            if let Err(error) = self.prepare(&terms) {
                 return self.refuse(format!("session {session}: {error}"));
             }
             self.leases = next;
@@ -73,12 +73,12 @@ impl Guardian {
     }
 
     /// Opens the watchdog, and keeps this process from being late: under leases to be late is to die.
-    fn prepare(&mut self, terms: Terms) -> Result<(), String> {
+    fn prepare(&mut self, terms: &Terms) -> Result<(), String> {
         if let Some(watchdog) = self.watchdog.take() {
             // Another session may have another W.
             watchdog.release();
         }
-        let (watchdog, words) = watchdog::choose(&self.choice, terms.watchdog, now())?;
+        let (watchdog, words) = watchdog::choose(terms.device.as_deref(), terms.watchdog, now())?;
         note!("stead guardian: {words}");
         self.watchdog = watchdog;
         if self.watchdog_words.replace(words).is_none() && rustix::process::geteuid().is_root() {

@@ -217,7 +217,13 @@ impl Scene {
 
     /// Asks for a session.
     pub(crate) fn ask(&self, session: u128) {
-        self.say(&ToGuardian::Session { session, longest: D, watchdog: 1_000 });
+        self.ask_with(session, None);
+    }
+
+    /// Asks for a session with this watchdog.
+    pub(crate) fn ask_with(&self, session: u128, device: Option<&str>) {
+        let device = device.map(Into::into);
+        self.say(&ToGuardian::Session { session, longest: D, watchdog: 1_000, device });
     }
 
     /// Renews for all of D; the deadline.

@@ -1,5 +1,6 @@
 //! The lease that the guardian keeps: until when the kernel lets what runs here run.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use stead_types::Time;
@@ -8,10 +9,16 @@ use super::*;
 
 impl Monitors {
     /// Begins a time of leases under a number that was never used. Nothing of any group may be left.
-    pub(crate) fn begin_leases(&mut self, number: u128, longest: Duration, watchdog: Duration) {
+    /// `device` is the watchdog's.
+    pub(crate) fn begin_leases(
+        &mut self,
+        number: u128,
+        (longest, watchdog): (Duration, Duration),
+        device: Option<PathBuf>,
+    ) {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let (longest, watchdog) = (ms(longest), ms(watchdog));
-        self.tell_guardian(&ToGuardian::Session { session: number, longest, watchdog });
+        self.tell_guardian(&ToGuardian::Session { session: number, longest, watchdog, device });
     }
 
     /// Asks the guardian whether it is there: it answers when it has taken in what it was told before.
