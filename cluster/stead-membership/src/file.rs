@@ -34,6 +34,11 @@ pub struct NodeFile {
     /// The device of the hardware watchdog, such as `/dev/watchdog`; none is used without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watchdog: Option<PathBuf>,
+    /// When this machine was started anew, its node begins at once, and others have its groups, without waiting for the
+    /// lease of before. Without a word that is so on bare metal: a virtual machine may be restored or copied, and look
+    /// the same. Set it only where that cannot happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_reboot: Option<bool>,
     /// The cluster.
     pub cluster: ClusterName,
     /// How its database is reached.
@@ -186,6 +191,7 @@ impl NodeFile {
         NodeFile {
             node: node.to_owned(),
             watchdog: None,
+            trust_reboot: None,
             cluster,
             etcd,
             timers: TimersTable::from(timers),

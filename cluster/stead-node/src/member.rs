@@ -46,6 +46,8 @@ pub(crate) struct Beginning {
     pub(crate) params: Params,
     /// Which machine it is.
     pub(crate) identity: Identity,
+    /// That a session of this machine is from before a reboot is believed.
+    pub(crate) trust_reboot: bool,
     /// The incarnation of the cluster database.
     pub(crate) incarnation: String,
     /// It was another one when this node last looked.

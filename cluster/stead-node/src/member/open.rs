@@ -67,6 +67,22 @@ fn line(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default().trim().to_owned()
 }
 
+/// Whether the processor says that no hypervisor is below, as `/proc/cpuinfo` shows it. Where it says nothing of that, as on
+/// processors without such a flag, this is not known to be bare metal.
+fn bare_metal(cpuinfo: &str) -> bool {
+    let mut flags = cpuinfo.lines().filter_map(|line| line.strip_prefix("flags")?.split_once(':'));
+    flags.next().is_some_and(|(_, flags)| !flags.split_whitespace().any(|flag| flag == "hypervisor"))
+}
+
+/// A DMI UUID that is one machine's own; nothing for what vendors leave in place of one, which many machines share.
+fn own_uuid(uuid: String) -> String {
+    let mut digits = uuid.chars().filter(char::is_ascii_hexdigit);
+    let first = digits.next();
+    let alike = digits.all(|digit| Some(digit) == first);
+    let sample = uuid.eq_ignore_ascii_case("03000200-0400-0500-0006-000700080009");
+    if alike || sample { String::new() } else { uuid }
+}
+
 /// Opens one handle, and waits for as long as nobody answers: at a cold start etcd may come later than the node.
 fn handle(
     data: &Path,
@@ -118,13 +134,17 @@ pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
     let configuration = handle(data, file, "node", |_| {})?;
     let (revision, entries) = groups.list("").map_err(|error| error.to_string())?;
     let opened = groups.opened();
+    let identity = Identity {
+        boot_id: line("/proc/sys/kernel/random/boot_id"),
+        machine_id: line("/etc/machine-id"),
+        dmi_uuid: own_uuid(line("/sys/class/dmi/id/product_uuid")),
+    };
+    let known = !identity.machine_id.is_empty() && !identity.dmi_uuid.is_empty();
+    let trust_reboot = file.trust_reboot.unwrap_or_else(|| bare_metal(&line("/proc/cpuinfo")));
     let begin = Beginning {
         params,
-        identity: Identity {
-            boot_id: line("/proc/sys/kernel/random/boot_id"),
-            machine_id: line("/etc/machine-id"),
-            dmi_uuid: line("/sys/class/dmi/id/product_uuid"),
-        },
+        identity,
+        trust_reboot,
         incarnation: opened.incarnation.clone(),
         incarnation_is_new: opened.new_incarnation,
         revision,
@@ -132,6 +152,13 @@ pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
     };
     let mut warnings = opened.warnings.clone();
     warnings.extend(foreign);
+    if file.trust_reboot == Some(true) && !known {
+        warnings.push(
+            "trust_reboot in node.toml has no effect: this machine has no /etc/machine-id or no \
+             /sys/class/dmi/id/product_uuid to be known again by"
+                .to_owned(),
+        );
+    }
     warnings.extend(file.bad_devices());
     Ok(Open {
         sessions: Arc::new(sessions),
@@ -141,4 +168,31 @@ pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
         entries,
         warnings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bare_metal, own_uuid};
+
+    #[test]
+    fn what_many_machines_share_is_no_identity() {
+        for shared in [
+            "",
+            "00000000-0000-0000-0000-000000000000",
+            "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+            "03000200-0400-0500-0006-000700080009",
+        ] {
+            assert_eq!(own_uuid(shared.to_owned()), "", "{shared}");
+        }
+        let own = "4c4c4544-0044-4a10-8056-b4c04f4d3232";
+        assert_eq!(own_uuid(own.to_owned()), own);
+    }
+
+    #[test]
+    fn a_virtual_machine_and_what_is_not_known_are_no_bare_metal() {
+        assert!(bare_metal("processor\t: 0\nflags\t\t: fpu vme sse2\n"));
+        assert!(!bare_metal("processor\t: 0\nflags\t\t: fpu hypervisor sse2\n"));
+        assert!(!bare_metal("processor\t: 0\nFeatures\t: fp asimd\n"), "it has no such flag to show");
+        assert!(!bare_metal(""));
+    }
 }

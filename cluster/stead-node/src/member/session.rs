@@ -69,7 +69,7 @@ impl Node {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             incarnation: begin.incarnation,
             incarnation_is_new: begin.incarnation_is_new,
-            trust_reboot: false,
+            trust_reboot: begin.trust_reboot,
             kept,
         };
         let now = timer::now();
