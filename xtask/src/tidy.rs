@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("stead-cli", &["stead-api", "stead-fence", "stead-membership", "stead-resapi"]),
     ("stead-lab", &[]),
-    ("stead-api", &[]),
+    ("stead-api", &["stead-types"]),
     (
         "stead-node",
         &[

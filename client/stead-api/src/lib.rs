@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use stead_types::FenceClass;
 use utoipa::{OpenApi, ToSchema};
 
 /// Where things are.
@@ -61,21 +62,46 @@ pub const BUILTIN_TYPES: &[&str] = &[
     "OCF Agent",
 ];
 
-/// What ends a resource of a type when its node loses its session, and what that does not reach.
+/// The fence class of a type of stead itself.
 #[must_use]
-pub fn fence_class(type_name: &str) -> (&'static str, &'static str) {
+pub fn builtin_fence_class(type_name: &str) -> FenceClass {
     let is = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(type_name));
-    if is(&["Generic Application", "Generic Script"]) {
-        ("F1", "its processes: the kernel ends them at the deadline")
-    } else if is(&["File System"]) {
-        (
-            "F2",
-            "its mount, which goes with its namespace; ext4 and XFS are shut down first, others may write on",
-        )
-    } else if is(&["Generic Service", "IP Address", "IPv6 Address", "OCF Agent"]) {
-        ("F4", "taken away by the guardian after the processes; while the guardian stands still it stays")
+    if is(&["File System"]) {
+        FenceClass::F2
+    } else if is(&["Generic Service"]) {
+        FenceClass::F3
+    } else if is(&["IP Address", "IPv6 Address", "OCF Agent"]) {
+        FenceClass::F4
     } else {
-        ("F1", "its processes alone: what its DLL leaves outside of them stays")
+        FenceClass::F1
+    }
+}
+
+/// What ends a resource of a type when its node loses its session, and what that does not reach. `registered` is the type's
+/// document; without one it is of stead itself.
+#[must_use]
+pub fn fence_class(type_name: &str, registered: Option<&TypeDoc>) -> (FenceClass, &'static str) {
+    let Some(doc) = registered else {
+        let class = builtin_fence_class(type_name);
+        let words = match class {
+            FenceClass::F2 => {
+                "its mount, which goes with its namespace; ext4 and XFS are shut down first, others may write on"
+            }
+            FenceClass::F0 | FenceClass::F1 | FenceClass::F3 | FenceClass::F4 | FenceClass::F5 => {
+                class.describe()
+            }
+        };
+        return (class, words);
+    };
+    match doc.fence_class.as_deref().map(str::parse::<FenceClass>) {
+        None | Some(Err(_)) => {
+            (FenceClass::F1, "its processes alone: what its DLL leaves outside of them stays")
+        }
+        Some(Ok(FenceClass::F5)) if doc.accept_no_watchdog => (
+            FenceClass::F5,
+            "a reset of the machine; ACCEPTED on nodes without a watchdog, where nothing ends it",
+        ),
+        Some(Ok(class)) => (class, class.describe()),
     }
 }
 
@@ -294,6 +320,12 @@ pub struct TypeDoc {
     /// Common properties of the type: `LooksAlivePollInterval` and its like, in ms.
     #[serde(default)]
     pub common: BTreeMap<String, u64>,
+    /// What ends its resources when their node loses its session, `F0` to `F5`; `F1`, the end of its processes, without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence_class: Option<String>,
+    /// Of class `F5`: it may be on a node without a watchdog, where nothing ends it for certain.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_no_watchdog: bool,
 }
 
 /// A group.

@@ -1,5 +1,7 @@
 //! A cluster as it is, and what would happen to it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -39,8 +41,12 @@ pub struct SituatedNode {
     pub takeover_ms: Option<u64>,
     /// For how long it has not been heard, in ms, if it is missed.
     pub silent_ms: Option<u64>,
-    /// Resource types that cannot be loaded there.
-    pub cannot_host: Vec<String>,
+    /// Resource types that cannot be loaded there, and why.
+    pub cannot_host: BTreeMap<String, String>,
+    /// It has a watchdog that the others count on.
+    pub watchdog: bool,
+    /// Its session is dead, and it is confirmed that its machine is off or was started anew.
+    pub confirmed: bool,
 }
 
 /// A stored document.

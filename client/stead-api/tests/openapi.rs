@@ -3,10 +3,17 @@
 
 #[test]
 fn every_type_of_stead_itself_has_a_fence_class() {
-    let classes: Vec<&str> =
-        stead_api::BUILTIN_TYPES.iter().map(|name| stead_api::fence_class(name).0).collect();
-    assert_eq!(classes, ["F1", "F1", "F4", "F2", "F4", "F4", "F4"]);
-    assert!(stead_api::fence_class("My Type").1.contains("processes alone"));
+    let classes: Vec<String> = stead_api::BUILTIN_TYPES
+        .iter()
+        .map(|name| stead_api::fence_class(name, None).0.to_string())
+        .collect();
+    assert_eq!(classes, ["F1", "F1", "F3", "F2", "F4", "F4", "F4"]);
+    let mut doc: stead_api::TypeDoc = serde_json::from_str(r#"{"name": "My Type", "dll": "/x.so"}"#).unwrap();
+    assert!(stead_api::fence_class("My Type", Some(&doc)).1.contains("processes alone"));
+    doc.fence_class = Some("F5".to_owned());
+    assert!(stead_api::fence_class("My Type", Some(&doc)).1.contains("watchdog, and nothing less"));
+    doc.accept_no_watchdog = true;
+    assert!(stead_api::fence_class("My Type", Some(&doc)).1.contains("ACCEPTED"));
 }
 
 #[test]

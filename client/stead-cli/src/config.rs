@@ -207,6 +207,13 @@ impl Reader {
         numbers
     }
 
+    fn flag(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> bool {
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            self.expected(value, key, "true or false");
+            false
+        })
+    }
+
     /// A table of an array of tables, and the name in it. Without one the problem is told.
     fn named<'a>(
         &mut self,
@@ -324,7 +331,13 @@ impl Reader {
         let (table, name, span) = self.named(item, "type")?;
         let place = format!("type/{name}");
         self.place(&place, span.clone());
-        let mut doc = TypeDoc { name, dll: String::new(), common: BTreeMap::new() };
+        let mut doc = TypeDoc {
+            name,
+            dll: String::new(),
+            common: BTreeMap::new(),
+            fence_class: None,
+            accept_no_watchdog: false,
+        };
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "name" => {}
@@ -335,7 +348,19 @@ impl Reader {
                     doc.dll = Path::new(&self.folder).join(text).display().to_string();
                 }
                 "common" => doc.common = self.numbers("common", value, &place),
-                _ => self.unknown(key, "[[type]]", &["name", "dll", "common"]),
+                "fence_class" => {
+                    self.place(&format!("{place}/fence_class"), value.span());
+                    doc.fence_class = Some(self.text("fence_class", value));
+                }
+                "accept_no_watchdog" => {
+                    self.place(&format!("{place}/accept_no_watchdog"), value.span());
+                    doc.accept_no_watchdog = self.flag("accept_no_watchdog", value);
+                }
+                _ => self.unknown(
+                    key,
+                    "[[type]]",
+                    &["name", "dll", "common", "fence_class", "accept_no_watchdog"],
+                ),
             }
         }
         if doc.dll.is_empty() {

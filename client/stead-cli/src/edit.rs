@@ -206,10 +206,17 @@ pub(crate) async fn register(
     name: &str,
     dll: &std::path::Path,
     given: &[String],
+    fence_class: Option<&str>,
     manner: Manner,
 ) -> Result<Exit, Trouble> {
     let dll = std::path::absolute(dll).map_err(|error| usage(error.to_string()))?;
-    let mut doc = TypeDoc { name: name.to_owned(), dll: dll.display().to_string(), common: BTreeMap::new() };
+    let mut doc = TypeDoc {
+        name: name.to_owned(),
+        dll: dll.display().to_string(),
+        common: BTreeMap::new(),
+        fence_class: fence_class.map(str::to_owned),
+        accept_no_watchdog: false,
+    };
     common(given, &mut doc.common)?;
     apply(client, Config { types: vec![doc], ..Config::default() }, false, manner).await
 }

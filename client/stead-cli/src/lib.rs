@@ -29,7 +29,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use hyper::Method;
 use stead_api::{
     Apply, Config, Control, Controlled, DatabaseMembers, Event, Explanation, NotSimulated, Operate,
-    Simulation, SimulationStep, Situation, Status, routes,
+    Simulation, SimulationStep, Situation, Status, TypeDoc, routes,
 };
 
 use args::{
@@ -411,27 +411,30 @@ async fn resource_type(client: &Client, verb: TypeVerb, json: bool) -> Result<Ex
         TypeVerb::List => {
             let config: Config = client.get(routes::CONFIG).await?;
             if json {
-                let names = config.types.iter().map(|doc| doc.name.as_str());
-                let all = stead_api::BUILTIN_TYPES.iter().copied().chain(names);
-                let classes: std::collections::BTreeMap<&str, &str> =
-                    all.map(|name| (name, stead_api::fence_class(name).0)).collect();
+                let own = stead_api::BUILTIN_TYPES.iter().map(|name| (*name, None));
+                let all = own.chain(config.types.iter().map(|doc| (doc.name.as_str(), Some(doc))));
+                let classes: std::collections::BTreeMap<&str, String> =
+                    all.map(|(name, doc)| (name, stead_api::fence_class(name, doc).0.to_string())).collect();
                 show::json(&serde_json::json!({
                     "builtin": stead_api::BUILTIN_TYPES,
                     "registered": config.types,
                     "fence_classes": classes,
                 }));
             } else {
-                let row = |name: &str, dll: &str| {
-                    let (class, reaches) = stead_api::fence_class(name);
-                    vec![name.to_owned(), dll.to_owned(), class.to_owned(), reaches.to_owned()]
+                let row = |name: &str, doc: Option<&TypeDoc>| {
+                    let (class, reaches) = stead_api::fence_class(name, doc);
+                    let dll = doc.map_or("of stead itself", |doc| doc.dll.as_str());
+                    vec![name.to_owned(), dll.to_owned(), class.to_string(), reaches.to_owned()]
                 };
-                let own = stead_api::BUILTIN_TYPES.iter().map(|name| row(name, "of stead itself"));
-                let rows = own.chain(config.types.iter().map(|doc| row(&doc.name, &doc.dll))).collect();
+                let own = stead_api::BUILTIN_TYPES.iter().map(|name| row(name, None));
+                let rows = own.chain(config.types.iter().map(|doc| row(&doc.name, Some(doc)))).collect();
                 show::out(&show::list(&["TYPE", "RESOURCE DLL", "FENCE", "WHAT ENDS AT THE DEADLINE"], rows));
             }
             Ok(Exit::Done)
         }
-        TypeVerb::Register { name, dll, common } => edit::register(client, &name, &dll, &common, plain).await,
+        TypeVerb::Register { name, dll, common, fence_class } => {
+            edit::register(client, &name, &dll, &common, fence_class.as_deref(), plain).await
+        }
         TypeVerb::Control { name, code, in_buffer } => {
             let what = format!("resource type \"{name}\"");
             let path = format!("/v1/types/{}/control", encode(&name));

@@ -34,11 +34,6 @@ impl Observed {
     pub(crate) fn sid(&self) -> Option<Sid> {
         self.last.as_ref().map(|session| session.sid)
     }
-
-    /// The session that is not known to have ended.
-    fn alive(&self) -> Option<&Arc<Session>> {
-        self.last.as_ref().filter(|session| session.state == Standing::Alive)
-    }
 }
 
 /// A takeover under way: the mark being written, or a look at what became of it.
@@ -271,17 +266,20 @@ impl Machine {
 
     /// When the wait for a node is over, and with which guard its session is marked then.
     fn takeover_at(&self, observed: &Observed) -> Option<(Time, Guard)> {
-        let session = observed.alive()?;
+        let session = observed.last.as_ref()?;
+        let fenced = observed.fenced == Some(session.sid);
+        match session.state {
+            Standing::Alive => {}
+            // What was waited out is confirmed now.
+            Standing::Dead if fenced && !session.confirmed => {}
+            Standing::Dead | Standing::Left => return None,
+        }
         let guard = match &observed.found {
             Found::Document { revision, .. } => Guard::At(*revision),
             Found::Nothing { .. } => Guard::Absent,
             Found::Unreadable { .. } => return None,
         };
-        let at = if observed.fenced == Some(session.sid) {
-            Time::ZERO
-        } else {
-            observed.first_seen.after(observed.wait)
-        };
+        let at = if fenced { Time::ZERO } else { observed.first_seen.after(observed.wait) };
         Some((at.max(self.quarantine).max(self.not_before), guard))
     }
 
@@ -325,6 +323,8 @@ impl Machine {
         };
         let mut dead = Session::clone(&session);
         dead.state = Standing::Dead;
+        dead.confirmed |=
+            self.observed.get(&node).is_some_and(|observed| observed.fenced == Some(session.sid));
         dead.incarnation.clone_from(&self.own.incarnation);
         let request = self.request();
         let dead = Arc::new(dead);
@@ -345,7 +345,10 @@ impl Machine {
         match answer {
             Answer::Committed(revision) => {
                 if let Some(session) = mark {
-                    self.push(Action::Tell(Note::TookOver(node.clone(), session.sid)));
+                    let before = self.observed.get(&node).and_then(|observed| observed.last.as_ref());
+                    if before.is_none_or(|before| before.state == Standing::Alive) {
+                        self.push(Action::Tell(Note::TookOver(node.clone(), session.sid)));
+                    }
                     self.observe(&node, Found::Document { revision, session });
                 }
             }

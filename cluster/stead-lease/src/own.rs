@@ -359,6 +359,7 @@ impl Machine {
             state,
             incarnation: own.incarnation.clone(),
             replaces: own.replaces,
+            confirmed: false,
         });
         let guard = own.base;
         let request = self.request();

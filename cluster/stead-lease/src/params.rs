@@ -87,6 +87,17 @@ const MILLION: u128 = 1_000_000;
 /// The wait is rounded up to the next multiple of this.
 const STEP: u128 = 100_000_000;
 
+impl Params {
+    /// A watchdog resets the machine, and successors wait for that.
+    #[must_use]
+    pub const fn watched(&self) -> bool {
+        match self.watchdog {
+            Watchdog::Absent => false,
+            Watchdog::Used | Watchdog::Strict => true,
+        }
+    }
+}
+
 impl Profile {
     /// The timings, with a watchdog or without.
     #[must_use]

@@ -105,4 +105,8 @@ pub struct Session {
     /// The session of the same node it took the place of, which was over by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Sid>,
+    /// It is dead, and a fence agent or a person has confirmed that its machine is off or was started anew: also what no
+    /// kill on that machine reaches is ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirmed: bool,
 }

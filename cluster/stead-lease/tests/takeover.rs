@@ -254,3 +254,39 @@ fn documents_are_read_as_they_are_written() {
     let bad = text.replace("00000000000000000000000000000007", "seven");
     assert!(serde_json::from_str::<Session>(&bad).unwrap_err().to_string().contains("32 hexadecimal digits"));
 }
+
+/// What was waited out may be confirmed later: then also what no kill reaches is known to have ended.
+#[test]
+fn a_session_that_is_dead_is_confirmed_once() {
+    let confirmed = |world: &World| {
+        world.actions.iter().find_map(|action| match action {
+            Action::Commit { node: of, session, request, .. } if *of == node("n2") => {
+                Some((*request, session.state, session.confirmed))
+            }
+            _ => None,
+        })
+    };
+    let mut world = World::active();
+    world.see("n2", document(20, session(7, 3, Standing::Alive)), 1_500);
+    renew(&mut world, 6_000);
+    world.timer(6_600);
+    let (request, state, sure) = confirmed(&world).unwrap();
+    assert_eq!((state, sure), (Standing::Dead, false), "waited out, and no more");
+    world.answer(request, Answer::Committed(2_000), 6_610);
+    world.give(Event::Fenced { node: node("n2"), sid: Sid(6) }, 6_620);
+    world.timer(6_620);
+    assert_eq!(confirmed(&world), None, "that was another session");
+    world.give(Event::Fenced { node: node("n2"), sid: Sid(7) }, 6_630);
+    world.timer(6_630);
+    let (request, state, sure) = confirmed(&world).unwrap();
+    assert_eq!((state, sure), (Standing::Dead, true));
+    world.answer(request, Answer::Committed(2_001), 6_640);
+    assert!(!world.actions.iter().any(|action| matches!(action, Action::Tell(_))), "it is no second end");
+    world.timer(6_700);
+    assert_eq!(confirmed(&world), None, "once is enough");
+    // Fenced while it was alive, it is confirmed with the mark.
+    world.see("n2", document(2_100, session(8, 1, Standing::Alive)), 6_800);
+    world.give(Event::Fenced { node: node("n2"), sid: Sid(8) }, 6_810);
+    world.timer(6_810);
+    assert_eq!(confirmed(&world).map(|(_, state, sure)| (state, sure)), Some((Standing::Dead, true)));
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stead_api::{Apply, Line};
 use stead_monitor_protocol::{Library, OpId, Properties};
-use stead_policy::cluster::{Property, Settings};
+use stead_policy::cluster::{Property, Settings, unwatched};
 use stead_policy::{ClusterConfig, Plan, PlanProblem, PlanStep, Request, ResourceConfig};
 use stead_types::{Code, GroupName, PropertyMap, ResourceName, TypeName};
 
@@ -120,6 +120,9 @@ impl Node {
             problems.extend(
                 more.into_iter().filter(|problem| !told.contains(&problem.place.to_ascii_lowercase())),
             );
+        }
+        if let Some(member) = self.member.as_ref().filter(|_| complete) {
+            problems.extend(unwatched(&wanted, self.policy.config(), &member.watchdogs()));
         }
         if !problems.is_empty() {
             let _ = lines.send(report::problems(problems));

@@ -12,7 +12,9 @@ use stead_policy::{
 };
 use stead_store::{Entry, Guard, Operation, Revision};
 use stead_store_etcd::DAMAGED;
-use stead_types::{GroupName, GroupSetName, NodeName, PropertyMap, ResourceName, TypeDefaults, TypeName};
+use stead_types::{
+    FenceClass, GroupName, GroupSetName, NodeName, PropertyMap, ResourceName, TypeDefaults, TypeName,
+};
 
 use crate::common::{self, Numbers};
 use crate::keys;
@@ -244,7 +246,10 @@ impl Catalog {
         }
         for name in self.builtin.clone() {
             let revision = self.type_revision(&TypeBody { dll: String::new(), common: Numbers::new() });
-            read.types.insert(name.clone(), TypeConfig { name, defaults: TypeDefaults::default(), revision });
+            let (defaults, fence) = (TypeDefaults::default(), stead_api::builtin_fence_class(name.as_str()));
+            let config =
+                TypeConfig { name: name.clone(), defaults, fence, accept_no_watchdog: false, revision };
+            read.types.insert(name, config);
         }
         Ok(read)
     }
@@ -508,8 +513,14 @@ impl Catalog {
                 Change::Step(PlanStep::SetType(config)) => {
                     let Some(body) = self.types.value(config.revision) else { continue };
                     let key = type_key(&config.name);
-                    let known =
-                        json!({ "name": config.name.as_str(), "dll": body.dll, "common": body.common });
+                    let fence = (config.fence != FenceClass::default()).then(|| config.fence.to_string());
+                    let known = json!({
+                        "name": config.name.as_str(),
+                        "dll": body.dll,
+                        "common": body.common,
+                        "fence_class": fence,
+                        "accept_no_watchdog": config.accept_no_watchdog.then_some(true),
+                    });
                     operations.push(self.put(key, known));
                 }
                 Change::Step(PlanStep::SetGroup(config)) => {
@@ -609,7 +620,7 @@ const SET_FIELDS: &[&str] =
     &["name", "groups", "startup_setting", "startup_count", "startup_delay", "is_global", "depends_on_set"];
 const RESOURCE_FIELDS: &[&str] =
     &["name", "type", "depends_on", "possible_owners", "persistent_state", "common", "properties"];
-const TYPE_FIELDS: &[&str] = &["name", "dll", "common"];
+const TYPE_FIELDS: &[&str] = &["name", "dll", "common", "fence_class", "accept_no_watchdog"];
 
 #[cfg(test)]
 mod tests {

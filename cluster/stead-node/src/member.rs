@@ -28,7 +28,7 @@ use stead_membership::NodeFile;
 use stead_policy::Record;
 use stead_policy::cluster::{Coordinator, NodeFacts, NodeRecord, Owner, Situation};
 use stead_store::{Entry, Guard, News, Revision};
-use stead_types::{Code, GroupName, NodeName, Time};
+use stead_types::{Code, GroupName, NodeName, Time, TypeName};
 
 use documents::StateDocument;
 pub(crate) use machine::Machinery;
@@ -137,6 +137,8 @@ pub(crate) struct Member {
     armed: Option<stead_lease::Kept>,
     /// Everything under this number has to be gone before anything begins.
     waits_for: Option<u128>,
+    /// Resource types of which an operator has accepted that they are on nodes without a watchdog.
+    accepted: Vec<TypeName>,
     /// The session was given up.
     left: bool,
     leaving: Option<shutdown::Leaving>,
@@ -181,6 +183,7 @@ impl Member {
             unheard: false,
             armed: None,
             waits_for: None,
+            accepted: Vec::new(),
             left: false,
             leaving: None,
         }

@@ -12,7 +12,8 @@ use stead_api::{
     SimulatedReturn, Simulation, SimulationStep, Situation,
 };
 use stead_policy::cluster::{
-    ArrivalKind, GroupFacts, GroupRules, NodeFacts, Owned, Published, Session, Situation as Decided,
+    ArrivalKind, FenceNeeds, GroupFacts, GroupRules, NodeFacts, Owned, Published, Session,
+    Situation as Decided,
 };
 use stead_policy::simulation::{self, Happened, Members, Moved, Seen, Snapshot, Step};
 use stead_store::Entry;
@@ -71,9 +72,11 @@ fn snapshot(of: &Situation, members: Option<&DatabaseMembers>) -> Result<Snapsho
                 return Err(NotSimulated::Unreadable(text));
             }
         };
-        let cannot_host = node.cannot_host.iter().map(|of| name(of)).collect::<Result<_, _>>()?;
+        let cannot = node.cannot_host.iter().map(|(of, why)| Ok((name(of)?, why.clone())));
+        let cannot_host = cannot.collect::<Result<_, NotSimulated>>()?;
+        let (watchdog, confirmed) = (node.watchdog, node.confirmed);
         let known = name(&node.name)?;
-        let facts = NodeFacts { session, cannot_host, ..NodeFacts::default() };
+        let facts = NodeFacts { session, cannot_host, watchdog, confirmed, ..NodeFacts::default() };
         if let Some(wait) = node.takeover_ms {
             snapshot.takeover.insert(name(&node.name)?, Duration::from_millis(wait));
         }
@@ -154,7 +157,8 @@ fn groups(of: &Situation, snapshot: &mut Snapshot, mut documents: Documents) -> 
             continue;
         }
         let facts = GroupFacts {
-            rules: GroupRules::of(config, &snapshot.config.sets),
+            rules: GroupRules::of(config, &snapshot.config.sets)
+                .with(FenceNeeds::of(config, &snapshot.config.types)),
             wanted_online: GroupRules::wanted_online(config),
             owned: documents.own.remove(group),
             published: documents.published.remove(group),

@@ -11,7 +11,7 @@ use stead_policy::{
     ClusterConfig, ColdStart, Failback, GroupConfig, GroupSetConfig, PersistentState, PlanProblem,
     ResourceConfig, TypeConfig,
 };
-use stead_types::{Code, Dependency, PropertyMap, PropertyValue};
+use stead_types::{Code, Dependency, FenceClass, PropertyMap, PropertyValue};
 
 use crate::catalog::{Catalog, TypeBody};
 use crate::common;
@@ -220,7 +220,26 @@ impl Translator<'_> {
             self.wrong(place, format!("\"{name}\" is a resource type of stead itself; choose another name"));
         }
         let body = TypeBody { dll: doc.dll.clone(), common: doc.common.clone() };
-        Some(TypeConfig { name, defaults, revision: self.catalog.type_revision(&body) })
+        let (fence, accept_no_watchdog) = self.fence(doc, place);
+        let revision = self.catalog.type_revision(&body);
+        Some(TypeConfig { name, defaults, fence, accept_no_watchdog, revision })
+    }
+
+    fn fence(&mut self, doc: &TypeDoc, place: &str) -> (FenceClass, bool) {
+        let class = match doc.fence_class.as_deref().map(str::parse::<FenceClass>) {
+            None => FenceClass::default(),
+            Some(Ok(class)) => class,
+            Some(Err(text)) => {
+                self.wrong(&format!("{place}/fence_class"), text);
+                FenceClass::default()
+            }
+        };
+        if doc.accept_no_watchdog && class != FenceClass::F5 {
+            let text =
+                format!("accept_no_watchdog is for fence class F5, and this one is {class}; leave it out");
+            self.wrong(&format!("{place}/accept_no_watchdog"), text);
+        }
+        (class, doc.accept_no_watchdog)
     }
 
     fn group(

@@ -23,6 +23,7 @@ fn rules(group: usize, nodes: &[NodeName]) -> GroupRules {
         cold_start: ColdStart::Always,
         types: BTreeSet::new(),
         providers: Vec::new(),
+        fence: Default::default(),
     }
 }
 

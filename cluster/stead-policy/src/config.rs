@@ -2,7 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use stead_types::{
-    CommonProperties, Dependency, GroupName, GroupSetName, NodeName, ResourceName, TypeDefaults, TypeName,
+    CommonProperties, Dependency, FenceClass, GroupName, GroupSetName, NodeName, ResourceName, TypeDefaults,
+    TypeName,
 };
 
 use crate::cluster::{ReadyWhen, Settings};
@@ -88,6 +89,10 @@ pub struct TypeConfig {
     pub name: TypeName,
     /// What its resources get where they say nothing.
     pub defaults: TypeDefaults,
+    /// What ends its resources when their node loses its session.
+    pub fence: FenceClass,
+    /// Of class F5: an operator accepts that it may be on a node without a watchdog.
+    pub accept_no_watchdog: bool,
     /// Changes whenever the stored document changes; opaque.
     pub revision: u64,
 }

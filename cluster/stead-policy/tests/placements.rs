@@ -7,6 +7,8 @@
 //!         [failback=any|FROM-TO] [cold=never] [after=db,web] [count=N] [delay=S] [pending]
 //! > set s groups=a,b [count=N] [delay=S] [pending] [global] [waits=t]    a group set
 //! > waits-for g s                    the group depends on the set
+//!         [unfenced] [reset]              a resource of it has fence class F0, or F5
+//! > confirm n1 | watchdog n1          the end of its machine is confirmed; it has a watchdog
 //! > dies n1 | comes n1 [AGE] | leaves n1 | shuts-down n1 | pause n1 | drain n1 [to=n2] [remain] [retry]
 //! > resume n1 [none|immediate|policy] | pardon n1 | cannot-load n1 | can-load n1 | hard-affinity
 //! > fails g | fails-on g n1 | good g n1 | manner g stuck|refuses|good | releases-failed g | online g | wants g on|off
@@ -62,6 +64,8 @@ fn facts(words: &[&str]) -> GroupFacts {
                 count,
                 delay,
             }),
+            None if *word == "unfenced" => rules.fence.confirmation = Some(name("Cloud Disk")),
+            None if *word == "reset" => rules.fence.watchdog = Some(name("Cluster Disk")),
             None if *word == "offline" => wanted = false,
             None if *word == "pending" => ready_when = ReadyWhen::Pending,
             other => panic!("unknown property {other:?}"),
@@ -236,6 +240,8 @@ fn happens(cluster: &mut Cluster, words: &[&str]) -> Option<String> {
         }
         ["group", of, rest @ ..] => drop(cluster.situation.groups.insert(name(of), facts(rest))),
         ["dies", of] => cluster.dies(of),
+        ["confirm", of] => cluster.node(of).confirmed = true,
+        ["watchdog", of] => cluster.node(of).watchdog = true,
         ["shuts-down", of] => {
             let session = cluster.node(of).session.alive();
             cluster.node(of).record.leaving = session;

@@ -41,7 +41,13 @@ fn list<N: std::str::FromStr<Err: std::fmt::Debug>, L: FromIterator<N>>(text: &s
 
 /// An empty cluster.
 fn cluster() -> Snapshot {
-    let known = TypeConfig { name: name("T"), defaults: TypeDefaults::default(), revision: 0 };
+    let known = TypeConfig {
+        name: name("T"),
+        defaults: TypeDefaults::default(),
+        fence: stead_types::FenceClass::F1,
+        accept_no_watchdog: false,
+        revision: 0,
+    };
     let types = BTreeMap::from([(known.name.clone(), known)]);
     Snapshot { config: ClusterConfig { types, ..ClusterConfig::default() }, ..Snapshot::default() }
 }
@@ -58,7 +64,9 @@ fn node(cluster: &mut Snapshot, of: &str, words: &[&str]) {
             Some(("wait", ms)) => wait = ms.parse().unwrap(),
             None if *word == "down" => facts.session = Session::Dead { sid },
             None if *word == "paused" => facts.record = NodeRecord::default().paused(),
-            None if *word == "cannot-load" => drop(facts.cannot_host.insert(name("T"))),
+            None if *word == "cannot-load" => {
+                drop(facts.cannot_host.insert(name("T"), "there is no file".to_owned()))
+            }
             other => panic!("unknown property {other:?}"),
         }
     }

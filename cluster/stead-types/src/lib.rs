@@ -5,6 +5,7 @@
 
 mod code;
 mod dependency;
+mod fence;
 mod flags;
 mod name;
 mod property;
@@ -13,6 +14,7 @@ mod time;
 
 pub use code::Code;
 pub use dependency::{Dependency, DependencyError};
+pub use fence::FenceClass;
 pub use flags::{MoveFlags, OfflineFlags, OfflineReason, OnlineFlags, OpenFlags, PauseFlags, StatusFlags};
 pub use name::{GroupName, GroupSetName, NameError, NodeName, ResourceName, TypeName};
 pub use property::{

@@ -115,3 +115,66 @@ fn who_confirms_a_node_down_ends_the_wait_for_it() {
     let took = at(1_135).saturating_sub(at(10_050));
     assert!(took < 5_000, "{took} ms");
 }
+
+/// A configuration of one group whose resource has a type with these lines.
+fn of_class(world: &World, lines: &str) -> String {
+    let folder = world.folder.path();
+    let source = stead_e2e::root().join("testing/stead-e2e/dll/recorder.c");
+    let dll = stead_e2e::compile(&source, folder, "recorder.so", &[]);
+    let text = format!(
+        "[[type]]\nname = \"Far\"\ndll = \"{}\"\n{lines}\n[[group]]\nname = \"far\"\npreferred_owners = [\"n2\"]\n\
+         [[group.resource]]\nname = \"far-disk\"\ntype = \"Far\"\nproperties = {{ Folder = \"{}\" }}\n",
+        dll.display(),
+        folder.display()
+    );
+    let file = folder.join("far.toml");
+    std::fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+/// Where a group is, and in which state, as a node says it.
+fn far(world: &World, node: &str) -> (String, String) {
+    let status = world.status(node);
+    let groups = status["groups"].as_array().cloned().unwrap_or_default();
+    let of = groups.into_iter().find(|of| of["name"] == "far").unwrap_or_default();
+    let text = |key: &str| of[key].as_str().unwrap_or_default().to_owned();
+    (text("owner_node"), text("state"))
+}
+
+#[test]
+fn what_nothing_on_its_machine_ends_waits_for_a_confirmation() {
+    let Some(mut world) = World::with("fast", &["n1", "n2"], |_, _| {}) else { return };
+    world.ok("n1", &["apply", &of_class(&world, "fence_class = \"F0\"")]);
+    world.settled("n1", "far");
+    assert_eq!(far(&world, "n1").0, "n2");
+    let types = world.ok("n1", &["type", "list"]);
+    assert!(types.contains("F0") && types.contains("when the end of its machine is confirmed"), "{types}");
+    world.ok("n1", &["group", "move", "web", "--to", "n2"]);
+    world.murder("n2");
+    world.event("n1", 1_135, "node \"n2\" is down");
+    world.online("web");
+    world.event("n1", 1_205, "fence class F0");
+    assert_ne!(far(&world, "n1").1, "Online", "nobody has confirmed that its machine is off");
+    let why = world.ok("n1", &["explain", "far", "--kind", "group"]);
+    assert!(why.contains("stead node confirm-down n2"), "{why}");
+    world.ok("n1", &["node", "confirm-down", "n2", "--typed", "n2"]);
+    world.settled("n1", "far");
+    assert_eq!(far(&world, "n1").0, "n1");
+}
+
+#[test]
+fn what_only_a_reset_ends_needs_a_watchdog_or_an_operators_word() {
+    let Some(world) = World::with("fast", &["n1", "n2"], |_, _| {}) else { return };
+    let told = world.run("n1", &["apply", &of_class(&world, "fence_class = \"F5\"")]);
+    assert_eq!(told.status.code(), Some(3), "{}", said(&told));
+    assert!(said(&told).contains("there is no watchdog on n1, n2"), "{}", said(&told));
+    let told = world.run("n1", &["apply", &of_class(&world, "fence_class = \"F9\"")]);
+    assert!(said(&told).contains("it must be one of F0, F1, F2, F3, F4 and F5"), "{}", said(&told));
+    assert!(!world.ok("n1", &["status"]).contains("far"), "nothing has changed");
+    let file = of_class(&world, "fence_class = \"F5\"\naccept_no_watchdog = true");
+    world.ok("n1", &["apply", &file]);
+    world.settled("n1", "far");
+    let status = world.ok("n1", &["status"]);
+    assert!(status.contains("ACCEPTED: resource type \"Far\" (F5) without a watchdog"), "{status}");
+    assert!(world.ok("n1", &["doctor"]).contains("ACCEPTED"));
+}

@@ -53,6 +53,7 @@ pub(crate) fn session(sid: u128, ctr: u64, state: Standing) -> Session {
         state,
         incarnation: "first".into(),
         replaces: None,
+        confirmed: false,
     }
 }
 

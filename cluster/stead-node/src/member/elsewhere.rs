@@ -99,6 +99,20 @@ impl super::Member {
         (self.unheard && silent > self.begin.params.h * MISSED).then_some(silent)
     }
 
+    /// Which nodes have a watchdog that the others count on.
+    pub(crate) fn watchdogs(&self) -> std::collections::BTreeMap<NodeName, bool> {
+        self.machine.nodes().map(|(node, session)| (node.clone(), session.params.watched())).collect()
+    }
+
+    /// What is promised of a node, and what an operator has accepted there.
+    fn promise(&self, node: &NodeName, session: &stead_lease::Session) -> String {
+        let mut text = session.params.guarantee();
+        for of in self.accepted.iter().filter(|_| !session.params.watched()) {
+            text.push_str(&format!("; ACCEPTED: resource type \"{of}\" (F5) without a watchdog on {node}"));
+        }
+        text
+    }
+
     /// All nodes, as this one sees them.
     fn nodes_shown(&self, now: stead_types::Time) -> Vec<stead_api::Node> {
         use stead_lease::Sight;
@@ -116,7 +130,7 @@ impl super::Member {
                 state: self.node_state(node, now),
                 version: session.version.clone(),
                 containment: String::new(),
-                guarantee: session.params.guarantee(),
+                guarantee: self.promise(node, session),
                 restarts: 0,
                 paused: record.paused,
                 drain: record.drain.map(|drain| stead_api::Drain {

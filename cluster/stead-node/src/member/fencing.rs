@@ -42,6 +42,7 @@ fn record(id: u32, level: Level, text: String) -> Record {
 
 /// What is known of a node that is to be fenced.
 struct Victim {
+    /// The session that is alive, or dead without anybody having confirmed that.
     session: Option<Sid>,
     sight: Option<Sight>,
 }
@@ -50,8 +51,14 @@ impl Member {
     fn victim(&self, node: &NodeName, now: Time) -> Option<Victim> {
         let known = self.situation.nodes.contains_key(node);
         let session = self.machine.nodes().find(|(name, _)| *name == node).map(|(_, session)| session);
-        let alive = session.filter(|session| session.state == Standing::Alive).map(|session| session.sid);
-        (known || session.is_some()).then(|| Victim { session: alive, sight: self.machine.sight(node, now) })
+        let open = session.filter(|session| match session.state {
+            Standing::Alive => true,
+            Standing::Dead => !session.confirmed,
+            Standing::Left => false,
+        });
+        let session_open = open.map(|session| session.sid);
+        let sight = self.machine.sight(node, now);
+        (known || session.is_some()).then_some(Victim { session: session_open, sight })
     }
 
     /// Sessions that are not over, and how many of them are heard of. This node's own counts.

@@ -2,9 +2,9 @@
 
 use stead_lease::{Event as SessionEvent, Found};
 use stead_policy::Event;
-use stead_policy::cluster::{GroupFacts, GroupRules, Owned, Unwritten as NotWritten};
+use stead_policy::cluster::{FenceNeeds, GroupFacts, GroupRules, Owned, Unwritten as NotWritten};
 use stead_store::{Change, Entry, News, Revision};
-use stead_types::{Code, GroupName, NodeName};
+use stead_types::{Code, GroupName, NodeName, TypeName};
 
 use super::documents::{StateDocument, node_key, own_key, ownership_of, record_of};
 use super::threads::{SESSIONS, found};
@@ -233,7 +233,11 @@ impl Node {
     pub(crate) fn refresh(&mut self, group: &GroupName) {
         let stored = self.policy.config();
         let config = stored.groups.get(group);
+        let accepts = |config: &&stead_policy::TypeConfig| config.accept_no_watchdog;
+        let accepted: Vec<TypeName> =
+            stored.types.values().filter(accepts).map(|config| config.name.clone()).collect();
         let Some(member) = &mut self.member else { return };
+        member.accepted = accepted;
         let Some(config) = config else {
             member.situation.groups.remove(group);
             return;
@@ -243,7 +247,7 @@ impl Node {
             return;
         }
         let facts = GroupFacts {
-            rules: GroupRules::of(config, &stored.sets),
+            rules: GroupRules::of(config, &stored.sets).with(FenceNeeds::of(config, &stored.types)),
             wanted_online: GroupRules::wanted_online(config),
             owned: member.owner.documents().get(group).cloned(),
             published: member.states.get(group).and_then(|state| state.published().ok()),

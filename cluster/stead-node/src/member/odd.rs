@@ -30,7 +30,7 @@ fn writes(request: &Request) -> Writes<'_> {
             unless(keep_persistent_state, Writes::Resource(resource, "offline"))
         }
         Request::DeleteGroup { group, .. } => Writes::Group(group, "delete"),
-        Request::DeleteResource { resource } => Writes::Resource(resource, "delete"),
+        Request::DeleteResource { resource, .. } => Writes::Resource(resource, "delete"),
         Request::ResourceMaintenance { resource, .. } => Writes::Resource(resource, "maintenance"),
         Request::MoveGroup { .. }
         | Request::CancelGroup { .. }
@@ -40,6 +40,7 @@ fn writes(request: &Request) -> Writes<'_> {
         | Request::CancelResource { .. }
         | Request::Apply(_)
         | Request::DeleteType { .. }
+        | Request::DeleteGroupSet { .. }
         | Request::PauseNode { .. }
         | Request::ResumeNode { .. }
         | Request::Shutdown => Writes::Nothing,

@@ -226,7 +226,7 @@ impl Node {
     /// The situation follows what is known of sessions.
     pub(crate) fn see_sessions(&mut self) {
         let Some(member) = &mut self.member else { return };
-        let seen: Vec<(NodeName, Session)> = member
+        let seen: Vec<(NodeName, Session, bool, bool)> = member
             .machine
             .nodes()
             .map(|(node, session)| {
@@ -242,12 +242,17 @@ impl Node {
                     // Nothing is taken over yet: the database is another one than before.
                     Standing::Dead | Standing::Left => Session::Never,
                 };
-                (node.clone(), state)
+                (node.clone(), state, session.confirmed && over, session.params.watched())
             })
             .collect();
         let mut lost = Vec::new();
         let mut ends = false;
-        for (node, session) in seen {
+        for (node, session, confirmed, watchdog) in seen {
+            let facts = member.node_mut(&node);
+            if (facts.confirmed, facts.watchdog) != (confirmed, watchdog) {
+                (facts.confirmed, facts.watchdog) = (confirmed, watchdog);
+                member.decide = true;
+            }
             let facts = member.node_mut(&node);
             if facts.session == session {
                 continue;
@@ -280,6 +285,12 @@ impl Node {
         member.owner.forget();
         member.published.clear();
         self.drive_owner();
+    }
+
+    /// The guardian does not do what it was told: where it is a session that it refuses, nothing can begin here.
+    pub(crate) fn guardian_refused(&mut self, error: &str) {
+        let text = format!("the guardian of node \"{}\" refused: {error}", self.name());
+        self.record(record(10_053, Level::Error, text));
     }
 
     /// The guardian has begun a time of leases: nothing of an earlier one is left.

@@ -74,7 +74,13 @@ impl Member {
                 age_ms: ms(age),
                 takeover_ms: published.map(|session| ms(session.params.wait(self.begin.params.rho_ppm))),
                 silent_ms: silent,
-                cannot_host: facts.cannot_host.iter().map(ToString::to_string).collect(),
+                cannot_host: facts
+                    .cannot_host
+                    .iter()
+                    .map(|(of, why)| (of.to_string(), why.clone()))
+                    .collect(),
+                watchdog: facts.watchdog,
+                confirmed: facts.confirmed,
             });
         }
     }

@@ -246,6 +246,11 @@ impl<'s> Round<'_, 's> {
         });
         let (flags, in_buffers) = interrupted(facts, document);
         let gift = Gift { outcome, flags, in_buffers, ..Gift::new(freed, ArrivalKind::Takeover, start) };
+        let mut gift = Some(gift);
+        if self.held_for_confirmation(name, facts, owned, &mut gift) {
+            return;
+        }
+        let Some(gift) = gift else { return };
         // Where it was going anyway.
         if let Some(to) = document.order.as_ref().and_then(|order| order.to.as_ref())
             && let Some(at) = self.survey.at(to)

@@ -59,6 +59,7 @@ mod decision;
 mod explain;
 mod failback;
 mod failover;
+mod fence;
 mod moves;
 mod nodes;
 mod owner;
@@ -73,6 +74,7 @@ mod survey;
 pub use commit::{Commit, Document, commits};
 pub use coordinator::Coordinator;
 pub use decision::{Decision, Freed, Guard};
+pub use fence::{FenceNeeds, unwatched};
 pub use moves::Drainable;
 pub use owner::{Owner, OwnerAction, Tenure, Unwritten};
 pub use ownership::{

@@ -136,6 +136,9 @@ impl Survey<'_> {
         if facts.rules.possible_owners.as_ref().is_some_and(|possible| !possible.contains(place.name)) {
             return Some("is not a possible owner".to_owned());
         }
+        if let Some(of) = facts.rules.fence.watchdog.as_ref().filter(|_| !place.facts.watchdog) {
+            return Some(format!("has no watchdog, which resource type \"{of}\" needs"));
+        }
         let cannot = |of: &TypeName| Some((of.clone(), place.facts.cannot_host.get(of)?));
         let (missing, why) = facts.rules.types.iter().find_map(cannot)?;
         Some(format!("cannot load resource type \"{missing}\": {why}"))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stead_types::{GroupName, GroupState, NodeName, PauseFlags, ResourceName, TypeName};
 
+use super::fence::FenceNeeds;
 use super::ownership::Ownership;
 use super::settings::Settings;
 use crate::config::{ColdStart, Failback, GroupConfig, GroupSets, PersistentState, ResourceConfig};
@@ -33,6 +34,10 @@ pub struct NodeFacts {
     pub revision: Option<u64>,
     /// Resource types that cannot be loaded there, and why.
     pub cannot_host: BTreeMap<TypeName, String>,
+    /// Its session is dead, and a fence agent or a person has confirmed that its machine is off or was started anew.
+    pub confirmed: bool,
+    /// It has a watchdog that the others count on.
+    pub watchdog: bool,
 }
 
 /// The state of a node's session document.
@@ -205,6 +210,8 @@ pub struct GroupRules {
     pub types: BTreeSet<TypeName>,
     /// What must be ready before it is started on a new owner.
     pub providers: Vec<Provider>,
+    /// What its resource types need beside the end of their processes.
+    pub fence: FenceNeeds,
 }
 
 /// Groups another one waits for: a group set, or some groups.
@@ -329,7 +336,14 @@ impl GroupRules {
             cold_start: group.cold_start,
             types,
             providers: super::sets::providers(group, sets),
+            fence: FenceNeeds::default(),
         }
+    }
+
+    /// The same, with what its resource types need.
+    #[must_use]
+    pub fn with(self, fence: FenceNeeds) -> Self {
+        GroupRules { fence, ..self }
     }
 
     /// Something of the group is wanted online.

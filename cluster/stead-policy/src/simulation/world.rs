@@ -9,8 +9,8 @@ use super::hosts::Hosts;
 use super::{Happened, Members, Moved, Seen, Snapshot};
 use crate::action::{Action, Record};
 use crate::cluster::{
-    Coordinator, Document, GroupFacts, GroupRules, NodeRecord, Owned, Owner, OwnerAction, Ownership,
-    Published, Session, Situation, Tenure, Unwritten, commits,
+    Coordinator, Document, FenceNeeds, GroupFacts, GroupRules, NodeRecord, Owned, Owner, OwnerAction,
+    Ownership, Published, Session, Situation, Tenure, Unwritten, commits,
 };
 use crate::config::ClusterConfig;
 use crate::event::{Event, MonitorId, News, Report, RequestId};
@@ -472,7 +472,8 @@ impl World {
         }
         for (group, facts) in &mut self.situation.groups {
             if let Some(config) = self.config.groups.get(group) {
-                facts.rules = GroupRules::of(config, &self.config.sets);
+                facts.rules = GroupRules::of(config, &self.config.sets)
+                    .with(FenceNeeds::of(config, &self.config.types));
                 facts.wanted_online = GroupRules::wanted_online(config);
             }
         }

@@ -28,6 +28,7 @@ pub(crate) fn rules() -> GroupRules {
         cold_start: ColdStart::Always,
         types: BTreeSet::from([name("T")]),
         providers: Vec::new(),
+        fence: Default::default(),
     }
 }
 
@@ -124,7 +125,8 @@ impl Cluster {
     pub(crate) fn comes(&mut self, of: &str, age: u64) {
         self.next_session += 1;
         let session = Session::Alive { sid: self.next_session, age: Duration::from_secs(age) };
-        self.situation.nodes.entry(name(of)).or_default().session = session;
+        let node = self.situation.nodes.entry(name(of)).or_default();
+        (node.session, node.confirmed) = (session, false);
     }
 
     /// A node's session is marked dead.

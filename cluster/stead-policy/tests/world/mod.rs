@@ -9,8 +9,8 @@ use stead_policy::{
     Plan, PlanStep, Policy, Record, Refusal, Report, Request, RequestId, ResourceConfig, TypeConfig,
 };
 use stead_types::{
-    Code, CommonProperties, Dependency, GroupName, OfflineFlags, ResourceName, ResourceState, StatusFlags,
-    Time, TypeDefaults,
+    Code, CommonProperties, Dependency, FenceClass, GroupName, OfflineFlags, ResourceName, ResourceState,
+    StatusFlags, Time, TypeDefaults,
 };
 
 pub(crate) fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
@@ -49,7 +49,13 @@ pub(crate) fn group(of: &str, resources: Vec<ResourceConfig>) -> GroupConfig {
 }
 
 pub(crate) fn config(groups: Vec<GroupConfig>) -> ClusterConfig {
-    let known = TypeConfig { name: name("T"), defaults: TypeDefaults::default(), revision: 0 };
+    let known = TypeConfig {
+        name: name("T"),
+        defaults: TypeDefaults::default(),
+        fence: FenceClass::F1,
+        accept_no_watchdog: false,
+        revision: 0,
+    };
     ClusterConfig {
         types: BTreeMap::from([(known.name.clone(), known)]),
         groups: groups.into_iter().map(|group| (group.name.clone(), group)).collect(),

@@ -7,7 +7,7 @@ use stead_policy::cluster::Settings;
 use stead_policy::{
     ClusterConfig, ColdStart, Failback, GroupConfig, PersistentState, ResourceConfig, TypeConfig,
 };
-use stead_types::{CommonProperties, Dependency, NodeName, RestartAction, TypeDefaults};
+use stead_types::{CommonProperties, Dependency, FenceClass, NodeName, RestartAction, TypeDefaults};
 
 use crate::random::Random;
 
@@ -46,7 +46,13 @@ fn resource(of: &str, depends_on: &str, owners: &BTreeSet<NodeName>, random: &mu
 
 /// The configuration of a run: chains of up to three resources, some of them choosy about their nodes.
 pub(crate) fn configuration(random: &mut Random, nodes: &[NodeName], groups: usize) -> ClusterConfig {
-    let known = TypeConfig { name: name("T"), defaults: TypeDefaults::default(), revision: 0 };
+    let known = TypeConfig {
+        name: name("T"),
+        defaults: TypeDefaults::default(),
+        fence: FenceClass::F1,
+        accept_no_watchdog: false,
+        revision: 0,
+    };
     let mut config =
         ClusterConfig { types: BTreeMap::from([(known.name.clone(), known)]), ..ClusterConfig::default() };
     for group in 0..groups {

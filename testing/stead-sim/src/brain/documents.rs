@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stead_lease::{Mutant, Sid};
 use stead_policy::Event;
 use stead_policy::cluster::{
-    ArrivalKind, GroupFacts, GroupRules, NodeRecord, Owned, OwnerState, Ownership, Unwritten,
+    ArrivalKind, FenceNeeds, GroupFacts, GroupRules, NodeRecord, Owned, OwnerState, Ownership, Unwritten,
 };
 use stead_types::{Code, GroupName};
 
@@ -23,7 +23,7 @@ impl Brain {
         let Some(config) = stored.groups.get(group) else { return };
         let before = self.situation.groups.get(group);
         let facts = GroupFacts {
-            rules: GroupRules::of(config, &stored.sets),
+            rules: GroupRules::of(config, &stored.sets).with(FenceNeeds::of(config, &stored.types)),
             wanted_online: GroupRules::wanted_online(config),
             owned: self.owner.documents().get(group).cloned(),
             published: before.and_then(|facts| facts.published.clone()),
