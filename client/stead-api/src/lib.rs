@@ -497,6 +497,8 @@ pub enum Line {
     Accepted,
     /// A resource changed while the request was carried out.
     Progress(Event),
+    /// What of a configuration is allowed and may not be meant; it is applied as it is.
+    Warnings(Vec<Problem>),
     /// What applying a configuration does, or would do, a step each.
     Plan(Vec<String>),
     /// The last line: it was done.
@@ -519,7 +521,7 @@ impl Line {
     #[must_use]
     pub const fn is_last(&self) -> bool {
         match self {
-            Line::Accepted | Line::Progress(_) | Line::Plan(_) => false,
+            Line::Accepted | Line::Progress(_) | Line::Warnings(_) | Line::Plan(_) => false,
             Line::Done { .. } | Line::Failed(_) | Line::Refused(_) | Line::Problems(_) | Line::Cancelled => {
                 true
             }

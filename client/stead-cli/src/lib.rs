@@ -254,6 +254,13 @@ fn movement(flags: MoveFlags) -> Result<Operate, Trouble> {
     })
 }
 
+/// The command that gives up what was asked, where there is one.
+fn cancelling(kind: &str, name: &str, verb: &str) -> Option<String> {
+    let kind = kind.trim_end_matches('s');
+    let name = shlex::try_quote(name).ok()?;
+    ["online", "offline", "move"].contains(&verb).then(|| format!("stead {kind} cancel {name}"))
+}
+
 async fn operate_on(
     client: &Client,
     (kind, name, verb): (&str, &str, &str),
@@ -261,7 +268,9 @@ async fn operate_on(
     manner: Manner,
 ) -> Result<Exit, Trouble> {
     let path = format!("/v1/{kind}/{}/{verb}", encode(name));
-    operate::run(client, (Method::POST, &path), body, manner, operate::plainly).await
+    let cancel = cancelling(kind, name, verb);
+    let with = (manner, cancel.as_deref());
+    operate::run_with(client, (Method::POST, &path), body, with, operate::plainly).await
 }
 
 async fn group(client: &Client, verb: GroupVerb, json: bool) -> Result<Exit, Trouble> {

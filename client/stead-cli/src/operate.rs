@@ -1,5 +1,6 @@
 //! Requests that change something: sent, followed until their last line, told.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use hyper::Method;
@@ -26,9 +27,34 @@ pub(crate) async fn run(
     manner: Manner,
     describe: impl Fn(&Problem) -> String,
 ) -> Result<Exit, Trouble> {
+    run_with(client, (method, path), body, (manner, None), describe).await
+}
+
+/// What goes on when nobody waits for it any more: the last that was heard of it, and what ends it.
+fn goes_on(last: Option<String>, cancel: Option<&str>) -> String {
+    let last = last.map(|last| format!(" (last: {last})")).unwrap_or_default();
+    let shows = "`stead status` shows it";
+    match cancel {
+        Some(cancel) => format!("the operation goes on{last}: {shows}, `{cancel}` gives it up"),
+        None => format!("the operation goes on{last}, and {shows}"),
+    }
+}
+
+/// The same; with the command that gives it up, for who does not want to wait.
+pub(crate) async fn run_with(
+    client: &Client,
+    (method, path): (Method, &str),
+    body: &impl Serialize,
+    (manner, cancel): (Manner, Option<&str>),
+    describe: impl Fn(&Problem) -> String,
+) -> Result<Exit, Trouble> {
+    let heard: RefCell<Option<String>> = RefCell::new(None);
     let follow = async {
         let mut lines = client.lines(method, path, body).await?;
         while let Some(line) = lines.next::<Line>().await? {
+            if let Line::Progress(event) = &line {
+                heard.replace(Some(event.text.clone()));
+            }
             if manner.json {
                 show::json_line(&line);
             } else {
@@ -49,11 +75,11 @@ pub(crate) async fn run(
     tokio::select! {
         done = follow => done,
         () = limit => {
-            let text = "the time is up; the operation goes on, and `stead status` shows it";
-            Err(Trouble { exit: Exit::Timeout, text: text.to_owned() })
+            let text = format!("the time is up; {}", goes_on(heard.take(), cancel));
+            Err(Trouble { exit: Exit::Timeout, text })
         }
         _ = tokio::signal::ctrl_c() => {
-            show::say("interrupted; the operation goes on, and `stead status` shows it");
+            show::say(&format!("interrupted; {}", goes_on(heard.take(), cancel)));
             Ok(Exit::Interrupted)
         }
     }
@@ -68,6 +94,12 @@ fn last(line: &Line, json: bool, describe: &impl Fn(&Problem) -> String) -> Opti
     };
     match line {
         Line::Accepted | Line::Progress(_) | Line::Plan(_) => None,
+        Line::Warnings(warnings) => {
+            for warning in warnings.iter().filter(|_| !json) {
+                show::warning(&describe(warning));
+            }
+            None
+        }
         Line::Done { state } => {
             if let (Some(state), false) = (state, json) {
                 show::out(state);

@@ -226,6 +226,11 @@ pub(crate) fn problem(text: &str) {
     say(&format!("{BAD}stead:{BAD:#} {text}"));
 }
 
+/// Says what may be wrong.
+pub(crate) fn warning(text: &str) {
+    say(&format!("{ODD}warning:{ODD:#} {text}"));
+}
+
 /// Prints a line of an answer that is not the last.
 pub(crate) fn progress(line: &Line) {
     match line {
@@ -235,6 +240,7 @@ pub(crate) fn progress(line: &Line) {
         Line::Plan(steps) if steps.is_empty() => say("nothing to change"),
         Line::Plan(steps) => steps.iter().for_each(|step| say(step)),
         Line::Accepted
+        | Line::Warnings(_)
         | Line::Done { .. }
         | Line::Failed(_)
         | Line::Refused(_)

@@ -147,7 +147,7 @@ async fn apply(client: Client, body: Apply) -> Applied {
     let Ok(mut lines) = client.lines(Method::POST, routes::APPLY, &body).await else { return Applied::Lost };
     loop {
         match lines.next::<Line>().await {
-            Ok(Some(Line::Accepted | Line::Progress(_) | Line::Plan(_))) => {}
+            Ok(Some(Line::Accepted | Line::Progress(_) | Line::Warnings(_) | Line::Plan(_))) => {}
             Ok(Some(last)) => return Applied::Settled(last),
             Ok(None) | Err(_) => return Applied::Lost,
         }
@@ -333,7 +333,12 @@ impl Session {
                 show::problem(&show::failure(failure, "failed"));
                 None
             }
-            Line::Accepted | Line::Progress(_) | Line::Plan(_) | Line::Done { .. } | Line::Cancelled => None,
+            Line::Accepted
+            | Line::Progress(_)
+            | Line::Warnings(_)
+            | Line::Plan(_)
+            | Line::Done { .. }
+            | Line::Cancelled => None,
         };
         match exit {
             Some(exit) => {

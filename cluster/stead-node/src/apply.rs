@@ -247,6 +247,10 @@ impl Node {
                 return;
             }
         }
+        let strangers = self.strangers(&applying.wanted);
+        if !strangers.is_empty() {
+            let _ = applying.lines.send(Line::Warnings(strangers));
+        }
         let _ = applying.lines.send(Line::Plan(self.sentences(&plan)));
         if applying.apply.dry_run {
             let _ = applying.lines.send(Line::Done { state: None });

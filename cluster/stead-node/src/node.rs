@@ -496,6 +496,7 @@ impl Node {
                     Line::Failed(failure) | Line::Refused(failure) => Some(failure),
                     Line::Accepted
                     | Line::Progress(_)
+                    | Line::Warnings(_)
                     | Line::Plan(_)
                     | Line::Done { .. }
                     | Line::Problems(_)

@@ -1,8 +1,10 @@
 //! What operators ask of nodes: pause, drain, resume.
 
-use stead_api::{Failure, Line};
+use std::collections::BTreeSet;
+
+use stead_api::{Failure, Line, Problem};
 use stead_policy::cluster::{DrainStatus, NodeRecord, ResumeFailback};
-use stead_policy::{DrainTo, Event, Level, Record, Refusal, Request};
+use stead_policy::{ClusterConfig, DrainTo, Event, Level, Record, Refusal, Request};
 use stead_types::{Code, NodeName};
 
 use crate::command::Lines;
@@ -31,6 +33,31 @@ const fn failback(of: stead_policy::ResumeFailback) -> ResumeFailback {
 }
 
 impl Node {
+    /// Where a configuration names nodes that nobody knows. They may join later; more often it is a slip.
+    pub(crate) fn strangers(&self, wanted: &ClusterConfig) -> Vec<Problem> {
+        let Some(member) = &self.member else { return Vec::new() };
+        let known: BTreeSet<&NodeName> =
+            member.machine.nodes().map(|(node, _)| node).chain(member.situation.nodes.keys()).collect();
+        let names = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let stranger = |node: &NodeName, place: String| {
+            (!known.contains(node)).then(|| Problem {
+                place,
+                text: format!("\"{node}\" is no node of this cluster so far; there are: {names}"),
+                error: report::code(Code::ERROR_CLUSTER_NODE_NOT_FOUND),
+            })
+        };
+        let mut all = Vec::new();
+        for group in wanted.groups.values() {
+            let place = || format!("group/{}/preferred_owners", group.name);
+            all.extend(group.preferred_owners.iter().filter_map(|node| stranger(node, place())));
+            for resource in group.resources.values() {
+                let place = || format!("group/{}/resource/{}/possible_owners", group.name, resource.name);
+                all.extend(resource.possible_owners.iter().filter_map(|node| stranger(node, place())));
+            }
+        }
+        all
+    }
+
     /// Pauses or resumes a node, this one or another. The answer comes when that has ended.
     pub(crate) fn ask_node(&mut self, request: Request, no_wait: bool, lines: Lines) {
         let Some(member) = &mut self.member else { return };
