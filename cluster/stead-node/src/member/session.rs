@@ -195,11 +195,10 @@ impl Node {
                 record(10_041, Level::Warning, text)
             }
             Note::Left => record(10_042, Level::Information, format!("node \"{me}\" left")),
-            Note::TookOver(node, _) => {
-                let text = format!(
-                    "node \"{node}\" is down: its session was not renewed and everything of it has ended"
-                );
-                record(1_135, Level::Critical, text)
+            // That the node is lost is told once, by whoever decides, with the count of its losses.
+            Note::TookOver(node, session) => {
+                tracing::warn!(%node, %session, "marked as down: its session was not renewed, and everything of it has ended");
+                return self.settle_groups();
             }
             Note::Quarantine(until) => {
                 let seconds = until.since(timer::now()).as_secs();

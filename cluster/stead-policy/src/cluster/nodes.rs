@@ -26,8 +26,9 @@ impl<'s> Round<'_, 's> {
             let mut record = self.with_losses(name, facts);
             let settings = &situation.settings;
             let mut events = Vec::new();
-            if record.losses.len() > facts.record.losses.len() {
-                events.push((1135, Level::Critical, format!("node {name} is down: it left without a word")));
+            // One that counts no longer may go as another comes.
+            if record.losses.iter().any(|sid| !facts.record.losses.contains(sid)) {
+                events.push((1135, Level::Critical, format!("node \"{name}\" is down: it left without a word")));
             }
             if let Some(quarantine) = &record.quarantine {
                 let since = (name.clone(), quarantine.since);
