@@ -304,7 +304,8 @@ impl Node {
             Unwritten::Conflict(_) => NotWritten::Conflict,
             Unwritten::Failed(_) => NotWritten::Failed,
         });
-        if let Err(why) = result {
+        // Nothing is decided by what is said of groups, and it is said again with what is known by then.
+        if let (Err(why), false) = (result, matches!(purpose, Purpose::State(_))) {
             member.failed(why);
         }
         let revision = result.ok();

@@ -82,7 +82,7 @@ impl Member {
         let guards = states.iter().filter_map(|(group, _)| {
             Some(Member::guard(&own_key(group), Some(self.owner.documents().get(group)?.revision)))
         });
-        self.threads.write(token, guards.collect(), operations);
+        self.threads.say(token, guards.collect(), operations);
         self.writes.insert(token, Purpose::State(states));
     }
 

@@ -1,5 +1,5 @@
 //! The threads that speak with etcd: one renews the session and nothing else, one writes what groups and nodes need, one
-//! follows what others change. None of them decides anything.
+//! says how groups are, one follows what others change. None of them decides anything.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,6 +66,7 @@ struct Write {
 pub(crate) struct Threads {
     sessions: Sender<SessionJob>,
     writes: Sender<Write>,
+    states: Sender<Write>,
     way: Way,
 }
 
@@ -200,6 +201,20 @@ fn go_past(store: &dyn Store, way: &Way, after: Revision) -> Revision {
     }
 }
 
+/// Starts a thread that writes, one after the other.
+fn writer(name: &str, store: Arc<dyn Store>, way: &Way) -> std::io::Result<Sender<Write>> {
+    let (jobs, todo) = channel::<Write>();
+    let back = way.clone();
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let mut keeper = Shared(store);
+        for Write { token, guards, operations } in todo {
+            let result = keeper.commit(guards, operations);
+            back.send(Input::Told(Told::Wrote(token, result)));
+        }
+    })?;
+    Ok(jobs)
+}
+
 impl Threads {
     /// Starts them. `sessions` is used for renewals alone, so that nothing delays them; `others` for the rest. News are
     /// told from `after` on.
@@ -227,18 +242,12 @@ impl Threads {
                 back.send(Input::Told(Told::Session(request, answer)));
             }
         })?;
-        let (write_jobs, todo) = channel::<Write>();
-        let (back, store) = (way.clone(), Arc::clone(&others));
-        std::thread::Builder::new().name("groups".to_owned()).spawn(move || {
-            let mut keeper = Shared(store);
-            for Write { token, guards, operations } in todo {
-                let result = keeper.commit(guards, operations);
-                back.send(Input::Told(Told::Wrote(token, result)));
-            }
-        })?;
+        // Who has a group must not wait for what is said of groups.
+        let write_jobs = writer("groups", Arc::clone(&others), way)?;
+        let state_jobs = writer("states", Arc::clone(&others), way)?;
         let back = way.clone();
         std::thread::Builder::new().name("news".to_owned()).spawn(move || follow(&*others, &back, after))?;
-        Ok(Threads { sessions: session_jobs, writes: write_jobs, way: way.clone() })
+        Ok(Threads { sessions: session_jobs, writes: write_jobs, states: state_jobs, way: way.clone() })
     }
 
     /// Has a node switched off, which the device knows by `name`, on a thread of its own: an agent takes its time.
@@ -284,5 +293,10 @@ impl Threads {
     /// Writes documents, if the guards hold.
     pub(crate) fn write(&self, token: Token, guards: Vec<Guard>, operations: Vec<Operation>) {
         let _ = self.writes.send(Write { token, guards, operations });
+    }
+
+    /// Says how groups are, if the guards hold.
+    pub(crate) fn say(&self, token: Token, guards: Vec<Guard>, operations: Vec<Operation>) {
+        let _ = self.states.send(Write { token, guards, operations });
     }
 }
