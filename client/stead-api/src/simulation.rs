@@ -96,6 +96,8 @@ pub enum SimulationStep {
 pub enum NotSimulated {
     /// A step names something that is not there.
     Unknown(String),
+    /// The node that answered does not hear the cluster: what it knows is old.
+    Stale(String),
     /// The situation makes no sense.
     Unreadable(String),
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use stead_api::{
-    DatabaseMembers, NotSimulated, Simulated, SimulatedDown, Simulation, SimulationStep, Situation, routes,
+    DatabaseMembers, NotSimulated, Simulated, SimulatedDown, SimulatedEvent, Simulation, SimulationStep,
+    Situation, routes,
 };
 
 use crate::client::{Client, Trouble};
@@ -94,7 +95,8 @@ Several can be given: each happens when what the one before brought about is ove
 knows, and decides on a copy of that as it would in earnest. Resources are taken to come online wherever they are
 brought online, but for those that have failed: these go on failing where they did.
 
-Exit codes: 0 all that was online would be online, 1 something would not or a step would be refused, 2 wrong arguments.";
+Exit codes: 0 all that was online would be online, 1 something would not or a step would be refused, 2 wrong arguments,
+3 the node that was asked does not hear the cluster.";
 
 /// The members of the cluster database. Without them nobody knows when there is no majority any more.
 fn members(data: &Path, situation: &Situation) -> Option<DatabaseMembers> {
@@ -142,9 +144,7 @@ fn step(of: &Simulated) -> Vec<String> {
         let table = show::list(&names, of.moves.iter().map(row).collect());
         lines.extend(table.lines().map(|line| format!("  {line}")));
     }
-    let worth = |event: &&stead_api::SimulatedEvent| event.level != "information" && event.id != TRANSITION;
-    let events = of.events.iter().filter(worth);
-    lines.extend(events.map(|event| format!("  after {}: {}", show::age(event.after_ms), event.text)));
+    lines.extend(events(&of.events));
     lines.extend(of.notes.iter().map(|note| format!("  {note}")));
     let quiet = of.moves.is_empty() && of.refused.is_none() && of.notes.is_empty();
     if quiet && of.takes_ms == 0 {
@@ -155,16 +155,30 @@ fn step(of: &Simulated) -> Vec<String> {
     lines
 }
 
+/// What would be told, but for what goes as it should: each text once, with the times.
+fn events(of: &[SimulatedEvent]) -> Vec<String> {
+    let mut said: Vec<(&str, Vec<String>)> = Vec::new();
+    for event in of.iter().filter(|event| event.level != "information" && event.id != TRANSITION) {
+        let after = show::age(event.after_ms);
+        match said.iter_mut().find(|(text, _)| *text == event.text) {
+            Some((_, times)) => times.push(after),
+            None => said.push((&event.text, vec![after])),
+        }
+    }
+    said.into_iter().map(|(text, times)| format!("  after {}: {text}", times.join(", "))).collect()
+}
+
 /// The event of a resource that changes its state.
 const TRANSITION: u32 = 10_001;
 
 fn summary(of: &Simulation) -> String {
-    let groups = |count: usize| if count == 1 { "1 group".to_owned() } else { format!("{count} groups") };
     let stay = of.online.saturating_sub(of.down.len());
-    match (of.online, of.down.len()) {
-        (0, _) => "nothing is online before".to_owned(),
-        (_, 0) => format!("all of {} that are online would be online", groups(of.online)),
-        (online, down) => format!("{stay} of {} that are online would be; {down} would not", groups(online)),
+    let groups = if of.online == 1 { "group" } else { "groups" };
+    let lost: Vec<&str> = of.down.iter().map(|down| down.group.as_str()).collect();
+    let but = if lost.is_empty() { String::new() } else { format!("; not: {}", lost.join(", ")) };
+    match of.online {
+        0 => "no group is online before".to_owned(),
+        online => format!("{stay} of {online} {groups} would still be online{but}"),
     }
 }
 
@@ -211,6 +225,7 @@ pub(crate) fn run(
     let members = if situation.alone { None } else { members(data, &situation) };
     let simulation = simulate(&situation, members.as_ref(), &given.steps).map_err(|error| match error {
         NotSimulated::Unknown(text) => Trouble { exit: Exit::Usage, text },
+        NotSimulated::Stale(text) => Trouble { exit: Exit::Refused, text },
         NotSimulated::Unreadable(text) => {
             let text = format!(
                 "what the node knows is not understood ({text}); are node and command of one version?"
@@ -252,5 +267,85 @@ mod tests {
             ]
         );
         assert_eq!(parse("simulate").unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn it_reads_from_the_step_to_the_sum() {
+        let text_of = |text: &str| text.to_owned();
+        let event = |after_ms, level: &str, text: &str| SimulatedEvent {
+            after_ms,
+            id: 1205,
+            level: text_of(level),
+            group: None,
+            resource: None,
+            text: text_of(text),
+        };
+        let nothing = Simulated {
+            what: text_of("what is under way by itself"),
+            refused: None,
+            moves: Vec::new(),
+            events: Vec::new(),
+            takes_ms: 0,
+            notes: Vec::new(),
+        };
+        let kill = Simulated {
+            what: text_of("kill node n2"),
+            moves: vec![stead_api::SimulatedMove {
+                group: text_of("web"),
+                from: Some(text_of("n2")),
+                to: text_of("n1"),
+                how: text_of("taken over"),
+                reasons: vec![text_of("n1: chosen: 0 groups there"), text_of("n2: impossible: is down")],
+                after_ms: 5_300,
+                state: Some(text_of("Online")),
+            }],
+            events: vec![
+                event(5_300, "error", "group \"db\": no node can take it"),
+                event(5_400, "information", "something else"),
+                event(6_000, "error", "group \"db\": no node can take it"),
+            ],
+            takes_ms: 5_300,
+            ..nothing.clone()
+        };
+        let down = SimulatedDown {
+            group: text_of("db"),
+            state: text_of("Offline"),
+            resources: vec![text_of("disk")],
+            why: text_of("no node can take it"),
+            reasons: vec![text_of("n1: impossible: is not a possible owner")],
+        };
+        let back = stead_api::SimulatedReturn {
+            group: text_of("web"),
+            from: Some(text_of("n1")),
+            to: text_of("n2"),
+            when: text_of("when n2 is up again"),
+        };
+        let simulation = Simulation {
+            under_way: nothing.clone(),
+            steps: vec![kill, Simulated { what: text_of("pause node n1"), ..nothing }],
+            down: vec![down],
+            back: vec![back],
+            online: 2,
+            holds: false,
+        };
+        let expected = "\
+kill node n2
+   GROUP  FROM  TO  THEN    AFTER  WHY
+   web    n2    n1  Online  5.3 s  taken over
+                                     n1: chosen: 0 groups there
+                                     n2: impossible: is down
+  after 5.3 s, 6.0 s: group \"db\": no node can take it
+  it takes 5.3 s, and what the resources need
+pause node n1
+  no group moves
+would not be online
+   GROUP  STATE    RESOURCES  WHY
+   db     Offline  disk       no node can take it
+                                n1: impossible: is not a possible owner
+would come back
+  web from n1 to n2, when n2 is up again
+1 of 2 groups would still be online; not: db";
+        let shown = text(&simulation);
+        assert_eq!(anstream::adapter::strip_str(&shown).to_string(), expected, "{shown}");
     }
 }

@@ -56,6 +56,25 @@ struct Documents {
     published: BTreeMap<GroupName, Published>,
 }
 
+/// Fails if the node that answered does not hear the cluster itself.
+fn heard(of: &Situation) -> Result<(), NotSimulated> {
+    let me = of.nodes.iter().find(|node| node.name.eq_ignore_ascii_case(&of.node));
+    let silent = match me {
+        _ if of.alone => return Ok(()),
+        Some(me) if me.session_state == "alive" => match me.silent_ms {
+            None => return Ok(()),
+            Some(silent) => format!("has not renewed its session for {silent} ms"),
+        },
+        Some(_) | None => "has no session".to_owned(),
+    };
+    let text = format!(
+        "node {} {silent}: what it knows of the cluster may be old. Ask another node, or wait until the cluster database \
+         answers it",
+        of.node
+    );
+    Err(NotSimulated::Stale(text))
+}
+
 /// The cluster as it was told.
 fn snapshot(of: &Situation, members: Option<&DatabaseMembers>) -> Result<Snapshot, NotSimulated> {
     let mut snapshot = Snapshot { alone: of.alone, ..Snapshot::default() };
@@ -219,12 +238,13 @@ fn told(what: String, happened: Happened) -> Simulated {
 /// database, where something is known of them.
 ///
 /// # Errors
-/// Names that there are not, and a situation that cannot be read.
+/// Names that there are not, and a situation that is old or cannot be read.
 pub fn simulate(
     of: &Situation,
     members: Option<&DatabaseMembers>,
     steps: &[SimulationStep],
 ) -> Result<Simulation, NotSimulated> {
+    heard(of)?;
     let steps: Vec<Step> = steps.iter().map(step).collect::<Result<_, _>>()?;
     let mut simulated = simulation::simulate(snapshot(of, members)?, steps);
     if let Some(unknown) = simulated.unknown.take() {
@@ -259,4 +279,66 @@ pub fn simulate(
         online: simulated.online,
         holds,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use stead_api::SituatedNode;
+
+    use super::*;
+
+    fn situation(silent_ms: Option<u64>, state: &str) -> Situation {
+        let node = SituatedNode {
+            name: "n1".to_owned(),
+            session_state: state.to_owned(),
+            session: Some(format!("{:032x}", 7)),
+            age_ms: 900_000,
+            takeover_ms: Some(5_100),
+            silent_ms,
+            cannot_host: Vec::new(),
+        };
+        Situation {
+            node: "N1".to_owned(),
+            alone: false,
+            hour: 12,
+            nodes: vec![node],
+            documents: Vec::new(),
+            awaiting: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    fn pause(of: &Situation) -> Result<bool, NotSimulated> {
+        simulate(of, None, &[SimulationStep::Pause("n1".to_owned())]).map(|simulation| simulation.holds)
+    }
+
+    #[test]
+    fn who_does_not_hear_the_cluster_says_nothing_of_it() {
+        assert_eq!(pause(&situation(None, "alive")), Ok(true));
+        for (silent, state) in [(Some(4_000), "alive"), (None, "dead"), (None, "none")] {
+            let said = pause(&situation(silent, state));
+            assert!(
+                matches!(&said, Err(NotSimulated::Stale(text)) if text.starts_with("node N1 ha")),
+                "{said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_read_as_a_node_reads_it() {
+        let mut of = situation(None, "alive");
+        let document = |key: &str, value| stead_api::Document { key: key.to_owned(), revision: 3, value };
+        of.documents.push(document("group/web", serde_json::json!({ "schema": 1, "name": "web" })));
+        of.documents.push(document("node/n1", serde_json::json!({ "schema": 1, "paused": true })));
+        let read = snapshot(&of, None).unwrap();
+        assert_eq!(read.config.groups.len(), 1);
+        assert!(read.situation.nodes.values().all(|facts| facts.record.paused && facts.revision == Some(3)));
+        assert_eq!(read.takeover.values().copied().collect::<Vec<_>>(), [Duration::from_millis(5_100)]);
+        of.documents.push(document("own/web", serde_json::json!({ "schema": 99 })));
+        let said = snapshot(&of, None).unwrap_err();
+        assert!(
+            matches!(&said, NotSimulated::Unreadable(text) if text.starts_with("own/web: its schema is 99")),
+            "{said:?}"
+        );
+    }
 }

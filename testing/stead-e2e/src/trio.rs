@@ -272,6 +272,21 @@ impl Trio {
         said
     }
 
+    /// What a route of a node's interface answers; null if it does not answer.
+    #[must_use]
+    pub fn get(&self, node: &str, route: &str) -> Value {
+        use std::io::Read;
+        let ask = || -> std::io::Result<Value> {
+            let mut stream = std::os::unix::net::UnixStream::connect(self.data(node).join("node.sock"))?;
+            write!(stream, "GET {route} HTTP/1.0\r\nhost: stead\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+            Ok(serde_json::from_str(body).unwrap_or_default())
+        };
+        ask().unwrap_or_default()
+    }
+
     /// Asks a node, and does not wait.
     ///
     /// # Panics

@@ -12,7 +12,11 @@ const DRAINED_WITH: PauseFlags = PauseFlags::NONE;
 
 /// The first name in these steps that there is not.
 pub(super) fn unknown(snapshot: &Snapshot, steps: &[Step]) -> Option<Unknown> {
-    let names = |names: &mut dyn Iterator<Item = String>| names.collect();
+    let names = |names: &mut dyn Iterator<Item = String>| {
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    };
     let node = |name: &NodeName| {
         (!snapshot.situation.nodes.contains_key(name)).then(|| Unknown {
             what: format!("node \"{name}\""),
