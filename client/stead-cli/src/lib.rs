@@ -47,6 +47,10 @@ pub fn command(others: Vec<Command>) -> Command {
     Cli::command().subcommands(others)
 }
 
+/// What would happen in a situation, with these members of the cluster database, if these things did.
+pub type Simulator =
+    fn(&Situation, Option<&DatabaseMembers>, &[SimulationStep]) -> Result<Simulation, NotSimulated>;
+
 /// What other programs of the executable know.
 #[derive(Clone, Copy, Debug)]
 pub struct Others {
@@ -54,8 +58,7 @@ pub struct Others {
     /// started.
     pub containment: fn() -> (bool, &'static str),
     /// What would happen in a situation.
-    pub simulate:
-        fn(&Situation, Option<&DatabaseMembers>, &[SimulationStep]) -> Result<Simulation, NotSimulated>,
+    pub simulate: Simulator,
 }
 
 /// Carries out a command. `command` is the whole command line, for completions and man pages.

@@ -8,6 +8,7 @@ use stead_api::{
     Situation, routes,
 };
 
+use crate::Simulator;
 use crate::client::{Client, Trouble};
 use crate::exit::Exit;
 use crate::show;
@@ -15,6 +16,7 @@ use crate::show;
 /// As they are typed; in which order is not said here.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
+#[command(next_help_heading = "Steps")]
 struct Given {
     /// This node is gone without a word
     #[arg(long, value_name = "NODE")]
@@ -82,7 +84,7 @@ impl FromArgMatches for Simulate {
 
 impl Args for Simulate {
     fn augment_args(command: Command) -> Command {
-        Given::augment_args(command).after_help(AFTER)
+        Given::augment_args(command).override_usage("stead simulate [OPTIONS] <STEP>...").after_help(AFTER)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -91,11 +93,11 @@ impl Args for Simulate {
 }
 
 const AFTER: &str = "\
-Several can be given: each happens when what the one before brought about is over. The cluster is asked for what it
-knows, and decides on a copy of that as it would in earnest. Resources are taken to come online wherever they are
+Several steps can be given: each happens when what the one before brought about is over. The cluster is asked for what \
+it knows, and decides on a copy of that as it would in earnest. Resources are taken to come online wherever they are \
 brought online, but for those that have failed: these go on failing where they did.
 
-Exit codes: 0 all that was online would be online, 1 something would not or a step would be refused, 2 wrong arguments,
+Exit codes: 0 all that was online would be online, 1 something would not or a step would be refused, 2 wrong arguments, \
 3 the node that was asked does not hear the cluster.";
 
 /// The members of the cluster database. Without them nobody knows when there is no majority any more.
@@ -218,7 +220,7 @@ fn text(of: &Simulation) -> String {
 pub(crate) fn run(
     (runtime, client, data): (&tokio::runtime::Runtime, &Client, &Path),
     given: &Simulate,
-    simulate: fn(&Situation, Option<&DatabaseMembers>, &[SimulationStep]) -> Result<Simulation, NotSimulated>,
+    simulate: Simulator,
     json: bool,
 ) -> Result<Exit, Trouble> {
     let situation: Situation = runtime.block_on(client.get(routes::SITUATION))?;

@@ -89,6 +89,7 @@ fn wrong_arguments_are_2_and_no_node_is_4() {
         &["events"],
         &["config"],
         &["explain", "x"],
+        &["simulate", "--kill", "n1"],
         &["shutdown"],
     ] {
         let output = run(&[arguments, &["--data", &data]].concat());

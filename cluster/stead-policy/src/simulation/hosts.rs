@@ -56,7 +56,6 @@ impl Hosts {
         self.open.iter().filter(online).map(|(resource, _)| resource)
     }
 
-    /// True if anything of a group is open here, or a monitor of it.
     fn state(&self, resource: &ResourceName) -> Option<ResourceState> {
         self.open.get(resource).map(|(_, state)| *state)
     }
