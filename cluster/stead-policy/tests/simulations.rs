@@ -169,7 +169,7 @@ fn group(cluster: &mut Snapshot, of: &str, on: &str, words: &[&str]) {
     facts.owned = Some(Owned { document, revision: 1 });
     facts.published = Some(Published {
         generation: 1,
-        state: GroupState::derive([seen.state].into_iter()),
+        state: GroupState::derive([seen.state]),
         served: true,
         given_up: Vec::new(),
         locked,
