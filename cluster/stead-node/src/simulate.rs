@@ -295,7 +295,9 @@ mod tests {
             age_ms: 900_000,
             takeover_ms: Some(5_100),
             silent_ms,
-            cannot_host: Vec::new(),
+            cannot_host: BTreeMap::new(),
+            watchdog: false,
+            confirmed: false,
         };
         Situation {
             node: "N1".to_owned(),

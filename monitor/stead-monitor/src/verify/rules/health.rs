@@ -211,12 +211,13 @@ fn looks_alive_quick(evidence: &Evidence) -> Verdict {
     let mut tally = Tally::default();
     for observed in evidence.during(Trial::Lifecycle) {
         let calls: Vec<CallSeen> = said(observed, "LooksAlive", 0).collect();
-        let Some(quarter) = lower_quarter(calls.iter().map(|call| call.took_us).collect(), 5) else {
-            continue;
-        };
+        // One that starts a process waits for a processor more than once: on a machine that has many to do, most of its
+        // calls are slow, and none says what it needs but the quickest.
+        let quickest = calls.iter().map(|call| call.took_us).min().filter(|_| calls.len() >= 5);
+        let Some(quickest) = quickest else { continue };
         let (first, last) = (calls[0].from, calls[calls.len() - 1].from + 1);
-        tally.case(quarter <= 50_000, observed, (first, last.min(first + 8)), || {
-            format!("three of four calls of LooksAlive took longer than {} ms", quarter / 1000)
+        tally.case(quickest <= 50_000, observed, (first, last.min(first + 8)), || {
+            format!("each of {} calls of LooksAlive took longer than {} ms", calls.len(), quickest / 1000)
         });
     }
     tally.verdict(|| evidence.why_not(&[Trial::Lifecycle], "it never came online"))
