@@ -455,7 +455,10 @@ fn maintenance_and_embedded_failures() {
     kill(node.processes("node")[0]);
     until("the node is back", || node.run(&["status"]).status.success().then_some(()));
     assert_eq!(node.resource("app")["maintenance"], true);
-    node.ok(&["resource", "maintenance", "app", "off"]);
+    let refused = node.fails(3, &["group", "maintenance", "nosuch", "off"]);
+    assert!(refused.contains("ERROR_GROUP_NOT_FOUND (5013)"), "{refused}");
+    node.ok(&["group", "maintenance", "g", "off"]);
+    assert_eq!(node.resource("app")["maintenance"], false);
     until("the failure is found", || {
         node.events().iter().any(|text| text.contains("\"app\" failed")).then_some(())
     });

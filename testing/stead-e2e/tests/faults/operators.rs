@@ -82,6 +82,83 @@ fn two_operators_at_once_have_one_result() {
     cluster.end();
 }
 
+/// O6, O7 and O9: a node that somebody has seen to be down, one that is emptied for work on it, and one that is removed.
+#[test]
+fn a_node_is_confirmed_down_drained_and_removed() {
+    if !possible() {
+        return;
+    }
+    let plan = Plan { profile: "patient", groups: &["a", "b"], ..Plan::default() };
+    let cluster = Cluster::up(&plan);
+    let events = |text: &str| cluster.ok("n1", &["events", "--json", "--last", "1000"]).contains(text);
+    let confirmed = |node: &str| {
+        cluster.until(&format!("{node} to be confirmed down"), || {
+            let said = cluster.ask("n1", &["node", "confirm-down", node, "--typed", node]);
+            said.status.success().then_some(())
+        });
+    };
+
+    // O6: not one that is up, not by another name; then at once.
+    cluster.move_to("a", "n3");
+    cluster.move_to("b", "n2");
+    cluster.all_up();
+    undisturbed(&cluster, "O6", Duration::from_secs(1), || {
+        for (typed, says) in [("n3", "it renews its session"), ("N3", "it must be the node's name")] {
+            let refused = cluster.ask("n1", &["node", "confirm-down", "n3", "--typed", typed]);
+            assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+            assert!(said(&refused).contains(says), "{}", said(&refused));
+        }
+    });
+    let since = instant();
+    cluster.power_off("n3");
+    confirmed("n3");
+    let change = cluster.changed("a", since);
+    tell(&cluster, "O6", &change);
+    assert_eq!(change.from, "n3");
+    assert!(events("\\\"n3\\\" was confirmed down by"), "it is not in the history");
+    cluster.power_on("n3");
+    cluster.all_up();
+
+    // O7: everything leaves the node and nothing comes to it; then everything comes back.
+    cluster.move_to("a", "n2");
+    cluster.move_to("b", "n2");
+    cluster.ok("n1", &["node", "pause", "n2", "--drain"]);
+    for group in ["a", "b"] {
+        assert_ne!(cluster.settled("n1", group), "n2");
+    }
+    let refused = cluster.ask("n1", &["group", "move", "a", "--to", "n2"]);
+    assert!(said(&refused).contains("is paused"), "{}", said(&refused));
+    assert!(cluster.ok("n3", &["node", "list"]).contains("Paused, drained"));
+    cluster.ok("n3", &["node", "resume", "n2", "--failback", "now"]);
+    cluster.until("what was drained to come back", || {
+        ["a", "b"].iter().all(|group| cluster.serves(group) == "n2").then_some(())
+    });
+    cluster.measured("O7", "all groups away one after another, nothing came; back after resume");
+
+    // O9: a node that is up is not removed; one that is gone is, and the others do not mind.
+    let refused = cluster.ask("n1", &["cluster", "members", "remove", "n3"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    cluster.move_to("a", "n1");
+    let lives = || ["a", "b"].map(|group| cluster.testimony(group).lives().len());
+    let before = lives();
+    cluster.power_off("n3");
+    confirmed("n3");
+    cluster.until("n3 to be removed", || {
+        cluster.ask("n1", &["cluster", "members", "remove", "n3"]).status.success().then_some(())
+    });
+    cluster.until("n3 to be forgotten", || {
+        let output = cluster.ask("n2", &["cluster", "status", "--json"]);
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+        (status["nodes"].as_array()?.len() == 2).then_some(())
+    });
+    // Two are a cluster that moves its groups as before.
+    cluster.move_to("a", "n2");
+    cluster.move_to("a", "n1");
+    let ended: usize = lives().iter().zip(before).map(|(now, before)| now - before).sum();
+    cluster.measured("O9", &format!("removed; {ended} works began anew, 2 of them by moves"));
+    cluster.end();
+}
+
 /// O4, O5, D5, D7, U5 and H13: wrong configurations, documents and files, and a machine that was copied.
 #[test]
 fn what_is_wrong_is_refused_and_changes_nothing() {

@@ -1,0 +1,112 @@
+//! What operators configure about several machines: group sets, settings of the cluster, and a quarantine that is ended.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
+mod several;
+
+use serde_json::Value;
+use several::{World, said};
+use stead_e2e::until;
+
+fn group(world: &World, node: &str, name: &str) -> Value {
+    let groups = world.status(node)["groups"].as_array().cloned().unwrap_or_default();
+    groups.into_iter().find(|group| group["name"] == name).unwrap_or_default()
+}
+
+fn node(world: &World, asked: &str, name: &str) -> Value {
+    let nodes = world.status(asked)["nodes"].as_array().cloned().unwrap_or_default();
+    nodes.into_iter().find(|node| node["name"] == name).unwrap_or_default()
+}
+
+/// clusapi/nf-clusapi-addclustergrouptogroupsetdependency, nf-clusapi-deleteclustergroupset
+#[test]
+fn a_group_is_taken_over_when_the_set_it_waits_for_is_ready() {
+    let Some(mut world) = World::with_nodes(&["n1", "n2"]) else { return };
+    let path = world.config(&["web", "db"]);
+    let file = path.to_str().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("name = \"web\"\n", "name = \"web\"\ndepends_on_set = \"databases\"\n");
+    let set = "[[group_set]]\nname = \"databases\"\ngroups = [\"db\"]\nstartup_delay = 1\n";
+    std::fs::write(&path, format!("{text}{set}")).unwrap();
+    let planned = said(&world.run("n1", &["apply", file, "--dry-run"]));
+    assert!(planned.contains("create group set \"databases\"") && planned.contains("change group \"web\""));
+    world.ok("n1", &["apply", file]);
+    assert!(said(&world.run("n2", &["apply", file])).contains("nothing to change"), "n2 has heard of it");
+    let listed = world.ok("n2", &["group-set", "list"]);
+    assert!(listed.contains("databases") && listed.contains("all online, 1 s later"), "{listed}");
+    let refused = world.run("n2", &["group-set", "remove", "databases"]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(said(&refused).contains("(145): group \"web\" depends on it"), "{}", said(&refused));
+
+    // Starts are ordered, and nothing else: web runs on without db.
+    let process = world.online("web");
+    world.ok("n1", &["group", "offline", "db"]);
+    assert_eq!(world.online("web"), process);
+
+    let owner = group(&world, "n1", "web")["owner_node"].as_str().unwrap().to_owned();
+    let other = if owner == "n1" { "n2" } else { "n1" };
+    world.murder(&owner);
+    let waits = until("web to wait", || {
+        let web = group(&world, other, "web");
+        (web["status_information"].as_u64()? & 0x1000 != 0).then_some(web)
+    });
+    assert_eq!(waits["why"], "it waits until group set \"databases\" is online", "{waits}");
+    assert_eq!(world.processes("web"), [0; 0]);
+    // db is taken over as well, and stays offline, as it is wanted.
+    until("db to be somebody's again", || {
+        let asked = world.run(other, &["group", "online", "db"]);
+        asked.status.success().then_some(())
+    });
+    world.online("web");
+    world.settled(other, "web");
+    assert_eq!(group(&world, other, "web")["status_information"].as_u64().unwrap() & 0x1000, 0);
+
+    world.ok(other, &["group", "set", "web", "--depends-on-set", ""]);
+    world.ok(other, &["group-set", "remove", "databases"]);
+    assert_eq!(world.ok(other, &["group-set", "list", "--json"]).trim(), "[]");
+}
+
+/// mscs/clusters-quarantinethreshold; `Start-ClusterNode -ClearQuarantine`
+#[test]
+fn settings_count_for_all_nodes_and_a_quarantine_is_ended_by_command() {
+    let Some(mut world) = World::with_nodes(&["n1", "n2"]) else { return };
+    let refused = world.run("n1", &["cluster", "set", "QuarantineTreshold=1"]);
+    assert_eq!(refused.status.code(), Some(5));
+    assert!(said(&refused).contains("there are: ") && said(&refused).contains("QuarantineThreshold, "));
+    world.ok("n1", &["cluster", "set", "QuarantineThreshold=1", "QuarantineDuration=4294967295"]);
+    until("n2 to go by it", || {
+        let told = world.run("n2", &["cluster", "settings", "--json"]);
+        let settings: Value = serde_json::from_slice(&told.stdout).ok()?;
+        let mut settings = settings.as_array()?.iter();
+        let threshold = settings.find(|setting| setting["name"] == "QuarantineThreshold")?;
+        (threshold["value"] == 1 && threshold["default"] == 3).then_some(())
+    });
+    // What is not named stays.
+    world.ok("n2", &["cluster", "set", "GroupDependencyTimeout=60"]);
+    until("n1 to hear of it", || {
+        world.ok("n1", &["config"]).contains("GroupDependencyTimeout").then_some(())
+    });
+    assert!(world.ok("n1", &["config"]).contains("\"QuarantineThreshold\": 1"));
+
+    let owner = group(&world, "n1", "web")["owner_node"].as_str().unwrap().to_owned();
+    let other = if owner == "n1" { "n2" } else { "n1" };
+    world.murder(&owner);
+    world.event(other, 1672, "it left 1 times without a word");
+    world.start(&owner);
+    world.up(&owner);
+    let shown = node(&world, other, &owner);
+    assert!(shown["quarantine"].is_string() && shown["quarantine_ends_ms"].is_null(), "{shown}");
+    let listed = world.ok(other, &["node", "list"]);
+    assert!(listed.contains("quarantined until somebody ends it"), "{listed}");
+    world.settled(other, "web");
+    let refused = world.run(other, &["group", "move", "web", "--to", &owner]);
+    assert!(said(&refused).contains("is quarantined"), "{}", said(&refused));
+    world.ok(other, &["cluster", "set", "QuarantineDuration=7200"]);
+    until("the end to be known", || node(&world, other, &owner)["quarantine_ends_ms"].as_u64().map(drop));
+    let refused = world.run(other, &["node", "resume", other, "--clear-quarantine"]);
+    assert!(said(&refused).contains("(5023): it is not quarantined"), "{}", said(&refused));
+    world.ok(other, &["node", "resume", &owner, "--clear-quarantine"]);
+    world.event(other, 10_030, "an operator has ended it");
+    assert!(node(&world, other, &owner)["quarantine"].is_null());
+    world.ok(other, &["group", "move", "web", "--to", &owner]);
+    world.online("web");
+}
