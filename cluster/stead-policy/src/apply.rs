@@ -115,6 +115,7 @@ impl Policy {
             self.index.iter().map(|(name, group)| (name.clone(), self.wish(group, name))).collect();
         let mut touched: BTreeSet<GroupName> = BTreeSet::new();
         let mut updated: Vec<ResourceName> = Vec::new();
+        let mut created: Vec<GroupName> = Vec::new();
         for step in plan.steps {
             match step {
                 PlanStep::SetType(config) => {
@@ -144,6 +145,7 @@ impl Policy {
                             }
                         }
                     }
+                    created.extend(new.then(|| name.clone()));
                     if new && wanted.persistent_state.is_none() {
                         wanted.persistent_state = Some(PersistentState::Online);
                     }
@@ -167,6 +169,7 @@ impl Policy {
             self.rebuild(group, now);
             self.follow_wishes(group, &wishes);
         }
+        self.hold_starts(&created, now);
         self.take_over(updated);
         let mut by_priority: Vec<GroupName> = touched.into_iter().collect();
         by_priority.sort_by_key(|group| {

@@ -27,6 +27,7 @@ mod requests;
 mod runtime;
 mod sets;
 pub mod simulation;
+mod starts;
 mod view;
 
 pub use action::{Action, Change, Level, Record};

@@ -10,6 +10,7 @@ use crate::event::{Event, MonitorId, News, OpId, Report, RequestId, WriteId};
 use crate::hosting::Hosted;
 use crate::request::{Answer, Plan, Refusal, Request};
 use crate::runtime::{Group, Monitor, Opened, Resource, Waiter};
+use crate::starts::Start;
 use crate::view::{GroupView, NodeView, ResourceView, View};
 
 /// What a write was for.
@@ -70,6 +71,8 @@ pub struct Policy {
     pub(crate) hosted: Option<BTreeMap<GroupName, Hosted>>,
     /// The node is paused.
     pub(crate) paused: bool,
+    /// Groups that are not started yet because they wait for others, on a machine by itself.
+    pub(crate) starts: BTreeMap<GroupName, Start>,
     actions: VecDeque<Action>,
     next: u64,
 }
@@ -98,6 +101,7 @@ impl Policy {
             maintenance,
             hosted: None,
             paused: false,
+            starts: BTreeMap::new(),
             actions: VecDeque::new(),
             next: 1,
         }
@@ -133,6 +137,9 @@ impl Policy {
             Event::Configured(config) => self.configured_elsewhere(config, now),
             Event::Timer => self.timer(now),
         }
+        if !self.starts.is_empty() {
+            self.check_starts(now);
+        }
     }
 
     /// The next thing to do.
@@ -143,7 +150,8 @@ impl Policy {
     /// When [`Event::Timer`] is due.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Time> {
-        self.timers.first().map(|(at, _)| *at)
+        let timer = self.timers.first().map(|(at, _)| *at);
+        [timer, self.next_start()].into_iter().flatten().min()
     }
 
     /// The configuration in force.
@@ -292,6 +300,7 @@ impl Policy {
         for group in &groups {
             self.leave_alone(group);
         }
+        self.hold_starts(&groups, now);
         // Only now: what is known of half a group must not be acted on.
         self.started = true;
         let mut by_priority: Vec<GroupName> = groups;
@@ -381,6 +390,8 @@ impl Policy {
     fn view_group(&self, name: &GroupName, group: &Group) -> Option<GroupView> {
         const LOCKED: u64 = 0x1;
         const QUEUED: u64 = 0x4;
+        const WAITING_FOR_DEPENDENCIES: u64 = 0x1000;
+        let status = |bits: [(bool, u64); 3]| bits.iter().filter(|(set, _)| *set).map(|(_, bit)| bit).sum();
         let config = self.config.groups.get(name)?;
         let moving = self.departing(name).map(|departure| format!("move to {}", departure.to));
         let queued = self.queued_to_move(name) || group.resources.values().any(Resource::queued);
@@ -393,7 +404,11 @@ impl Policy {
             state: GroupState::derive(group.resources.values().map(|resource| resource.state)),
             persistent_state: config.persistent_state.unwrap_or(PersistentState::Online),
             owner_node: self.node.clone(),
-            status_information: if locked { LOCKED } else { 0 } | if queued { QUEUED } else { 0 },
+            status_information: status([
+                (locked, LOCKED),
+                (queued, QUEUED),
+                (self.held_back(name), WAITING_FOR_DEPENDENCIES),
+            ]),
             operation,
             why: group.why.clone(),
             resources: group

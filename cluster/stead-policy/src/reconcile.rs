@@ -179,7 +179,7 @@ impl Policy {
         stopping: &BTreeSet<ResourceName>,
         now: Time,
     ) {
-        if !self.wanted(name) {
+        if !self.wanted(name) || self.held_back(group) {
             return;
         }
         let home = self.home(group, name);

@@ -40,6 +40,7 @@ impl Policy {
             self.finish(id, Err(refused));
             return;
         }
+        self.asked_to_start(&request);
         match request {
             Request::Apply(plan) => self.apply(id, plan, now),
             Request::DeleteResource { resource, force: _ } => {

@@ -15,25 +15,28 @@ impl Situation {
     }
 
     fn ready(&self, provider: &Provider) -> bool {
-        let counts = |group: &&GroupName| {
-            let Some(facts) = self.groups.get(*group) else { return false };
+        ready(provider, |group| {
+            let facts = self.groups.get(group)?;
             let owned = facts.owned.as_ref().is_some_and(|owned| hosted(self, &owned.document));
-            owned
-                && facts.current().is_some_and(|published| match published.state {
-                    GroupState::Online => true,
-                    GroupState::Pending | GroupState::PartialOnline => {
-                        provider.ready_when == ReadyWhen::Pending
-                    }
-                    GroupState::Offline | GroupState::Failed => false,
-                })
-        };
-        let all = provider.groups.len();
-        let needed = provider.count.and_then(|count| usize::try_from(count).ok()).unwrap_or(all).min(all);
-        provider.groups.iter().filter(counts).count() >= needed
+            facts.current().filter(|_| owned).map(|published| published.state)
+        })
     }
 }
 
-fn said(provider: &Provider) -> String {
+/// Whether enough groups of a provider count, by their states.
+pub(crate) fn ready(provider: &Provider, state: impl Fn(&GroupName) -> Option<GroupState>) -> bool {
+    let counts = |group: &&GroupName| match state(group) {
+        Some(GroupState::Online) => true,
+        Some(GroupState::Pending | GroupState::PartialOnline) => provider.ready_when == ReadyWhen::Pending,
+        Some(GroupState::Offline | GroupState::Failed) | None => false,
+    };
+    let all = provider.groups.len();
+    let needed = provider.count.and_then(|count| usize::try_from(count).ok()).unwrap_or(all).min(all);
+    provider.groups.iter().filter(counts).count() >= needed
+}
+
+/// What is waited for, in a sentence.
+pub(crate) fn said(provider: &Provider) -> String {
     let name = match provider.count {
         Some(count) if (count as usize) < provider.groups.len() => {
             format!("{count} of {}", provider.name)
