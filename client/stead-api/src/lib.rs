@@ -317,6 +317,9 @@ pub struct TypeDoc {
     pub name: String,
     /// The absolute path of the DLL.
     pub dll: String,
+    /// A comment, for people. Windows: `Description`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// Common properties of the type: `LooksAlivePollInterval` and its like, in ms.
     #[serde(default)]
     pub common: BTreeMap<String, u64>,
@@ -334,6 +337,9 @@ pub struct TypeDoc {
 pub struct GroupDoc {
     /// Its name.
     pub name: String,
+    /// A comment, for people. Windows: `Description`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// The wanted state, `Online` or `Offline`; none keeps what is stored, `Online` for a new group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistent_state: Option<String>,
@@ -379,6 +385,9 @@ pub struct ResourceDoc {
     /// Its type.
     #[serde(rename = "type")]
     pub type_name: String,
+    /// A comment, for people. Windows: `Description`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// A dependency expression: `[disk] and ([ip1] or [ip2])`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub depends_on: String,

@@ -295,6 +295,9 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct GroupSettings {
+    /// A comment, for people; "" is none
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
     /// The wanted state: Online or Offline
     #[arg(long, value_name = "STATE")]
     pub(crate) persistent_state: Option<String>,
@@ -335,6 +338,9 @@ pub(crate) struct Resource {
 
 #[derive(Debug, Args)]
 pub(crate) struct ResourceSettings {
+    /// A comment, for people; "" is none
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
     /// A private property; may be given again. VALUE is a number, true, false, a list ["a", "b"], else text
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) property: Vec<String>,
@@ -478,6 +484,9 @@ pub(crate) enum TypeVerb {
         /// processes, F2 that and their namespace, F3 a control group, F4 the guardian, F5 a reset by the watchdog
         #[arg(long, value_name = "CLASS", value_parser = ["F0", "F1", "F2", "F3", "F4", "F5"])]
         fence_class: Option<String>,
+        /// A comment, for people
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        description: String,
     },
     /// Send a control code to a resource type, and print the output in hexadecimal
     #[command(after_long_help = codes(CodesOf::ResourceTypes))]

@@ -333,6 +333,7 @@ impl Reader {
         self.place(&place, span.clone());
         let mut doc = TypeDoc {
             name,
+            description: String::new(),
             dll: String::new(),
             common: BTreeMap::new(),
             fence_class: None,
@@ -348,6 +349,10 @@ impl Reader {
                     doc.dll = Path::new(&self.folder).join(text).display().to_string();
                 }
                 "common" => doc.common = self.numbers("common", value, &place),
+                "description" => {
+                    self.place(&format!("{place}/description"), value.span());
+                    doc.description = self.text("description", value);
+                }
                 "fence_class" => {
                     self.place(&format!("{place}/fence_class"), value.span());
                     doc.fence_class = Some(self.text("fence_class", value));
@@ -359,7 +364,7 @@ impl Reader {
                 _ => self.unknown(
                     key,
                     "[[type]]",
-                    &["name", "dll", "common", "fence_class", "accept_no_watchdog"],
+                    &["name", "description", "dll", "common", "fence_class", "accept_no_watchdog"],
                 ),
             }
         }
@@ -372,6 +377,7 @@ impl Reader {
     fn group(&mut self, item: &Spanned<DeValue<'_>>) -> Option<GroupDoc> {
         const KEYS: &[&str] = &[
             "name",
+            "description",
             "persistent_state",
             "failover_threshold",
             "failover_period",
@@ -389,6 +395,7 @@ impl Reader {
         self.place(&place, span);
         let mut doc = GroupDoc {
             name,
+            description: String::new(),
             persistent_state: None,
             failover_threshold: None,
             failover_period: None,
@@ -408,6 +415,7 @@ impl Reader {
             self.place(&format!("{place}/{}", key.get_ref()), value.span());
             match key.get_ref().as_ref() {
                 "name" => {}
+                "description" => doc.description = self.text("description", value),
                 "persistent_state" => doc.persistent_state = Some(self.text("persistent_state", value)),
                 "failover_threshold" => doc.failover_threshold = number(self, "failover_threshold", value),
                 "failover_period" => doc.failover_period = number(self, "failover_period", value),
@@ -430,14 +438,23 @@ impl Reader {
     }
 
     fn resource(&mut self, item: &Spanned<DeValue<'_>>, group: &str) -> Option<ResourceDoc> {
-        const KEYS: &[&str] =
-            &["name", "type", "depends_on", "possible_owners", "persistent_state", "common", "properties"];
+        const KEYS: &[&str] = &[
+            "name",
+            "type",
+            "description",
+            "depends_on",
+            "possible_owners",
+            "persistent_state",
+            "common",
+            "properties",
+        ];
         let (table, name, span) = self.named(item, "group.resource")?;
         let place = format!("{group}/resource/{name}");
         self.place(&place, span.clone());
         let mut doc = ResourceDoc {
             name,
             type_name: String::new(),
+            description: String::new(),
             depends_on: String::new(),
             possible_owners: Vec::new(),
             persistent_state: None,
@@ -449,6 +466,7 @@ impl Reader {
             match key.get_ref().as_ref() {
                 "name" => {}
                 "type" => doc.type_name = self.text("type", value),
+                "description" => doc.description = self.text("description", value),
                 "possible_owners" => doc.possible_owners = self.texts("possible_owners", value),
                 "depends_on" => doc.depends_on = self.text("depends_on", value),
                 "persistent_state" => doc.persistent_state = Some(self.text("persistent_state", value)),

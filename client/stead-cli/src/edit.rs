@@ -62,6 +62,7 @@ async fn stored(client: &Client) -> Result<Config, Trouble> {
 
 fn set_group(group: &mut GroupDoc, settings: GroupSettings) {
     group.persistent_state = settings.persistent_state;
+    group.description = settings.description.unwrap_or(std::mem::take(&mut group.description));
     group.priority = settings.priority.or(group.priority);
     group.failover_threshold = settings.failover_threshold.or(group.failover_threshold);
     group.failover_period = settings.failover_period.or(group.failover_period);
@@ -92,6 +93,9 @@ fn set_resource(resource: &mut ResourceDoc, settings: &ResourceSettings) -> Resu
     if let Some(expression) = &settings.depends_on {
         resource.depends_on.clone_from(expression);
     }
+    if let Some(description) = &settings.description {
+        resource.description.clone_from(description);
+    }
     set_list(&mut resource.possible_owners, settings.possible_owners.clone());
     resource.persistent_state.clone_from(&settings.persistent_state);
     Ok(())
@@ -115,6 +119,7 @@ pub(crate) async fn group(
         (Some(group), false) => GroupDoc { resources: Vec::new(), ..group },
         (None, true) => GroupDoc {
             name: name.to_owned(),
+            description: String::new(),
             persistent_state: None,
             failover_threshold: None,
             failover_period: None,
@@ -167,6 +172,7 @@ pub(crate) async fn create_resource(
     let mut resource = ResourceDoc {
         name: name.to_owned(),
         type_name: type_name.to_owned(),
+        description: String::new(),
         depends_on: String::new(),
         possible_owners: Vec::new(),
         persistent_state: None,
@@ -203,20 +209,12 @@ pub(crate) async fn set_existing(
 /// Registers a resource type.
 pub(crate) async fn register(
     client: &Client,
-    name: &str,
-    dll: &std::path::Path,
+    mut doc: TypeDoc,
     given: &[String],
-    fence_class: Option<&str>,
     manner: Manner,
 ) -> Result<Exit, Trouble> {
-    let dll = std::path::absolute(dll).map_err(|error| usage(error.to_string()))?;
-    let mut doc = TypeDoc {
-        name: name.to_owned(),
-        dll: dll.display().to_string(),
-        common: BTreeMap::new(),
-        fence_class: fence_class.map(str::to_owned),
-        accept_no_watchdog: false,
-    };
+    let dll = std::path::absolute(&doc.dll).map_err(|error| usage(error.to_string()))?;
+    doc.dll = dll.display().to_string();
     common(given, &mut doc.common)?;
     apply(client, Config { types: vec![doc], ..Config::default() }, false, manner).await
 }

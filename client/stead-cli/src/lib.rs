@@ -444,8 +444,11 @@ async fn resource_type(client: &Client, verb: TypeVerb, json: bool) -> Result<Ex
             }
             Ok(Exit::Done)
         }
-        TypeVerb::Register { name, dll, common, fence_class } => {
-            edit::register(client, &name, &dll, &common, fence_class.as_deref(), plain).await
+        TypeVerb::Register { name, dll, common, fence_class, description } => {
+            let (dll, accept_no_watchdog) = (dll.display().to_string(), false);
+            let common_of = std::collections::BTreeMap::new();
+            let doc = TypeDoc { name, description, dll, common: common_of, fence_class, accept_no_watchdog };
+            edit::register(client, doc, &common, plain).await
         }
         TypeVerb::Control { name, code, in_buffer } => {
             let what = format!("resource type \"{name}\"");

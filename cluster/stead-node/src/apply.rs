@@ -8,9 +8,8 @@ use stead_policy::cluster::{Property, Settings, unwatched};
 use stead_policy::{ClusterConfig, Plan, PlanProblem, PlanStep, Request, ResourceConfig};
 use stead_types::{Code, GroupName, PropertyMap, ResourceName, TypeName};
 
-use crate::asked::Asker;
+use crate::asked::{Asker, Wanted};
 use crate::command::Lines;
-use crate::common::Numbers;
 use crate::consult::Then;
 use crate::edge::monitor::Checked;
 use crate::node::Node;
@@ -30,7 +29,7 @@ pub(crate) enum Structural {
     Common {
         asker: Asker,
         resource: ResourceName,
-        numbers: Numbers,
+        wanted: Wanted,
     },
 }
 
@@ -96,8 +95,8 @@ impl Node {
                     self.consult_deletion(request, no_wait, lines);
                 }
                 Some(Structural::Apply(apply, lines)) => self.begin_apply(apply, lines),
-                Some(Structural::Common { asker, resource, numbers }) => {
-                    self.structural = self.set_common(asker, &resource, &numbers);
+                Some(Structural::Common { asker, resource, wanted }) => {
+                    self.structural = self.set_common(asker, &resource, &wanted);
                 }
             }
         }
@@ -333,6 +332,9 @@ impl Node {
         let mut parts = Vec::new();
         if old.dependency != new.dependency {
             parts.push(format!("depends_on \"{}\" -> \"{}\"", old.dependency, new.dependency));
+        }
+        if old.description != new.description {
+            parts.push(format!("description \"{}\" -> \"{}\"", old.description, new.description));
         }
         let (before, after) = (crate::common::numbers(&old.common), crate::common::numbers(&new.common));
         let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();

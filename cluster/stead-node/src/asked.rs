@@ -4,8 +4,8 @@ use stead_monitor_protocol::{
     Answer, AskId, CommonFacts, GroupFacts, Hex, MonitorKey, Named, NodeFacts, Properties, Question,
     ResourceFacts,
 };
-use stead_policy::{ClusterConfig, GroupView, Request, RequestId, ResourceView};
-use stead_types::{Code, ResourceName};
+use stead_policy::{ClusterConfig, GroupView, PersistentState, Request, RequestId, ResourceView};
+use stead_types::{Code, ResourceName, TypeDefaults};
 
 use crate::apply::Structural;
 use crate::common::{self, Numbers};
@@ -16,6 +16,13 @@ use crate::node::{ControlAsker, KeysToStore, Node};
 pub(crate) struct Asker {
     pub(crate) monitor: MonitorKey,
     pub(crate) ask: AskId,
+}
+
+/// Common properties that a control code changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    numbers: Numbers,
+    description: Option<String>,
 }
 
 /// So many bytes of names go into one answer.
@@ -54,11 +61,12 @@ impl Node {
             Question::Group { name } => self.group_facts(&name),
             Question::Keys { name } => self.keys_of(&name),
             Question::Common { resource } => self.common_facts(&resource),
-            Question::SetCommon { resource, numbers, check_only } => {
-                match self.common_changed(&resource, &numbers) {
+            Question::SetCommon { resource, numbers, description, check_only } => {
+                let wanted = Wanted { numbers, description };
+                match self.common_changed(&resource, &wanted) {
                     Ok(_) if check_only => Ok(Answer::Nothing),
                     Ok(_) => {
-                        self.queue.push_back(Structural::Common { asker, resource, numbers });
+                        self.queue.push_back(Structural::Common { asker, resource, wanted });
                         self.next_structural();
                         return;
                     }
@@ -158,25 +166,35 @@ impl Node {
     fn common_facts(&self, name: &ResourceName) -> Result<Answer, Code> {
         let (_, view) = self.found(name.as_str()).ok_or(Code::ERROR_RESOURCE_NOT_FOUND)?;
         let config = self.policy.config();
-        let resource = config.groups.values().find_map(|group| group.resources.get(name));
-        let resource = resource.ok_or(Code::ERROR_RESOURCE_NOT_FOUND)?;
+        let resource = config.groups.values().find_map(|group| Some((group, group.resources.get(name)?)));
+        let (group, resource) = resource.ok_or(Code::ERROR_RESOURCE_NOT_FOUND)?;
+        let known = config.types.get(&resource.type_name);
+        let defaults = known.map_or_else(TypeDefaults::default, |known| known.defaults);
+        let wish = resource.persistent_state.or(group.persistent_state);
         Ok(Answer::Common(CommonFacts {
-            numbers: common::all(&resource.common),
+            description: resource.description.clone(),
+            persistent_state: wish == Some(PersistentState::Online),
+            numbers: common::all(&resource.common, &defaults),
             status_information: view.status_information,
             last_error: view.last_error,
         }))
     }
 
     /// The resource's group with other common properties.
-    fn common_changed(&self, name: &ResourceName, numbers: &Numbers) -> Result<ClusterConfig, Code> {
+    fn common_changed(&self, name: &ResourceName, wanted: &Wanted) -> Result<ClusterConfig, Code> {
         let config = self.policy.config();
         let group = config.groups.values().find(|group| group.resources.contains_key(name));
         let mut group = group.ok_or(Code::ERROR_RESOURCE_NOT_FOUND)?.clone();
         if let Some(resource) = group.resources.get_mut(name) {
-            common::change(&mut resource.common, numbers).map_err(|text| {
+            let given = wanted.description.as_deref().unwrap_or_default();
+            let changed = common::description(given);
+            changed.and_then(|()| common::change(&mut resource.common, &wanted.numbers)).map_err(|text| {
                 tracing::warn!(resource = %name, "SET_COMMON_PROPERTIES: {text}");
                 Code::ERROR_INVALID_PARAMETER
             })?;
+            if let Some(description) = &wanted.description {
+                resource.description.clone_from(description);
+            }
         }
         let mut wanted = ClusterConfig::default();
         wanted.groups.insert(group.name.clone(), group);
@@ -189,9 +207,9 @@ impl Node {
         &mut self,
         asker: Asker,
         resource: &ResourceName,
-        numbers: &Numbers,
+        wanted: &Wanted,
     ) -> Option<RequestId> {
-        let planned = self.common_changed(resource, numbers).and_then(|wanted| {
+        let planned = self.common_changed(resource, wanted).and_then(|wanted| {
             self.policy.plan(&wanted, false).map_err(|problems| {
                 problems.first().map_or(Code::ERROR_INVALID_PARAMETER, |problem| problem.code)
             })

@@ -247,8 +247,15 @@ impl Catalog {
         for name in self.builtin.clone() {
             let revision = self.type_revision(&TypeBody { dll: String::new(), common: Numbers::new() });
             let (defaults, fence) = (TypeDefaults::default(), stead_api::builtin_fence_class(name.as_str()));
-            let config =
-                TypeConfig { name: name.clone(), defaults, fence, accept_no_watchdog: false, revision };
+            let description = String::new();
+            let config = TypeConfig {
+                name: name.clone(),
+                description,
+                defaults,
+                fence,
+                accept_no_watchdog: false,
+                revision,
+            };
             read.types.insert(name, config);
         }
         Ok(read)
@@ -430,6 +437,7 @@ impl Catalog {
                 "name": resource.name.as_str(),
                 "group": group.as_str(),
                 "type": resource.type_name.as_str(),
+                "description": comment(&resource.description),
                 "depends_on": resource.dependency.to_string(),
                 "possible_owners": texts(resource.possible_owners.iter()),
                 "persistent_state": wish,
@@ -448,6 +456,7 @@ impl Catalog {
             key,
             json!({
                 "name": group.name.as_str(),
+                "description": comment(&group.description),
                 "persistent_state": wish.unwrap_or_else(|| json!("Online")),
                 "failover_threshold": group.failover_threshold,
                 "failover_period": group.failover_period_hours,
@@ -516,6 +525,7 @@ impl Catalog {
                     let fence = (config.fence != FenceClass::default()).then(|| config.fence.to_string());
                     let known = json!({
                         "name": config.name.as_str(),
+                        "description": comment(&config.description),
                         "dll": body.dll,
                         "common": body.common,
                         "fence_class": fence,
@@ -599,12 +609,18 @@ impl Catalog {
     }
 }
 
+/// A description as it is stored: none is nothing.
+fn comment(description: &str) -> Option<&str> {
+    (!description.is_empty()).then_some(description)
+}
+
 fn texts<T: ToString>(items: impl Iterator<Item = T>) -> Vec<String> {
     items.map(|item| item.to_string()).collect()
 }
 
 const GROUP_FIELDS: &[&str] = &[
     "name",
+    "description",
     "persistent_state",
     "failover_threshold",
     "failover_period",
@@ -618,9 +634,17 @@ const GROUP_FIELDS: &[&str] = &[
 ];
 const SET_FIELDS: &[&str] =
     &["name", "groups", "startup_setting", "startup_count", "startup_delay", "is_global", "depends_on_set"];
-const RESOURCE_FIELDS: &[&str] =
-    &["name", "type", "depends_on", "possible_owners", "persistent_state", "common", "properties"];
-const TYPE_FIELDS: &[&str] = &["name", "dll", "common", "fence_class", "accept_no_watchdog"];
+const RESOURCE_FIELDS: &[&str] = &[
+    "name",
+    "type",
+    "description",
+    "depends_on",
+    "possible_owners",
+    "persistent_state",
+    "common",
+    "properties",
+];
+const TYPE_FIELDS: &[&str] = &["name", "description", "dll", "common", "fence_class", "accept_no_watchdog"];
 
 #[cfg(test)]
 mod tests {
@@ -648,9 +672,10 @@ mod tests {
     #[test]
     fn what_says_where_a_group_belongs_survives_the_way_to_the_store_and_back() {
         let given = json!({ "groups": [{
-            "name": "web", "preferred_owners": ["n2", "n1"], "anti_affinity": ["Red"], "failback": "22-4",
+            "name": "web", "description": "the shop", "preferred_owners": ["n2", "n1"], "anti_affinity": ["Red"], "failback": "22-4",
             "cold_start": "DoNotStart", "depends_on_groups": ["db"], "depends_on_set": "databases",
-            "resources": [{ "name": "x", "type": "Generic Application", "possible_owners": ["n1", "n2"] }],
+            "resources": [{ "name": "x", "type": "Generic Application", "possible_owners": ["n1", "n2"],
+                "description": "its \"server\"" }],
         }] });
         let given: Config = serde_json::from_value(given).unwrap();
         let mut catalog = Catalog::new(["Generic Application".parse().unwrap()]);
@@ -667,6 +692,8 @@ mod tests {
         catalog.take(operations, 2);
         let shown = catalog.documented().unwrap();
         let (shown, group) = (&shown.groups[0], &given.groups[0]);
+        assert_eq!((&shown.description, "the shop"), (&group.description, shown.description.as_str()));
+        assert_eq!(shown.resources[0].description, "its \"server\"");
         assert_eq!(shown.preferred_owners, group.preferred_owners);
         assert_eq!(shown.anti_affinity, group.anti_affinity);
         assert_eq!((&shown.failback, &shown.cold_start), (&group.failback, &group.cold_start));

@@ -120,6 +120,30 @@ const PROPERTIES: &[Property] = &[
     },
 ];
 
+/// A comment is read by people, and goes into answers of 64 KiB with everything else.
+const LONGEST_DESCRIPTION: usize = 4_096;
+
+/// Whether a text can be the `Description` of something; what is wrong with it. Windows: mscs/resources-description
+///
+/// Note: no limit is documented.
+pub(crate) fn description(text: &str) -> Result<(), String> {
+    if text.len() > LONGEST_DESCRIPTION {
+        return Err(format!(
+            "the description is {} bytes long; it must be at most {LONGEST_DESCRIPTION}",
+            text.len()
+        ));
+    }
+    if text.contains('\0') {
+        return Err("the description holds a character 0, which ends a text for resource DLLs".to_owned());
+    }
+    Ok(())
+}
+
+/// The names of those that a resource has.
+pub(crate) fn names() -> Vec<String> {
+    PROPERTIES.iter().map(|property| property.name.to_owned()).collect()
+}
+
 /// The four a resource type may give its resources.
 const OF_TYPES: usize = 4;
 
@@ -162,9 +186,15 @@ pub(crate) fn numbers(common: &CommonProperties) -> Numbers {
         .collect()
 }
 
-/// All of them with their values, in the documented order.
-pub(crate) fn all(common: &CommonProperties) -> Vec<(String, u32)> {
-    PROPERTIES.iter().map(|property| (property.name.to_owned(), (property.get)(common))).collect()
+/// All of them with their values, in the documented order. Timeouts that the type decides are told as they are; for the
+/// intervals there is a documented number that says so.
+pub(crate) fn all(common: &CommonProperties, defaults: &TypeDefaults) -> Vec<(String, u32)> {
+    let common = CommonProperties {
+        pending_timeout: common.pending_timeout.or(Some(defaults.pending_timeout)),
+        deadlock_timeout: common.deadlock_timeout.or(Some(defaults.deadlock_timeout)),
+        ..*common
+    };
+    PROPERTIES.iter().map(|property| (property.name.to_owned(), (property.get)(&common))).collect()
 }
 
 /// What a type gives its resources, with their values.
@@ -176,7 +206,7 @@ pub(crate) fn all_of_type(defaults: &TypeDefaults) -> Vec<(String, u32)> {
         deadlock_timeout: Some(defaults.deadlock_timeout),
         ..CommonProperties::default()
     };
-    all(&common).into_iter().take(OF_TYPES).collect()
+    all(&common, defaults).into_iter().take(OF_TYPES).collect()
 }
 
 /// Changes some of them; what is wrong with the first that cannot be.

@@ -1,7 +1,7 @@
 //! Control codes that clients send.
 
 use stead_api::{Controlled, Failure};
-use stead_monitor_protocol::Hex;
+use stead_monitor_protocol::{Hex, TypeFacts};
 use stead_types::{Code, ResourceName, TypeName};
 use tokio::sync::oneshot;
 
@@ -67,7 +67,12 @@ impl Node {
             return;
         };
         let library = self.catalog.library(known);
-        let (type_name, values) = (known.name.clone(), common::all_of_type(&known.defaults));
+        let type_name = known.name.clone();
+        let values = TypeFacts {
+            description: known.description.clone(),
+            numbers: common::all_of_type(&known.defaults),
+            of_resources: common::names(),
+        };
         let asked = (control.code, in_buffer, LARGEST_OUTPUT);
         let op = self.monitors.type_control(type_name, library, values, asked);
         self.controls.insert(op, ControlAsker::Client(answer));

@@ -207,6 +207,13 @@ impl Translator<'_> {
         })
     }
 
+    fn description(&mut self, given: &str, place: &str) -> String {
+        if let Err(text) = common::description(given) {
+            self.wrong(&format!("{place}/description"), text);
+        }
+        given.to_owned()
+    }
+
     fn resource_type(&mut self, doc: &TypeDoc, place: &str) -> Option<TypeConfig> {
         let (defaults, problems) = common::of_type(&doc.common);
         for (name, text) in problems {
@@ -222,7 +229,8 @@ impl Translator<'_> {
         let body = TypeBody { dll: doc.dll.clone(), common: doc.common.clone() };
         let (fence, accept_no_watchdog) = self.fence(doc, place);
         let revision = self.catalog.type_revision(&body);
-        Some(TypeConfig { name, defaults, fence, accept_no_watchdog, revision })
+        let description = self.description(&doc.description, place);
+        Some(TypeConfig { name, description, defaults, fence, accept_no_watchdog, revision })
     }
 
     fn fence(&mut self, doc: &TypeDoc, place: &str) -> (FenceClass, bool) {
@@ -268,8 +276,10 @@ impl Translator<'_> {
         let depends_on_groups = self.names(&doc.depends_on_groups, &format!("{place}/depends_on_groups"));
         let provider = format!("{place}/depends_on_set");
         let depends_on_set = doc.depends_on_set.as_deref().and_then(|name| self.name(name, &provider));
+        let description = self.description(&doc.description, place);
         Some(GroupConfig {
             name: name?,
+            description,
             persistent_state,
             failover_threshold: doc.failover_threshold.unwrap_or(ANY_FAILOVERS),
             failover_period_hours: doc.failover_period.unwrap_or(6),
@@ -310,9 +320,11 @@ impl Translator<'_> {
             }
         }
         let revision = self.catalog.property_revision(properties);
+        let description = self.description(&doc.description, place);
         Some(ResourceConfig {
             name: name?,
             type_name: type_name?,
+            description,
             persistent_state,
             dependency,
             possible_owners: possible_owners.into_iter().collect(),

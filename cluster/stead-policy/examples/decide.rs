@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 ResourceConfig {
                     name: known.clone(),
                     type_name: type_name.clone(),
+                    description: String::new(),
                     persistent_state: None,
                     dependency: Dependency::parse(&provider)?,
                     possible_owners: BTreeSet::new(),
@@ -49,6 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let shown = GroupConfig {
             name: name.clone(),
+            description: String::new(),
             persistent_state: Some(PersistentState::Online),
             failover_threshold: u32::MAX,
             failover_period_hours: 6,

@@ -87,6 +87,8 @@ pub struct GroupSetConfig {
 pub struct TypeConfig {
     /// Its name.
     pub name: TypeName,
+    /// A comment, for people.
+    pub description: String,
     /// What its resources get where they say nothing.
     pub defaults: TypeDefaults,
     /// What ends its resources when their node loses its session.
@@ -102,6 +104,8 @@ pub struct TypeConfig {
 pub struct GroupConfig {
     /// Its name.
     pub name: GroupName,
+    /// A comment, for people.
+    pub description: String,
     /// The wanted state; `None` in a plan keeps what is stored, and is `Online` for a new group.
     pub persistent_state: Option<PersistentState>,
     /// Failovers allowed within `failover_period_hours`; 0xFFFFFFFF is "nodes - 1".
@@ -136,6 +140,8 @@ pub struct ResourceConfig {
     pub name: ResourceName,
     /// Its type.
     pub type_name: TypeName,
+    /// A comment, for people. Windows: mscs/resources-description
+    pub description: String,
     /// The wanted state; `None` means the group's.
     pub persistent_state: Option<PersistentState>,
     /// What it depends on.

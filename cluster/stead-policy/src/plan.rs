@@ -263,6 +263,7 @@ fn differs(old: &GroupConfig, wanted: &GroupConfig) -> bool {
     let same_resource = |name: &ResourceName, wanted: &ResourceConfig| {
         old.resources.get(name).is_some_and(|old| {
             old.type_name == wanted.type_name
+                && old.description == wanted.description
                 && old.dependency == wanted.dependency
                 && old.possible_owners == wanted.possible_owners
                 && old.common == wanted.common
@@ -270,7 +271,8 @@ fn differs(old: &GroupConfig, wanted: &GroupConfig) -> bool {
                 && (wanted.persistent_state.is_none() || wanted.persistent_state == old.persistent_state)
         })
     };
-    !(old.failover_threshold == wanted.failover_threshold
+    !(old.description == wanted.description
+        && old.failover_threshold == wanted.failover_threshold
         && old.failover_period_hours == wanted.failover_period_hours
         && old.preferred_owners == wanted.preferred_owners
         && old.anti_affinity == wanted.anti_affinity

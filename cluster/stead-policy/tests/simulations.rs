@@ -43,6 +43,7 @@ fn list<N: std::str::FromStr<Err: std::fmt::Debug>, L: FromIterator<N>>(text: &s
 fn cluster() -> Snapshot {
     let known = TypeConfig {
         name: name("T"),
+        description: String::new(),
         defaults: TypeDefaults::default(),
         fence: stead_types::FenceClass::F1,
         accept_no_watchdog: false,
@@ -77,6 +78,7 @@ fn node(cluster: &mut Snapshot, of: &str, words: &[&str]) {
 fn group(cluster: &mut Snapshot, of: &str, on: &str, words: &[&str]) {
     let mut resource = ResourceConfig {
         name: name(&format!("{of}-r")),
+        description: String::new(),
         type_name: name("T"),
         persistent_state: None,
         dependency: Dependency::parse("").unwrap(),
@@ -90,6 +92,7 @@ fn group(cluster: &mut Snapshot, of: &str, on: &str, words: &[&str]) {
     };
     let mut config = GroupConfig {
         name: name(of),
+        description: String::new(),
         persistent_state: Some(PersistentState::Online),
         failover_threshold: u32::MAX,
         failover_period_hours: 6,

@@ -109,6 +109,9 @@ pub enum Question {
         resource: ResourceName,
         /// Those that change, by name.
         numbers: BTreeMap<String, u64>,
+        /// `Description`, where it changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
         /// True leaves them as they are.
         check_only: bool,
     },
@@ -167,6 +170,12 @@ pub enum Answer {
 /// Windows: mscs/resource-common-properties
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommonFacts {
+    /// `Description`.
+    #[serde(default)]
+    pub description: String,
+    /// `PersistentState`: it, or its group, is wanted online.
+    #[serde(default)]
+    pub persistent_state: bool,
     /// Those that can be changed, with their values, defaults included.
     pub numbers: Vec<(String, u32)>,
     /// `CLUSRES_STATUS_…` bits.

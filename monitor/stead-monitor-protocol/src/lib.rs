@@ -26,7 +26,7 @@ pub use guardian::{
 pub use link::{Buffer, LONGEST_MESSAGE, Link, LinkError};
 pub use monitor::{
     Cause, Consultation, FromMonitor, InstanceId, InstanceReport, Library, LogLevel, OpId, Problem, Signal,
-    Timing, ToMonitor,
+    Timing, ToMonitor, TypeFacts,
 };
 pub use wire::{Hex, Properties};
 

@@ -59,6 +59,21 @@ pub enum Consultation {
     QueryDelete,
 }
 
+/// Common properties of a resource type.
+///
+/// Windows: mscs/resource-type-common-properties
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeFacts {
+    /// `Description`.
+    #[serde(default)]
+    pub description: String,
+    /// What it gives its resources, by name.
+    pub numbers: Vec<(String, u32)>,
+    /// The names of the numbers that a resource has.
+    #[serde(default)]
+    pub of_resources: Vec<String>,
+}
+
 /// Node → Resource Monitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
@@ -217,8 +232,8 @@ pub enum ToMonitor {
         type_name: TypeName,
         /// Where its entry points come from.
         library: Library,
-        /// What it gives its resources, by name, for the codes about common properties.
-        common: Vec<(String, u32)>,
+        /// Its common properties.
+        common: TypeFacts,
         /// The full 32-bit code.
         code: u32,
         /// The input.

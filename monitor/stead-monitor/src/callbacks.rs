@@ -126,8 +126,8 @@ impl Callbacks for Engine {
         let returned = match (&instance, list) {
             (None, _) => abi::ERROR_INVALID_HANDLE,
             (Some(_), None) => abi::ERROR_INVALID_PARAMETER,
-            (Some(_), Some(list)) => match PropertyList::decode(list) {
-                Ok(_) => abi::ERROR_SUCCESS,
+            (Some(instance), Some(list)) => match PropertyList::decode(list) {
+                Ok(list) => instance.remark(&list).map_or_else(|code| code.0, |()| abi::ERROR_SUCCESS),
                 Err(_) => abi::ERROR_INVALID_DATA,
             },
         };

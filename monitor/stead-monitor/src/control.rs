@@ -291,7 +291,11 @@ pub(crate) fn send(
             answered(result);
             return;
         }
-        let of = common::Of { name: owner.name.clone(), type_name: owner.dll.type_name.clone() };
+        let of = common::Of {
+            name: owner.name.clone(),
+            type_name: owner.dll.type_name.clone(),
+            remarks: owner.remarks(),
+        };
         let left = match engine.asking() {
             Some(asking) => common::answer(asking, of, code, &kept, answered),
             None => Some(answered),

@@ -17,9 +17,11 @@ use clusapi::Tree;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::time::{ClockId, clock_gettime};
 use stead_monitor_protocol::{Board, CallRecord, InstanceId, Timing};
+use stead_resapi::PropertyList;
 use stead_types::{Code, OfflineFlags, OnlineFlags, ResourceName, Time};
 
 use crate::asking::Asking;
+use crate::common::Remarks;
 use crate::dll::{Builtin, ControlBuffers, Dll, Resid, StartupCall};
 use crate::family::Process;
 use crate::hosting::{Answer, Effect, Event, Hosting, Op, Poll, State, Status};
@@ -117,6 +119,7 @@ pub(crate) struct Instance {
     stopped: AtomicBool,
     /// `CLUS_CHAR_…`, once the DLL has been asked.
     characteristics: OnceLock<u32>,
+    remarks: Mutex<Remarks>,
     scheduled: Mutex<Time>,
 }
 
@@ -124,6 +127,19 @@ impl Instance {
     /// The value the DLL knows this instance by.
     pub(crate) fn handle(&self) -> u64 {
         self.handle.load(Ordering::Relaxed)
+    }
+
+    /// What the resource DLL has said of it.
+    pub(crate) fn remarks(&self) -> Remarks {
+        lock(&self.remarks).clone()
+    }
+
+    /// Takes what the resource DLL says of it.
+    ///
+    /// # Errors
+    /// As [`Remarks::take`].
+    pub(crate) fn remark(&self, list: &PropertyList) -> Result<(), Code> {
+        lock(&self.remarks).take(list)
     }
 
     /// A look at the state.
@@ -388,6 +404,7 @@ impl Engine {
             asked_after: AtomicBool::new(false),
             stopped: AtomicBool::new(true),
             characteristics: OnceLock::new(),
+            remarks: Mutex::default(),
             scheduled: Mutex::new(Time::NEVER),
         });
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);

@@ -2,11 +2,14 @@
 //!
 //! Windows: mscs/resource-type-control-codes
 
-use stead_monitor_protocol::{InstanceId, Library, Timing};
+use stead_monitor_protocol::{InstanceId, Library, Timing, TypeFacts};
 use stead_resapi as abi;
-use stead_resapi::{CLUSPROP_FORMAT_DWORD, Property, PropertyList, Value, encode_multi_sz};
+use stead_resapi::{
+    CLUSPROP_FORMAT_DWORD, CLUSPROP_FORMAT_SZ, Property, PropertyList, Value, encode_multi_sz,
+};
 use stead_types::{Code, TypeName};
 
+use crate::common::DESCRIPTION;
 use crate::control;
 use crate::dll::Dll;
 use crate::engine::{Engine, Source};
@@ -15,7 +18,7 @@ use crate::engine::{Engine, Source};
 pub(crate) struct Asked<'a> {
     pub(crate) type_name: &'a TypeName,
     pub(crate) library: &'a Library,
-    pub(crate) common: &'a [(String, u32)],
+    pub(crate) common: &'a TypeFacts,
     pub(crate) code: u32,
     pub(crate) input: Vec<u8>,
     pub(crate) out_size: u32,
@@ -29,9 +32,14 @@ fn texts(names: &[String]) -> Vec<u8> {
 ///
 /// Types have no private properties of their own here, and their common ones are changed by the configuration.
 fn default(dll: &Dll, asked: &Asked<'_>) -> Option<Result<Vec<u8>, Code>> {
-    let common = |value: &dyn Fn(u32) -> u32| {
-        let one = |(name, number): &(String, u32)| Property::new(name, Value::Dword(value(*number)));
-        Ok(PropertyList(asked.common.iter().map(one).collect()).encode())
+    let TypeFacts { description, numbers, of_resources } = asked.common;
+    let listed = |first: Value, numbers: Vec<(&String, u32)>| {
+        let numbers = numbers.into_iter().map(|(name, number)| Property::new(name, Value::Dword(number)));
+        Ok(PropertyList([Property::new(DESCRIPTION, first)].into_iter().chain(numbers).collect()).encode())
+    };
+    let formats = |names: Vec<&String>| {
+        let text = Value::Dword(CLUSPROP_FORMAT_SZ);
+        listed(text, names.into_iter().map(|name| (name, CLUSPROP_FORMAT_DWORD)).collect())
     };
     let file = match asked.library {
         Library::Builtin => String::new(),
@@ -47,15 +55,25 @@ fn default(dll: &Dll, asked: &Asked<'_>) -> Option<Result<Vec<u8>, Code>> {
         }
         abi::CLUSCTL_RESOURCE_TYPE_GET_CLASS_INFO => Ok(vec![0; 8]),
         abi::CLUSCTL_RESOURCE_TYPE_ENUM_COMMON_PROPERTIES => {
-            let own = asked.common.iter().map(|(name, _)| name.clone());
-            Ok(texts(&["DllName".to_owned()].into_iter().chain(own).collect::<Vec<_>>()))
+            let fixed = ["Name", "DllName", DESCRIPTION].into_iter().map(str::to_owned);
+            let own = numbers.iter().map(|(name, _)| name.clone());
+            Ok(texts(&fixed.chain(own).collect::<Vec<_>>()))
         }
         abi::CLUSCTL_RESOURCE_TYPE_GET_RO_COMMON_PROPERTIES => {
-            Ok(PropertyList(vec![Property::new("DllName", Value::Sz(file))]).encode())
+            let name = Value::Sz(asked.type_name.to_string());
+            let fixed = vec![Property::new("Name", name), Property::new("DllName", Value::Sz(file))];
+            Ok(PropertyList(fixed).encode())
         }
-        abi::CLUSCTL_RESOURCE_TYPE_GET_COMMON_PROPERTIES => common(&|number| number),
-        abi::CLUSCTL_RESOURCE_TYPE_GET_COMMON_PROPERTY_FMTS
-        | abi::CLUSCTL_RESOURCE_TYPE_GET_COMMON_RESOURCE_PROPERTY_FMTS => common(&|_| CLUSPROP_FORMAT_DWORD),
+        abi::CLUSCTL_RESOURCE_TYPE_GET_COMMON_PROPERTIES => {
+            let numbers = numbers.iter().map(|(name, number)| (name, *number)).collect();
+            listed(Value::Sz(description.clone()), numbers)
+        }
+        abi::CLUSCTL_RESOURCE_TYPE_GET_COMMON_PROPERTY_FMTS => {
+            formats(numbers.iter().map(|(name, _)| name).collect())
+        }
+        abi::CLUSCTL_RESOURCE_TYPE_GET_COMMON_RESOURCE_PROPERTY_FMTS => {
+            formats(of_resources.iter().collect())
+        }
         abi::CLUSCTL_RESOURCE_TYPE_ENUM_PRIVATE_PROPERTIES
         | abi::CLUSCTL_RESOURCE_TYPE_GET_REGISTRY_CHECKPOINTS
         | abi::CLUSCTL_RESOURCE_TYPE_GET_CRYPTO_CHECKPOINTS => Ok(texts(&[])),

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct NOTICES { char Name[64]; } NOTICES;
+typedef struct NOTICES { RESOURCE_HANDLE Handle; char Name[64]; } NOTICES;
 
 static const char *path(const char *end, char *room, size_t size)
 {
@@ -79,8 +79,8 @@ static RESID WINAPI NoticesOpen(LPCWSTR Name, HKEY Key, RESOURCE_HANDLE Handle, 
     HKEY parameters = NULL;
     DWORD failed, size = sizeof(mark) - sizeof(WCHAR);
     size_t at;
-    UNREFERENCED_PARAMETER(Handle);
     UNREFERENCED_PARAMETER(Flags);
+    notices->Handle = Handle;
     for (at = 0; at + 1 < sizeof(notices->Name) && Name[at] != 0; at++) notices->Name[at] = (char)Name[at];
     if (ClusterRegOpenKey(Key, L"Parameters", KEY_READ, &parameters) == ERROR_SUCCESS) {
         ClusterRegQueryValue(parameters, L"Mark", NULL, (LPBYTE)mark, &size);
@@ -97,6 +97,38 @@ static RESID WINAPI NoticesOpen(LPCWSTR Name, HKEY Key, RESOURCE_HANDLE Handle, 
     return (RESID)notices;
 }
 
+static CLRES_CALLBACK_FUNCTION_TABLE g_Callbacks;
+
+static BYTE *put(BYTE *at, const void *bytes, DWORD size)
+{
+    memcpy(at, bytes, size);
+    return at + size;
+}
+
+static BYTE *put_name(BYTE *at, const WCHAR *name)
+{
+    DWORD units = 0, head[2] = {CLUSPROP_SYNTAX_NAME, 0};
+    while (name[units++] != 0) {}
+    head[1] = units * sizeof(WCHAR);
+    at = put(put(at, head, sizeof(head)), name, head[1]);
+    return units % 2 == 0 ? at : put(at, L"", sizeof(WCHAR));
+}
+
+/* Says something of the resource that is true on this node for as long as it is open. */
+static void remark(RESOURCE_HANDLE handle)
+{
+    BYTE list[512], *at = list;
+    const DWORD count = 2, number[2] = {CLUSPROP_SYNTAX_LIST_VALUE_ULARGE_INTEGER, 8}, end = 0;
+    const DWORD text[2] = {CLUSPROP_SYNTAX_LIST_VALUE_SZ, 10};
+    const ULONGLONG data = 0x0000000100000002ULL;
+    at = put(at, &count, sizeof(count));
+    at = put(put(put_name(at, L"ResourceSpecificData1"), number, sizeof(number)), &data, sizeof(data));
+    at = put(at, &end, sizeof(end));
+    at = put(put(put_name(at, L"ResourceSpecificStatus"), text, sizeof(text)), L"fine", 10);
+    at = put(put(at, L"", sizeof(WCHAR)), &end, sizeof(end));
+    if (g_Callbacks.SetResourceInMemoryNodeLocalProperties(handle, list, (DWORD)(at - list)) != ERROR_SUCCESS) abort();
+}
+
 static void WINAPI NoticesClose(RESID Id)
 {
     called(((NOTICES *)Id)->Name, "Close");
@@ -111,6 +143,7 @@ static DWORD WINAPI NoticesOnline(RESID Id, PHANDLE Event, DWORD Flags, PBYTE In
     UNREFERENCED_PARAMETER(Size);
     UNREFERENCED_PARAMETER(Reserved);
     called(((NOTICES *)Id)->Name, "Online");
+    remark(((NOTICES *)Id)->Handle);
     return ERROR_SUCCESS;
 }
 
@@ -169,7 +202,7 @@ DWORD WINAPI StartupEx(LPCWSTR Type, DWORD Min, DWORD Max, PCLRES_CALLBACK_FUNCT
                        PCLRES_FUNCTION_TABLE *Table)
 {
     UNREFERENCED_PARAMETER(Type);
-    UNREFERENCED_PARAMETER(Callbacks);
+    g_Callbacks = *Callbacks;
     if (Min > CLRES_VERSION_V2_00 || Max < CLRES_VERSION_V2_00) return ERROR_REVISION_MISMATCH;
     *Table = &g_Table;
     return ERROR_SUCCESS;

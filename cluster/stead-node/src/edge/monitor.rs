@@ -19,7 +19,7 @@ use rustix::event::{Timespec, epoll};
 use stead_monitor_protocol::{
     Answer, Answered, AskId, Buffer, Cause, Containment, Death, FromGuardian, FromMonitor, HeldSession, Hex,
     InstanceId, InstanceReport, KeyChange, LONGEST_MESSAGE, Library, Link, LinkError, LogLevel, MonitorKey,
-    OpId, Problem, Properties, Question, Signal, Slot, Timing, ToGuardian, ToMonitor, VERSION,
+    OpId, Problem, Properties, Question, Signal, Slot, Timing, ToGuardian, ToMonitor, TypeFacts, VERSION,
 };
 use stead_policy::{Lost, MonitorId, News, Report};
 use stead_types::{Code, GroupName, NodeName, ResourceName, Time, TypeName};
@@ -411,7 +411,7 @@ impl Monitors {
         &mut self,
         type_name: TypeName,
         library: Library,
-        common: Vec<(String, u32)>,
+        common: TypeFacts,
         (code, in_buffer, out_size): (u32, Hex, u32),
     ) -> OpId {
         let op = OpId(self.number());

@@ -30,6 +30,7 @@
 //! situation.nodes.insert("n1".parse().unwrap(), NodeFacts { session, ..NodeFacts::default() });
 //! let web = GroupConfig {
 //!     name: "web".parse().unwrap(),
+//!     description: String::new(),
 //!     persistent_state: Some(PersistentState::Online),
 //!     failover_threshold: u32::MAX,
 //!     failover_period_hours: 6,

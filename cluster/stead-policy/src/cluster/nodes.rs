@@ -28,7 +28,11 @@ impl<'s> Round<'_, 's> {
             let mut events = Vec::new();
             // One that counts no longer may go as another comes.
             if record.losses.iter().any(|sid| !facts.record.losses.contains(sid)) {
-                events.push((1135, Level::Critical, format!("node \"{name}\" is down: it left without a word")));
+                events.push((
+                    1135,
+                    Level::Critical,
+                    format!("node \"{name}\" is down: it left without a word"),
+                ));
             }
             if let Some(quarantine) = &record.quarantine {
                 let since = (name.clone(), quarantine.since);

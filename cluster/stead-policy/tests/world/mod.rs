@@ -22,6 +22,7 @@ pub(crate) fn resource(of: &str, depends_on: &str, common: CommonProperties) -> 
     ResourceConfig {
         name: name(of),
         type_name: name("T"),
+        description: String::new(),
         persistent_state: None,
         dependency: Dependency::parse(depends_on).unwrap(),
         possible_owners: BTreeSet::new(),
@@ -33,6 +34,7 @@ pub(crate) fn resource(of: &str, depends_on: &str, common: CommonProperties) -> 
 pub(crate) fn group(of: &str, resources: Vec<ResourceConfig>) -> GroupConfig {
     GroupConfig {
         name: name(of),
+        description: String::new(),
         persistent_state: Some(PersistentState::Online),
         failover_threshold: u32::MAX,
         failover_period_hours: 6,
@@ -51,6 +53,7 @@ pub(crate) fn group(of: &str, resources: Vec<ResourceConfig>) -> GroupConfig {
 pub(crate) fn config(groups: Vec<GroupConfig>) -> ClusterConfig {
     let known = TypeConfig {
         name: name("T"),
+        description: String::new(),
         defaults: TypeDefaults::default(),
         fence: FenceClass::F1,
         accept_no_watchdog: false,

@@ -36,6 +36,7 @@ fn resource(of: &str, depends_on: &str, owners: &BTreeSet<NodeName>, random: &mu
     ResourceConfig {
         name: name(of),
         type_name: name("T"),
+        description: String::new(),
         persistent_state: None,
         dependency,
         possible_owners: owners.clone(),
@@ -48,6 +49,7 @@ fn resource(of: &str, depends_on: &str, owners: &BTreeSet<NodeName>, random: &mu
 pub(crate) fn configuration(random: &mut Random, nodes: &[NodeName], groups: usize) -> ClusterConfig {
     let known = TypeConfig {
         name: name("T"),
+        description: String::new(),
         defaults: TypeDefaults::default(),
         fence: FenceClass::F1,
         accept_no_watchdog: false,
@@ -70,6 +72,7 @@ pub(crate) fn configuration(random: &mut Random, nodes: &[NodeName], groups: usi
             .collect();
         let of = GroupConfig {
             name: name(&format!("g{group}")),
+            description: String::new(),
             persistent_state: Some(PersistentState::Online),
             failover_threshold: [u32::MAX, 0, 1, 3][random.below(4)],
             failover_period_hours: 1,
