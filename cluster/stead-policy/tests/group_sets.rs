@@ -148,12 +148,11 @@ fn a_global_set_waits_for_global_sets_only() {
 fn answer(policy: &mut Policy, request: Request) -> Result<Answer, Refusal> {
     policy.handle(Event::Request { id: RequestId(7), request }, Time::from_millis(2));
     loop {
-        match policy.poll_action().expect("an answer") {
-            Action::Finish { id: RequestId(7), answer } => return answer,
-            Action::Write { write, .. } => {
-                policy.handle(Event::Written { write, result: Ok(()) }, Time::from_millis(3));
-            }
-            _ => {}
+        let action = policy.poll_action().expect("an answer");
+        if let Action::Write { write, .. } = action {
+            policy.handle(Event::Written { write, result: Ok(()) }, Time::from_millis(3));
+        } else if let Action::Finish { id: RequestId(7), answer } = action {
+            return answer;
         }
     }
 }
