@@ -646,12 +646,12 @@ c.toml:2:1: unknown key \"colour\" in the file; there are: cluster, group, group
 c.toml:3:1: [[group]] needs a name
 c.toml:7:12: priority must be a number from 0 to 4294967295, not string
 c.toml:8:22: failover_threshold must be a number from 0 to 4294967295
-c.toml:9:1: unknown key \"Preferred_owners\" in [[group]]; there are: name, persistent_state, failover_threshold, \
+c.toml:9:1: unknown key \"Preferred_owners\" in [[group]]; there are: name, description, persistent_state, failover_threshold, \
 failover_period, preferred_owners, anti_affinity, failback, cold_start, depends_on_groups, depends_on_set, priority, \
 resource
 c.toml:11:8: name must be a text, not integer
 c.toml:14:8: [[group.resource]] \"db\" needs a type
-c.toml:15:1: unknown key \"depend_on\" in [[group.resource]]; there are: name, type, depends_on, possible_owners, persistent_state, \
+c.toml:15:1: unknown key \"depend_on\" in [[group.resource]]; there are: name, type, description, depends_on, possible_owners, persistent_state, \
 common, properties
 c.toml:16:10: common must be a table, such as { RestartDelay = 500 }, not integer
 c.toml:17:20: P must be a text, a whole number, true, false or a list of texts, not float";

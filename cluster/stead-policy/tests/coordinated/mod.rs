@@ -104,6 +104,7 @@ impl Cluster {
         for (group, facts) in &mut self.situation.groups {
             let config = GroupConfig {
                 name: group.clone(),
+                description: String::new(),
                 persistent_state: None,
                 failover_threshold: 0,
                 failover_period_hours: 0,
