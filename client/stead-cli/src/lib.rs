@@ -125,7 +125,7 @@ fn carry_out(cli: Cli, mut command: Command, others: Others) -> Result<Exit, Tro
             runtime.block_on(settings::set(&client, &settings, json))
         }
         Verb::Cluster(cluster::args::Cluster { verb: ClusterVerb::Offline(verb) }) => {
-            cluster::run(&data, verb, json)
+            cluster::run(&data, *verb, json)
         }
         Verb::Node(args::Node { verb }) => {
             let run = |machine: &args::Machine| node_run(&data, machine);

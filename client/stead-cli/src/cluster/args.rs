@@ -14,7 +14,7 @@ pub(crate) struct Cluster {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterVerb {
     #[command(flatten)]
-    Offline(OfflineVerb),
+    Offline(Box<OfflineVerb>),
     /// What all nodes go by: waits, retries, quarantine
     Settings,
     /// Change settings; `stead cluster settings` shows their names
