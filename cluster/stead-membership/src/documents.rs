@@ -88,6 +88,12 @@ pub(crate) fn identity(
     id: Option<&str>,
 ) -> Result<(Identity, Entry), Trouble> {
     let Some((found, entry)) = read::<Identity>(store, META)? else {
+        if !store.list(MEMBER)?.1.is_empty() {
+            return Err(refused(format!(
+                "cluster {name:?} in etcd has no identity, although nodes belong to it: somebody deleted \
+                 /stead/{name}/documents/meta. Put it back (etcdctl get --rev shows what was there, until etcd compacts it)"
+            )));
+        }
         return Err(refused(format!(
             "cluster {name:?} in etcd was never finished: it has no identity; create it anew under another name, or \
              delete its keys (etcdctl del --prefix /stead/{name}/)"

@@ -131,6 +131,26 @@ fn an_adoption_ends_what_other_nodes_have_open() {
 }
 
 #[test]
+fn the_name_of_a_cluster_that_was_deleted_by_hand_is_made_anew_by_an_adoption() {
+    let Some(cluster) = Cluster::start(1) else { return };
+    let store = cluster.create("c");
+    store.commit(put("a", 1)).unwrap();
+    cluster.ctl(&["del", "/stead/c/meta"]);
+    replaced(store.commit(put("a", 2)), "");
+    assert!(EtcdStore::open(cluster.options("c", "n1"), Start::Existing).is_err());
+    let look = EtcdStore::open(cluster.options("c", "n2"), Start::AsItIs).unwrap();
+    assert_eq!(look.get("a").unwrap().unwrap().value, json!(1));
+    let adopted = EtcdStore::open(cluster.options("c", "n2"), Start::Adopt).unwrap();
+    assert_eq!(adopted.get("a").unwrap().unwrap().value, json!(1));
+    replaced(look.commit(put("a", 2)), "");
+    assert_eq!(cluster.open("c", "n1").get("a").unwrap().unwrap().value, json!(1));
+    // Where there is nothing, nothing is adopted.
+    cluster.ctl(&["del", "--prefix", "/stead/c/"]);
+    assert!(EtcdStore::open(cluster.options("c", "n2"), Start::Adopt).is_err());
+    assert!(EtcdStore::open(cluster.options("c", "n2"), Start::AsItIs).is_err());
+}
+
+#[test]
 fn a_database_that_was_emptied_is_not_taken_for_a_new_one() {
     let Some(cluster) = Cluster::start(1) else { return };
     let (options, store) = with_backup(&cluster);
