@@ -43,6 +43,8 @@ pub(crate) struct Takeover {
     pub(crate) node: NodeName,
     pub(crate) asked: Time,
     pub(crate) mark: Option<Arc<Session>>,
+    /// The session was alive still when it was decided on.
+    pub(crate) ends: bool,
 }
 
 /// How another node looks from here.
@@ -321,6 +323,7 @@ impl Machine {
         let Some(session) = self.observed.get(&node).and_then(|observed| observed.last.clone()) else {
             return;
         };
+        let ends = session.state == Standing::Alive;
         let mut dead = Session::clone(&session);
         dead.state = Standing::Dead;
         dead.confirmed |=
@@ -328,25 +331,30 @@ impl Machine {
         dead.incarnation.clone_from(&self.own.incarnation);
         let request = self.request();
         let dead = Arc::new(dead);
-        self.takeover =
-            Some(Takeover { request, node: node.clone(), asked: self.now, mark: Some(Arc::clone(&dead)) });
+        self.takeover = Some(Takeover {
+            request,
+            node: node.clone(),
+            asked: self.now,
+            mark: Some(Arc::clone(&dead)),
+            ends,
+        });
         self.push(Action::Commit { request, node, guard, session: dead });
     }
 
     fn look_again(&mut self, node: NodeName) {
         self.not_before = self.now.after(self.retry());
         let request = self.request();
-        self.takeover = Some(Takeover { request, node: node.clone(), asked: self.now, mark: None });
+        self.takeover =
+            Some(Takeover { request, node: node.clone(), asked: self.now, mark: None, ends: false });
         self.push(Action::Read { request, node });
     }
 
     pub(crate) fn takeover_answered(&mut self, answer: Answer) {
-        let Some(Takeover { node, mark, .. }) = self.takeover.take() else { return };
+        let Some(Takeover { node, mark, ends, .. }) = self.takeover.take() else { return };
         match answer {
             Answer::Committed(revision) => {
                 if let Some(session) = mark {
-                    let before = self.observed.get(&node).and_then(|observed| observed.last.as_ref());
-                    if before.is_none_or(|before| before.state == Standing::Alive) {
+                    if ends {
                         self.push(Action::Tell(Note::TookOver(node.clone(), session.sid)));
                     }
                     self.observe(&node, Found::Document { revision, session });

@@ -272,7 +272,13 @@ fn a_session_that_is_dead_is_confirmed_once() {
     world.timer(6_600);
     let (request, state, sure) = confirmed(&world).unwrap();
     assert_eq!((state, sure), (Standing::Dead, false), "waited out, and no more");
+    // The watch is faster than the answer.
+    world.see("n2", document(2_000, session(7, 3, Standing::Dead)), 6_605);
     world.answer(request, Answer::Committed(2_000), 6_610);
+    assert!(
+        world.actions.iter().any(|action| matches!(action, Action::Tell(_))),
+        "it is told that n2 is down"
+    );
     world.give(Event::Fenced { node: node("n2"), sid: Sid(6) }, 6_620);
     world.timer(6_620);
     assert_eq!(confirmed(&world), None, "that was another session");

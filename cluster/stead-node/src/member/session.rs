@@ -11,6 +11,9 @@ use stead_types::{Code, GroupName, NodeName, Time};
 use crate::edge::timer;
 use crate::node::Node;
 
+/// A lease with less time left than this is not begun again: the guardian ends it that much ahead, or nearly.
+const TOO_LATE: Duration = Duration::from_millis(200);
+
 /// What the guardian keeps for the next node: beside the deadline the revision that the next renewal is guarded by.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct KeptDoc {
@@ -295,6 +298,11 @@ impl Node {
     /// The guardian has begun a time of leases: nothing of an earlier one is left.
     pub(crate) fn leases_begun(&mut self, number: u128) {
         let Some(member) = &mut self.member else { return };
+        if member.waits_for == Some(number) {
+            // It was to end before it had begun, and the guardian could not end then what it did not have yet.
+            self.monitors.fence(number);
+            return;
+        }
         if member.leases != Some(number) {
             return;
         }
@@ -337,7 +345,8 @@ impl Node {
     /// Begins a time of leases for a session that is held.
     fn arm_again(&mut self) {
         let Some(member) = &mut self.member else { return };
-        if member.armed.is_none() || !member.machine.may_act(timer::now()) {
+        // What is as good as over would be ended by the guardian at once, again and again.
+        if member.armed.is_none() || !member.machine.may_act(timer::now().after(TOO_LATE)) {
             return;
         }
         let (number, params) = (random(), member.begin.params);

@@ -288,12 +288,13 @@ fn what_is_left_behind_keeps_a_session_from_being_empty() {
 
 /// A watchdog that was named and cannot be had is no watchdog that may be done without.
 fn a_watchdog_that_is_named_must_work() {
-    let mut scene = Scene::new();
+    let scene = Scene::new();
     scene.ask_with(1, Some("/dev/null"));
     let refused = scene.refused();
     assert!(refused.starts_with("session 1: watchdog /dev/null: "), "{refused}");
     scene.start("g");
     assert_eq!(scene.guards(), NOBODY, "nothing has changed");
+    let mut scene = Scene::new();
     scene.begin(1);
     scene.replace_node();
     assert!(scene.log().contains("no watchdog: node.toml names none"));
