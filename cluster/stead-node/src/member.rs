@@ -139,6 +139,8 @@ pub(crate) struct Member {
     waits_for: Option<u128>,
     /// Resource types of which an operator has accepted that they are on nodes without a watchdog.
     accepted: Vec<TypeName>,
+    /// Resource types that nothing on their machine ends.
+    unfenced: Vec<TypeName>,
     /// The session was given up.
     left: bool,
     leaving: Option<shutdown::Leaving>,
@@ -184,6 +186,7 @@ impl Member {
             armed: None,
             waits_for: None,
             accepted: Vec::new(),
+            unfenced: Vec::new(),
             left: false,
             leaving: None,
         }

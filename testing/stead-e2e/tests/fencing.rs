@@ -122,8 +122,8 @@ fn of_class(world: &World, lines: &str) -> String {
     let source = stead_e2e::root().join("testing/stead-e2e/dll/recorder.c");
     let dll = stead_e2e::compile(&source, folder, "recorder.so", &[]);
     let text = format!(
-        "[[type]]\nname = \"Far\"\ndll = \"{}\"\n{lines}\n[[group]]\nname = \"far\"\npreferred_owners = [\"n2\"]\n\
-         [[group.resource]]\nname = \"far-disk\"\ntype = \"Far\"\nproperties = {{ Folder = \"{}\" }}\n",
+        "[[type]]\nname = \"Recorder\"\ndll = \"{}\"\n{lines}\n[[group]]\nname = \"far\"\npreferred_owners = [\"n2\"]\n\
+         [[group.resource]]\nname = \"far-disk\"\ntype = \"Recorder\"\nproperties = {{ Folder = \"{}\" }}\n",
         dll.display(),
         folder.display()
     );
@@ -149,14 +149,15 @@ fn what_nothing_on_its_machine_ends_waits_for_a_confirmation() {
     assert_eq!(far(&world, "n1").0, "n2");
     let types = world.ok("n1", &["type", "list"]);
     assert!(types.contains("F0") && types.contains("when the end of its machine is confirmed"), "{types}");
+    assert!(world.ok("n1", &["status"]).contains("\"Recorder\" (F0) is taken over only when"));
     world.ok("n1", &["group", "move", "web", "--to", "n2"]);
     world.murder("n2");
     world.event("n1", 1_135, "node \"n2\" is down");
     world.online("web");
     world.event("n1", 1_205, "fence class F0");
     assert_ne!(far(&world, "n1").1, "Online", "nobody has confirmed that its machine is off");
-    let why = world.ok("n1", &["explain", "far", "--kind", "group"]);
-    assert!(why.contains("stead node confirm-down n2"), "{why}");
+    let status = world.status("n1").to_string();
+    assert!(status.contains("stead node confirm-down n2"), "{status}");
     world.ok("n1", &["node", "confirm-down", "n2", "--typed", "n2"]);
     world.settled("n1", "far");
     assert_eq!(far(&world, "n1").0, "n1");
@@ -166,7 +167,7 @@ fn what_nothing_on_its_machine_ends_waits_for_a_confirmation() {
 fn what_only_a_reset_ends_needs_a_watchdog_or_an_operators_word() {
     let Some(world) = World::with("fast", &["n1", "n2"], |_, _| {}) else { return };
     let told = world.run("n1", &["apply", &of_class(&world, "fence_class = \"F5\"")]);
-    assert_eq!(told.status.code(), Some(3), "{}", said(&told));
+    assert_eq!(told.status.code(), Some(5), "{}", said(&told));
     assert!(said(&told).contains("there is no watchdog on n1, n2"), "{}", said(&told));
     let told = world.run("n1", &["apply", &of_class(&world, "fence_class = \"F9\"")]);
     assert!(said(&told).contains("it must be one of F0, F1, F2, F3, F4 and F5"), "{}", said(&told));
@@ -175,6 +176,6 @@ fn what_only_a_reset_ends_needs_a_watchdog_or_an_operators_word() {
     world.ok("n1", &["apply", &file]);
     world.settled("n1", "far");
     let status = world.ok("n1", &["status"]);
-    assert!(status.contains("ACCEPTED: resource type \"Far\" (F5) without a watchdog"), "{status}");
+    assert!(status.contains("ACCEPTED: resource type \"Recorder\" (F5) without a watchdog"), "{status}");
     assert!(world.ok("n1", &["doctor"]).contains("ACCEPTED"));
 }

@@ -107,6 +107,11 @@ impl super::Member {
     /// What is promised of a node, and what an operator has accepted there.
     fn promise(&self, node: &NodeName, session: &stead_lease::Session) -> String {
         let mut text = session.params.guarantee();
+        for of in &self.unfenced {
+            text.push_str(&format!(
+                "; resource type \"{of}\" (F0) is taken over only when the end of its machine is confirmed"
+            ));
+        }
         for of in self.accepted.iter().filter(|_| !session.params.watched()) {
             text.push_str(&format!("; ACCEPTED: resource type \"{of}\" (F5) without a watchdog on {node}"));
         }
@@ -200,9 +205,15 @@ impl super::Member {
     /// A group of another node, or of none.
     fn shown(&self, config: &stead_policy::GroupConfig, now_ms: u64) -> stead_api::Group {
         let owned = self.owner.documents().get(&config.name).map(|owned| &owned.document);
+        let alive = owned.is_some_and(|owned| {
+            let facts = self.situation.nodes.get(&owned.node);
+            facts.is_some_and(|facts| facts.session.alive() == Some(owned.session))
+        });
+        // What an owner said that is gone since is no longer so, or nobody knows.
         let said = self
             .states
             .get(&config.name)
+            .filter(|_| alive)
             .filter(|state| owned.is_some_and(|owned| owned.generation == state.generation()));
         let mut group = match said {
             Some(said) => {
@@ -219,13 +230,9 @@ impl super::Member {
         };
         if let Some(owned) = owned {
             group.owner_node = owned.node.to_string();
-            let alive = self
-                .situation
-                .nodes
-                .get(&owned.node)
-                .is_some_and(|facts| facts.session.alive() == Some(owned.session));
             if !alive {
-                group.why = Some(format!("its node {} does not answer", owned.node));
+                let silent = || format!("its node {} does not answer", owned.node);
+                group.why = Some(owned.held.clone().unwrap_or_else(silent));
             }
             if let Some(order) = &owned.order {
                 let to = order.to.as_ref().map_or_else(|| "another node".to_owned(), ToString::to_string);

@@ -1,10 +1,10 @@
 //! What others have written, and what became of this node's own writes.
 
 use stead_lease::{Event as SessionEvent, Found};
-use stead_policy::Event;
 use stead_policy::cluster::{FenceNeeds, GroupFacts, GroupRules, Owned, Unwritten as NotWritten};
+use stead_policy::{Event, TypeConfig};
 use stead_store::{Change, Entry, News, Revision};
-use stead_types::{Code, GroupName, NodeName, TypeName};
+use stead_types::{Code, FenceClass, GroupName, NodeName, TypeName};
 
 use super::documents::{StateDocument, node_key, own_key, ownership_of, record_of};
 use super::threads::{SESSIONS, found};
@@ -233,11 +233,14 @@ impl Node {
     pub(crate) fn refresh(&mut self, group: &GroupName) {
         let stored = self.policy.config();
         let config = stored.groups.get(group);
-        let accepts = |config: &&stead_policy::TypeConfig| config.accept_no_watchdog;
-        let accepted: Vec<TypeName> =
-            stored.types.values().filter(accepts).map(|config| config.name.clone()).collect();
+        let of = |which: &dyn Fn(&TypeConfig) -> bool| -> Vec<TypeName> {
+            let these = stored.types.values().filter(|config| which(config));
+            these.map(|config| config.name.clone()).collect()
+        };
+        let accepted = of(&|config| config.accept_no_watchdog);
+        let unfenced = of(&|config| config.fence == FenceClass::F0);
         let Some(member) = &mut self.member else { return };
-        member.accepted = accepted;
+        (member.accepted, member.unfenced) = (accepted, unfenced);
         let Some(config) = config else {
             member.situation.groups.remove(group);
             return;
