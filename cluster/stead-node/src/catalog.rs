@@ -598,6 +598,22 @@ impl Catalog {
         }
     }
 
+    /// The same number on every node for the same configuration of a group. What resource DLLs store is none of it.
+    pub(crate) fn fingerprint(&self, config: &GroupConfig) -> u64 {
+        let resources = config.resources.keys().map(resource_key);
+        let keys = std::iter::once(group_key(&config.name)).chain(resources);
+        let mut number = 0xcbf2_9ce4_8422_2325_u64;
+        for (name, value) in keys.filter_map(|key| self.documents.get(&key)).flatten() {
+            if name != keys::FIELD {
+                // FNV-1a: the one of the standard library may be another one in another version.
+                for byte in name.bytes().chain(value.to_string().into_bytes()) {
+                    number = (number ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+                }
+            }
+        }
+        number
+    }
+
     /// What these operations are made on.
     pub(crate) fn guards(&self, operations: &[Operation]) -> Vec<Guard> {
         let keys: BTreeSet<&str> = operations.iter().map(Operation::key).collect();

@@ -372,15 +372,8 @@ impl Policy {
             return;
         }
         let Some(arrival) = &hosted.arrival else { return };
-        let end = Waiter {
-            id: crate::event::RequestId(0),
-            goal: Goal::GroupSettled,
-            what: String::new(),
-            before: Vec::new(),
-            undo: Vec::new(),
-        };
         let coming = arrival.coming;
-        let Some(answer) = self.outcome(group, &end) else { return };
+        let Some(answer) = self.settlement(group) else { return };
         if let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) {
             hosted.arrival = None;
         }
@@ -393,6 +386,27 @@ impl Policy {
             ) => (Code::SUCCESS, String::new()),
         };
         self.act(Action::Moved { group: group.clone(), code, detail });
+    }
+
+    fn settlement(&self, group: &GroupName) -> Option<Answer> {
+        let (before, undo) = (Vec::new(), Vec::new());
+        let id = crate::event::RequestId(0);
+        self.outcome(group, &Waiter { id, goal: Goal::GroupSettled, what: String::new(), before, undo })
+    }
+
+    /// How a group that this node has stands to what is wanted of it: success if all of it is so, or what is in the way of
+    /// the rest. None while something is on its way.
+    #[must_use]
+    pub fn settled(&self, group: &GroupName) -> Option<(Code, String)> {
+        if !self.has(group) || self.departing(group).is_some() {
+            return None;
+        }
+        Some(match self.settlement(group)? {
+            Answer::Failed { code, detail, .. } => (code, detail),
+            Answer::Group(_) | Answer::Resource(_) | Answer::Done | Answer::Cancelled => {
+                (Code::SUCCESS, String::new())
+            }
+        })
     }
 
     /// Closes what is at rest and ends the monitors. True once nothing of the group is left here.

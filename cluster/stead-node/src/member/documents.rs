@@ -485,6 +485,15 @@ pub(crate) fn record_of(value: &Value) -> Result<NodeRecord, String> {
     })
 }
 
+/// Why a group is not as it is wanted, while nothing is on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Hindrance {
+    code: u32,
+    detail: String,
+    /// The fingerprint of the configuration that is meant.
+    configuration: u64,
+}
+
 /// What an owner says of a group: for the coordinator, and for whoever asks any node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StateDocument {
@@ -501,6 +510,9 @@ pub(crate) struct StateDocument {
     /// What was in the way of its resources.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     obstacle: String,
+    /// What is wanted of it will not be so by itself; or, with success, it is so although the group is Failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hindrance: Option<Hindrance>,
     /// When it was said, by the clock people read, so that others can show how long something lasts.
     #[serde(default)]
     pub(crate) said_ms: u64,
@@ -519,9 +531,22 @@ impl StateDocument {
             locked: of.locked.iter().map(ToString::to_string).collect(),
             arrived: arrived.map(|(code, _)| code.0),
             obstacle: arrived.map(|(_, detail)| detail.clone()).unwrap_or_default(),
+            hindrance: None,
             said_ms: crate::edge::timer::wall_clock_ms(),
             group,
         }
+    }
+
+    /// What is wanted of it, by the configuration with this fingerprint, will not be so by itself.
+    pub(crate) fn hinder(&mut self, code: Code, detail: String, configuration: u64) {
+        self.hindrance = Some(Hindrance { code: code.0, detail, configuration });
+    }
+
+    /// What keeps the group from being as the configuration with this fingerprint wants it, for as long as nobody does
+    /// anything about it.
+    pub(crate) fn hindrance(&self, configuration: u64) -> Option<(Code, &str)> {
+        let hindrance = self.hindrance.as_ref().filter(|of| of.configuration == configuration)?;
+        Some((Code(hindrance.code), &hindrance.detail))
     }
 
     /// The generation it is said of.

@@ -3,7 +3,7 @@
 use stead_api::{Event, Failure};
 use stead_policy::cluster::OwnerState;
 use stead_store::Entry;
-use stead_types::{Code, GroupName, NodeName};
+use stead_types::{GroupName, NodeName};
 
 use super::Awaited;
 use super::documents::{QUEUED, WAITING_FOR_DEPENDENCIES};
@@ -29,7 +29,9 @@ impl Node {
                 here.push(awaited);
                 continue;
             }
-            match member.settled(&awaited.group) {
+            let config = self.policy.config().groups.get(&awaited.group);
+            let configuration = config.map(|config| self.catalog.fingerprint(config)).unwrap_or_default();
+            match member.settled(&awaited.group, configuration) {
                 Some(failure) => over.push((awaited.settling, failure)),
                 None => waiting.push(awaited),
             }
@@ -174,8 +176,8 @@ impl super::Member {
         state.to_string()
     }
 
-    /// None while it is on its way; the failure where there is one.
-    fn settled(&self, group: &GroupName) -> Option<Option<Failure>> {
+    /// None while it is on its way to what the configuration with this fingerprint wants; the failure where there is one.
+    fn settled(&self, group: &GroupName, configuration: u64) -> Option<Option<Failure>> {
         let facts = self.situation.groups.get(group)?;
         let owned = facts.owned.as_ref()?;
         if owned.document.moving() {
@@ -183,15 +185,6 @@ impl super::Member {
         }
         let said = facts.current()?;
         let state = self.states.get(group)?;
-        let failure = |code: Code, detail: String| {
-            let what = format!("group \"{group}\": apply");
-            Some(Failure { what, error: report::code(code), detail })
-        };
-        if let Some(resource) = said.given_up.first() {
-            let of = state.group.resources.iter().find(|of| of.name.eq_ignore_ascii_case(resource.as_str()));
-            let why = of.and_then(|of| of.why.clone()).unwrap_or_default();
-            return Some(failure(Code::ERROR_RESOURCE_FAILED, format!("resource \"{resource}\": {why}")));
-        }
         let wanted = facts.wanted_online && owned.document.arrival.start;
         let there = match said.state {
             stead_types::GroupState::Online => wanted,
@@ -199,7 +192,16 @@ impl super::Member {
             stead_types::GroupState::PartialOnline => wanted,
             stead_types::GroupState::Pending | stead_types::GroupState::Failed => false,
         };
-        there.then_some(None)
+        if there {
+            return Some(None);
+        }
+        // Of this configuration: what was in the way of another one says nothing.
+        let (code, detail) = state.hindrance(configuration)?;
+        if code.is_success() {
+            return Some(None);
+        }
+        let what = format!("group \"{group}\": apply");
+        Some(Some(Failure { what, error: report::code(code), detail: detail.to_owned() }))
     }
 
     /// A group of another node, or of none.
