@@ -4,6 +4,7 @@
 //! is written guarded by what it was decided on, and takes effect when it is stored. The three machines that decide are
 //! pure and elsewhere: the lease (`stead-lease`), the coordinator and the policy (`stead-policy`).
 
+mod context;
 pub(crate) mod documents;
 mod elsewhere;
 mod fencing;
@@ -117,6 +118,8 @@ pub(crate) struct Member {
     moving: Vec<moving::Moving>,
     awaited: Vec<Awaited>,
     asked: Vec<nodes::Asked>,
+    /// Questions to resource DLLs what is to go with the departure of their group.
+    contexts: BTreeMap<GroupName, context::Context>,
     fences: fencing::Fences,
     /// This node is paused, as the policy knows it.
     paused: bool,
@@ -175,6 +178,7 @@ impl Member {
             moving: Vec::new(),
             awaited: Vec::new(),
             asked: Vec::new(),
+            contexts: BTreeMap::new(),
             fences: fencing::Fences::default(),
             paused: false,
             sessions_at_start: Vec::new(),

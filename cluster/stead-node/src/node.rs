@@ -199,6 +199,7 @@ impl Node {
             MonitorEvent::Asked { asker, question } => self.asked(asker, question),
             MonitorEvent::Checked(checked) => self.checked(checked),
             MonitorEvent::Consulted { op, said } => self.consulted(op, said),
+            MonitorEvent::Context { op, buffers } => self.context_said(op, buffers),
             MonitorEvent::Log { resource, level, text } => {
                 let resource = resource.map(|name| name.to_string()).unwrap_or_default();
                 let text = one_line(&text);
@@ -459,6 +460,7 @@ impl Node {
                     timing,
                 });
             }
+            Action::AskContext { group, context } => self.ask_context(&group, context),
             Action::Release { group, release } => self.released(group, release),
             Action::Moved { group, code, detail } => self.moved(group, code, detail),
             Action::ProviderChanged { resource, provider, state } => {

@@ -4,7 +4,7 @@ use stead_types::{
 
 use crate::config::PersistentState;
 use crate::event::{MonitorId, OpId, RequestId, WriteId};
-use crate::hosting::Release;
+use crate::hosting::{OperationContext, Release};
 use crate::request::{Answer, PlanStep, Refusal};
 
 /// What the policy wants done.
@@ -118,6 +118,14 @@ pub enum Action {
         op: OpId,
         /// What.
         resource: ResourceName,
+    },
+    /// Asks the resource DLLs of a group that want to be asked what is to go with its departure
+    /// (`CLUSCTL_RESOURCE_GET_OPERATION_CONTEXT`). Answered by [`crate::Event::ContextKnown`].
+    AskContext {
+        /// Which.
+        group: GroupName,
+        /// What moves it.
+        context: OperationContext,
     },
     /// Nothing of the group is left here. Answered by [`crate::Event::Departed`] once that is stored.
     Release {

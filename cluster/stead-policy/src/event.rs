@@ -4,7 +4,7 @@ use stead_types::{Code, GroupName, NodeName, ResourceName, ResourceState, Status
 
 use crate::config::ClusterConfig;
 use crate::hosting::{Arrival, Departure};
-use crate::request::Request;
+use crate::request::{InBuffers, Request};
 
 /// A request of a client, chosen by the caller of [`crate::Policy::handle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +100,13 @@ pub enum Event {
     Departed {
         /// Which.
         group: GroupName,
+    },
+    /// What resource DLLs want to go with a departure; the answer to [`crate::Action::AskContext`].
+    ContextKnown {
+        /// Which group departs.
+        group: GroupName,
+        /// By the type whose resources get it.
+        buffers: InBuffers,
     },
     /// A node has died or left. What was to go there by somebody's will stays, if it is not gone yet.
     NodeLost(NodeName),

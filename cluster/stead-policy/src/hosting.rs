@@ -49,6 +49,28 @@ pub enum Will {
     Failover,
 }
 
+/// What moves a group, for resource DLLs that are asked before what is to go with it.
+///
+/// Windows: mscs/resource-control-codes (`GET_OPERATION_CONTEXT`)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationContext {
+    /// It returns to a preferred owner.
+    Failback,
+    /// Its node is drained.
+    Drain,
+}
+
+impl OperationContext {
+    /// Its `RESDLL_CONTEXT_OPERATION_TYPE`.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            OperationContext::Failback => 0,
+            OperationContext::Drain => 1,
+        }
+    }
+}
+
 /// How a group is to leave this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Departure {
@@ -60,6 +82,8 @@ pub struct Departure {
     pub in_buffers: InBuffers,
     /// Whose will it is.
     pub will: Will,
+    /// What resource DLLs are asked about before.
+    pub context: Option<OperationContext>,
 }
 
 /// What is to be said of a group that is released.
@@ -75,13 +99,23 @@ pub struct Release {
     pub returning: Option<(Code, String)>,
 }
 
+/// How far the question is what is to go with a departure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+enum Asked {
+    #[default]
+    No,
+    Waits,
+    Answered,
+}
+
 /// A group that this node has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hosted {
     arrival: Option<Arrival>,
     departure: Option<Departure>,
-    /// The departure has begun: nothing is locked, or locks do not count.
+    /// The departure has begun: nothing is locked, or locks do not count, and who was to be asked before has answered.
     begun: bool,
+    asked: Asked,
     /// The failure for which it goes back to where it came from.
     returning: Option<(Code, String)>,
     released: bool,
@@ -207,6 +241,7 @@ impl Policy {
         }
         hosted.departure = Some(departure.clone());
         hosted.begun = false;
+        hosted.asked = Asked::No;
         hosted.arrival = None;
         hosted.returning = None;
         self.prepare(group, &departure, false);
@@ -219,6 +254,7 @@ impl Policy {
         let Some(departure) = self.departing(group) else { return };
         let heeded = !self.heedless(group) && !departure.flags.contains(MoveFlags::IGNORE_RESOURCE_STATUS);
         let queued = departure.flags.contains(MoveFlags::QUEUE_ENABLED);
+        let context = departure.context;
         let resources = self.groups.get(group).into_iter().flat_map(|group| group.resources.iter());
         let locked = resources
             .filter(|(_, resource)| resource.locked && resource.state == ResourceState::Online)
@@ -226,25 +262,56 @@ impl Policy {
             .next();
         let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) else { return };
         match locked {
-            Some(_) if hosted.begun || !heeded => hosted.begun = true,
-            Some(name) if !queued => {
+            Some(_) if hosted.begun => {}
+            Some(name) if heeded && !queued => {
                 let detail = format!(
                     "resource \"{name}\" is locked by its resource DLL; --force goes on all the same"
                 );
                 self.stay(group, Code::ERROR_CLUSTER_RESOURCE_LOCKED_STATUS, &detail, now);
             }
-            Some(name) => {
+            Some(name) if heeded => {
                 let text =
                     format!("its move waits until resource \"{name}\" is unlocked by its resource DLL");
                 if let Some(group) = self.groups.get_mut(group) {
                     group.why = Some(text);
                 }
             }
-            None => {
-                hosted.begun = true;
-                self.clear_why(group);
+            Some(_) | None => {
+                match (context, hosted.asked) {
+                    (Some(context), Asked::No) => {
+                        hosted.asked = Asked::Waits;
+                        self.act(Action::AskContext { group: group.clone(), context });
+                    }
+                    (Some(_), Asked::Waits) => {}
+                    (Some(_), Asked::Answered) | (None, _) => hosted.begun = true,
+                }
+                if locked.is_none() {
+                    self.clear_why(group);
+                }
             }
         }
+    }
+
+    /// The resource DLLs of a group have said what is to go with its departure, by the type whose resources get it: in
+    /// `Offline`, and nowhere else.
+    pub(crate) fn context_known(&mut self, group: &GroupName, buffers: &InBuffers, now: Time) {
+        let Some(hosted) = self.hosted.as_mut().and_then(|hosted| hosted.get_mut(group)) else { return };
+        if hosted.departure.is_none() || hosted.asked != Asked::Waits {
+            return;
+        }
+        hosted.asked = Asked::Answered;
+        let config = self.config.groups.get(group);
+        let given: Vec<_> = config
+            .into_iter()
+            .flat_map(|config| config.resources.values())
+            .filter_map(|config| Some((config.name.clone(), buffers.get(&config.type_name)?.clone())))
+            .collect();
+        for (name, buffer) in given {
+            if let Some(resource) = self.resource_mut(&name) {
+                resource.in_buffer = Some(buffer);
+            }
+        }
+        self.reconcile(group, now);
     }
 
     /// True once the group is being taken away.
@@ -280,6 +347,7 @@ impl Policy {
         }
         hosted.departure = None;
         hosted.begun = false;
+        hosted.asked = Asked::No;
         self.clear_why(group);
         let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
         for name in &names {
@@ -339,6 +407,7 @@ impl Policy {
             flags: *flags,
             in_buffers: in_buffers.clone(),
             will: Will::Failover,
+            context: None,
         };
         let text = format!("resource \"{name}\" failed on node \"{}\": {why}", self.node);
         hosted.returning = Some((code, text.clone()));

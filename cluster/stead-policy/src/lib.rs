@@ -36,7 +36,7 @@ pub use config::{
     ResourceConfig, TypeConfig,
 };
 pub use event::{Event, Lost, MonitorId, News, OpId, Report, RequestId, WriteId};
-pub use hosting::{Arrival, Coming, Departure, Release, Will};
+pub use hosting::{Arrival, Coming, Departure, OperationContext, Release, Will};
 pub use policy::Policy;
 pub use request::{
     Answer, DrainTo, InBuffers, Plan, PlanProblem, PlanStep, Refusal, Request, ResumeFailback,

@@ -131,6 +131,7 @@ impl Policy {
             Event::Done { op, code } => self.done(op, code, now),
             Event::Arrived { group, arrival } => self.arrived(&group, arrival, now),
             Event::Depart { group, departure } => self.depart(&group, departure, now),
+            Event::ContextKnown { group, buffers } => self.context_known(&group, &buffers, now),
             Event::Departed { group } => self.departed(&group, now),
             Event::NodeLost(node) => self.node_lost(&node, now),
             Event::Paused(paused) => self.pause(paused, now),

@@ -18,7 +18,8 @@
 //! > pass MS                  time passes
 //! > member                   instead of start: one node of several, which has no group yet
 //! > arrives placed|moved FROM|returned FROM CODE [FLAG …] [buffer]     the group becomes this node's
-//! > departs TO [failover] [FLAG …] [buffer]     it is to go; `departed`: that it went is stored
+//! > departs TO [failover|drain|failback] [FLAG …] [buffer]     it is to go; `departed`: that it went is stored
+//! > context BYTE             what its resource DLLs want to go with that
 //! > node-lost NAME           another node has died or left
 //! > group                    its state, operation and status bits
 //! > pause NODE [drain|to NODE] | resume NODE     requests; `paused on|off`: another node has stored it
@@ -33,8 +34,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use stead_policy::{
-    Arrival, Coming, Departure, DrainTo, Event, GroupConfig, MonitorId, News, Policy, Report, Request,
-    ResourceConfig, ResumeFailback, Will,
+    Arrival, Coming, Departure, DrainTo, Event, GroupConfig, MonitorId, News, OperationContext, Policy,
+    Report, Request, ResourceConfig, ResumeFailback, Will,
 };
 use stead_types::{
     Code, CommonProperties, MoveFlags, PauseFlags, ResourceName, RestartAction, StatusFlags, TypeName,
@@ -203,10 +204,20 @@ impl Stage {
             ["departs", to, rest @ ..] => {
                 let (flags, in_buffers) = movement(rest);
                 let will = if rest.contains(&"failover") { Will::Failover } else { Will::Operator };
-                let departure = Departure { to: name(to), flags, in_buffers, will };
+                let of = |word: &&str| match *word {
+                    "drain" => Some(OperationContext::Drain),
+                    "failback" => Some(OperationContext::Failback),
+                    _ => None,
+                };
+                let context = rest.iter().find_map(of);
+                let departure = Departure { to: name(to), flags, in_buffers, will, context };
                 self.event(Event::Depart { group: name("g"), departure });
             }
             ["node-lost", node] => self.event(Event::NodeLost(name(node))),
+            ["context", byte] => {
+                self.world().context = BTreeMap::from([(name("T"), vec![byte.parse().unwrap()])]);
+                return Vec::new();
+            }
             ["group"] => {
                 let view = self.world().policy.view();
                 let line = view.groups.first().map(|group| {

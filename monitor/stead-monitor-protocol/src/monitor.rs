@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use stead_types::{
     Code, NodeName, OfflineFlags, OfflineReason, OnlineFlags, OpenFlags, ResourceName, ResourceState,
@@ -250,6 +252,18 @@ pub enum ToMonitor {
         /// What.
         question: Consultation,
     },
+    /// Asks a resource's DLL, if it wants to be asked (`CLUS_CHAR_OPERATION_CONTEXT`), what is to go with the departure of
+    /// its group (`CLUSCTL_RESOURCE_GET_OPERATION_CONTEXT`). Answered by `Context`.
+    Context {
+        /// Comes back in `Context`.
+        op: OpId,
+        /// The instance.
+        instance: InstanceId,
+        /// A `RESDLL_CONTEXT_OPERATION_TYPE`.
+        operation: u32,
+        /// Of the group.
+        priority: u32,
+    },
     /// Asks a resource type whether it may be deleted (`CLUSCTL_RESOURCE_TYPE_QUERY_DELETE`). Answered by `Done` with
     /// what it returned; a type that cannot be loaded has nothing against it.
     ConsultType {
@@ -301,6 +315,7 @@ impl ToMonitor {
             | ToMonitor::Check { op, .. }
             | ToMonitor::TypeControl { op, .. }
             | ToMonitor::Consult { op, .. }
+            | ToMonitor::Context { op, .. }
             | ToMonitor::ConsultType { op, .. }
             | ToMonitor::Sync { op } => Some(*op),
             ToMonitor::Hello { .. }
@@ -446,6 +461,13 @@ pub enum FromMonitor {
         output: Hex,
         /// What a person should read beside the code, such as the loader's message.
         detail: Option<String>,
+    },
+    /// The answer to `Context`.
+    Context {
+        /// Of the request.
+        op: OpId,
+        /// What the resource DLL wants to be given to the resources of a type, by the type's name.
+        buffers: BTreeMap<String, Hex>,
     },
     /// The answer to `Check`.
     Checked {

@@ -544,6 +544,17 @@ impl Monitor {
                     engine.control(instance, code, input, 0, done);
                 });
             }
+            ToMonitor::Context { op, instance, operation, priority } => {
+                let node = self.node;
+                let told = move |buffers: BTreeMap<String, Vec<u8>>| {
+                    let buffers = buffers.into_iter().map(|(name, bytes)| (name, Hex(bytes))).collect();
+                    node.send(&FromMonitor::Context { op, buffers });
+                };
+                match self.instances.get(&instance) {
+                    Some(instance) => engine.ask_context(instance, (operation, priority), told),
+                    None => told(BTreeMap::new()),
+                }
+            }
             ToMonitor::ConsultType { op, type_name, library } => {
                 let node = self.node;
                 engine.aside(move |worker| {

@@ -82,6 +82,16 @@ typedef enum CLUSTER_RESOURCE_STATE_CHANGE_REASON {
     eResourceStateChangeReasonRundown = 5,
 } CLUSTER_RESOURCE_STATE_CHANGE_REASON, *PCLUSTER_RESOURCE_STATE_CHANGE_REASON;
 
+typedef enum RESDLL_CONTEXT_OPERATION_TYPE {
+    ResdllContextOperationTypeFailback = 0,
+    ResdllContextOperationTypeDrain = 1,
+    ResdllContextOperationTypeDrainFailure = 2,
+    ResdllContextOperationTypeEmbeddedFailure = 3,
+    ResdllContextOperationTypePreemption = 4,
+    ResdllContextOperationTypeNetworkDisconnect = 5,
+    ResdllContextOperationTypeNetworkDisconnectMoveRetry = 6,
+} RESDLL_CONTEXT_OPERATION_TYPE, *PRESDLL_CONTEXT_OPERATION_TYPE;
+
 typedef enum MAINTENANCE_MODE_TYPE_ENUM {
     MaintenanceModeTypeDisableIsAliveCheck = 1,
     MaintenanceModeTypeOfflineResource = 2,
@@ -240,6 +250,7 @@ typedef struct CLUS_MAINTENANCE_MODE_INFO { BOOL InMaintenance; } CLUS_MAINTENAN
 typedef struct CLUS_STARTING_PARAMS { DWORD dwSize; BOOL bForm; BOOL bFirst; } CLUS_STARTING_PARAMS;
 
 /* What control codes take and give, and values in property lists. */
+#define CLUSCTL_GET_OPERATION_CONTEXT_PARAMS_VERSION_1 1
 typedef struct GET_OPERATION_CONTEXT_PARAMS {
     DWORD Size; DWORD Version; LONG Type; DWORD Priority;
 } GET_OPERATION_CONTEXT_PARAMS, *PGET_OPERATION_CONTEXT_PARAMS;

@@ -135,7 +135,9 @@ impl Value {
         (self.syntax() & 0xFFFF) as u16
     }
 
-    fn data(&self) -> Vec<u8> {
+    /// The value as it is in a list, without syntax and length.
+    #[must_use]
+    pub fn data(&self) -> Vec<u8> {
         match self {
             Value::Word(word) => word.to_le_bytes().to_vec(),
             Value::Dword(number) => number.to_le_bytes().to_vec(),

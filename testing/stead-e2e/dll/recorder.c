@@ -12,6 +12,8 @@
  *             "fail N", "hold", "hang"
  *   lock      any        locked while it is online and the file is there
  *   fails     any        reports Failed while it is online
+ *   context   any        when it is opened: it wants to be asked what is to go with a departure (CLUS_CHAR_OPERATION_CONTEXT),
+ *                        and says the bytes beef, for the type "Recorder"
  */
 #define _GNU_SOURCE
 #include <windows.h>
@@ -234,7 +236,49 @@ static DWORD WINAPI RecordCancel(RESID resource, DWORD flags)
     return ERROR_SUCCESS;
 }
 
-static CLRES_V2_FUNCTION_TABLE(g_Table, CLRES_VERSION_V2_00, Record, NULL, NULL, NULL, NULL, RecordCancel);
+static BYTE *Put(BYTE *at, DWORD syntax, const void *data, DWORD size)
+{
+    memcpy(at, &syntax, sizeof(syntax));
+    memcpy(at + 4, &size, sizeof(size));
+    memset(at + 8, 0, (size + 3u) & ~3u);
+    memcpy(at + 8, data, size);
+    return at + 8 + ((size + 3u) & ~3u);
+}
+
+static DWORD WINAPI RecordControl(RESID resource, DWORD code, LPVOID in, DWORD insize, LPVOID out, DWORD outsize, LPDWORD returned)
+{
+    const RECORDER *recorder = (const RECORDER *)resource;
+    const DWORD wants = CLUS_CHAR_OPERATION_CONTEXT, count = 2, flags = CLUSAPI_GROUP_MOVE_RETURN_TO_SOURCE_NODE_ON_ERROR;
+    const DWORD endmark = CLUSPROP_SYNTAX_ENDMARK;
+    const BYTE blob[] = { 0xbe, 0xef };
+    const GET_OPERATION_CONTEXT_PARAMS *asked = (const GET_OPERATION_CONTEXT_PARAMS *)in;
+    BYTE list[256], *at = list;
+    char text[64], line[128];
+    if (code == CLUSCTL_RESOURCE_GET_CHARACTERISTICS && Told(recorder, "context", text, sizeof(text))) {
+        *returned = sizeof(wants);
+        if (outsize < sizeof(wants)) return ERROR_MORE_DATA;
+        memcpy(out, &wants, sizeof(wants));
+        return ERROR_SUCCESS;
+    }
+    if (code != CLUSCTL_RESOURCE_GET_OPERATION_CONTEXT) return ERROR_INVALID_FUNCTION;
+    if (insize != sizeof(*asked) || asked->Size != insize || asked->Version != CLUSCTL_GET_OPERATION_CONTEXT_PARAMS_VERSION_1) abort();
+    snprintf(line, sizeof(line), "Context type=%d priority=%u", (int)asked->Type, (unsigned)asked->Priority);
+    Say(recorder, line);
+    memcpy(at, &count, sizeof(count));
+    at = Put(at + 4, CLUSPROP_SYNTAX_NAME, L"Flags", sizeof(L"Flags"));
+    at = Put(at, CLUSPROP_SYNTAX_LIST_VALUE_DWORD, &flags, sizeof(flags));
+    memcpy(at, &endmark, sizeof(endmark));
+    at = Put(at + 4, CLUSPROP_SYNTAX_NAME, L"Recorder", sizeof(L"Recorder"));
+    at = Put(at, CLUSPROP_SYNTAX_LIST_VALUE_BINARY, blob, sizeof(blob));
+    memcpy(at, &endmark, sizeof(endmark));
+    at += 4;
+    *returned = (DWORD)(at - list);
+    if (outsize < *returned) return ERROR_MORE_DATA;
+    memcpy(out, list, *returned);
+    return ERROR_SUCCESS;
+}
+
+static CLRES_V2_FUNCTION_TABLE(g_Table, CLRES_VERSION_V2_00, Record, NULL, NULL, RecordControl, NULL, RecordCancel);
 
 DWORD WINAPI StartupEx(LPCWSTR type, DWORD low, DWORD high, PCLRES_CALLBACK_FUNCTION_TABLE callbacks,
                        PCLRES_FUNCTION_TABLE *table)

@@ -405,6 +405,10 @@ fn a_source_that_dies_in_a_move() {
     for group in ["a", "b", "c", "d", "e", "f"] {
         trio.exactly_once(group);
     }
+    // Also where the node that decided is the one that was lost, and another one has marked it.
+    let events = trio.ok("n3", &["events", "--json", "--last", "10000"]).out;
+    let lost: Vec<&str> = events.lines().filter(|line| line.contains("\"id\":1135,")).collect();
+    assert_eq!(lost.len(), 1, "{lost:?}");
 }
 
 #[test]
@@ -514,4 +518,70 @@ fn a_move_that_nobody_waits_for() {
     trio.tell("n1", "a-db", "offline", None);
     trio.online("a", "n2");
     trio.exactly_once("a");
+}
+
+/// Windows: mscs/resource-control-codes (`GET_OPERATION_CONTEXT`)
+#[test]
+fn resource_dlls_that_want_it_are_asked_what_goes_with_a_drain_and_a_failback() {
+    let Some(trio) = Trio::up(&["a"]) else { return };
+    for node in ["n1", "n2"] {
+        trio.tell(node, "a-db", "context", Some(""));
+    }
+    // Whether they want it they are asked when they are opened. Of a move that an operator asks for they are not told.
+    trio.ok("n3", &["group", "move", "a", "--to", "n2"]);
+    trio.ok("n3", &["group", "move", "a", "--to", "n1"]);
+    assert!(trio.calls("a").iter().all(|call| !call.contains("Context")), "{:?}", trio.calls("a"));
+    trio.forget();
+    trio.ok("n3", &["node", "pause", "n1", "--drain", "--to", "n2"]);
+    trio.online("a", "n2");
+    // All are asked before any goes; what is said for a type goes to its resources, in Offline and nowhere else.
+    trio.expect(
+        "a",
+        &[
+            "n1 db Context type=1 priority=2000",
+            "n1 db OfflineV2 to=n2 flags=0x40 buffer=none",
+            "n1 ip OfflineV2 to=n2 flags=0x40 buffer=beef",
+            "n2 ip OnlineV2 flags=0 buffer=none",
+            "n2 db OnlineV2 flags=0 buffer=none",
+        ],
+    );
+    trio.forget();
+    trio.ok("n3", &["node", "resume", "n1", "--failback", "now"]);
+    trio.online("a", "n1");
+    trio.expect(
+        "a",
+        &[
+            "n2 db Context type=0 priority=2000",
+            "n2 db OfflineV2 to=n1 flags=0x40 buffer=none",
+            "n2 ip OfflineV2 to=n1 flags=0x40 buffer=beef",
+            "n1 ip OnlineV2 flags=0 buffer=none",
+            "n1 db OnlineV2 flags=0 buffer=none",
+        ],
+    );
+    trio.exactly_once("a");
+}
+
+#[test]
+fn an_apply_ends_where_what_is_wanted_failed_on_another_node() {
+    let Some(trio) = Trio::up(&["a"]) else { return };
+    // It is not restarted, and does not fail over.
+    trio.ok("n1", &["resource", "set", "a-db", "--common", "RestartAction=0"]);
+    trio.ok("n1", &["resource", "fail", "a-db"]);
+    until("the failure", || (trio.group("a")["state"] == "Failed").then_some(()));
+    // What is changed does not bring it back: there is nothing to wait for.
+    let said = trio.run("n2", &["resource", "set", "a-ip", "--common", "RestartDelay=5"]);
+    assert_eq!(said.exit, Some(1), "{said:?}");
+    assert!(said.last().contains("resource \"a-db\" is Failed"), "{said:?}");
+}
+
+#[test]
+fn a_node_that_nobody_knows_is_a_warning() {
+    let Some(trio) = Trio::up(&["a"]) else { return };
+    let said = trio.ok("n2", &["group", "set", "a", "--preferred-owners", "n1,n9"]);
+    let warning =
+        "warning: group/a/preferred_owners: \"n9\" is no node of this cluster so far; there are: n1, n2, n3";
+    assert!(said.err.contains(warning), "{said:?}");
+    let said = trio.ok("n3", &["resource", "set", "a-ip", "--possible-owners", "N1,n2,n3"]);
+    // The group is part of what is applied.
+    assert!(said.err.contains(warning) && !said.err.contains("possible_owners"), "{said:?}");
 }

@@ -50,6 +50,8 @@ pub(crate) enum MonitorEvent {
     Controlled { op: OpId, code: Code, output: Hex },
     /// A resource DLL was asked whether something may be.
     Consulted { op: OpId, said: Said },
+    /// What a resource DLL wants to go with the departure of its group; nothing if its monitor was lost over it.
+    Context { op: OpId, buffers: BTreeMap<String, Vec<u8>> },
     /// A check of a type or of properties was answered.
     Checked(Checked),
     /// A resource DLL asks something.
@@ -145,6 +147,7 @@ enum Pending {
     Visit(ResourceName),
     /// It was open for a question.
     Leave,
+    Context,
     Sync,
     Check,
 }
@@ -651,6 +654,7 @@ impl Monitors {
                 },
             ),
             FromMonitor::Done { op, code, output, detail } => self.done(op, code, output, detail),
+            FromMonitor::Context { op, buffers } => self.context(op, buffers),
             FromMonitor::Checked { op, code, detail, formats: _, problems } => {
                 if self.pending.remove(&op).is_some() {
                     self.events.push_back(MonitorEvent::Checked(Checked { op, code, detail, problems }));
@@ -717,6 +721,7 @@ impl Monitors {
             }
             Pending::Visit(resource) => self.entered(&resource, code, detail),
             Pending::Leave => self.end_checks(),
+            Pending::Context => self.no_context(op),
             Pending::Check => {}
             Pending::Sync => {
                 if let Some(monitor) = self.by_key.get_mut(&key) {
@@ -747,6 +752,7 @@ impl Monitors {
                 self.events.push_back(MonitorEvent::Consulted { op, said: Said::Code(code) });
             }
             Pending::Visit(resource) => self.kept_out(&resource, code, &text),
+            Pending::Context => self.no_context(op),
             Pending::Check => {
                 let problems = vec![Problem { property: None, text }];
                 let checked = Checked { op, code: Code::SUCCESS, detail: None, problems };

@@ -13,7 +13,7 @@ use super::ownership::{ArrivalKind, Cause, OwnerState, Ownership, Release as Rel
 use super::situation::{Owned, Published, Situation};
 use crate::action::{Level, Record};
 use crate::event::Event;
-use crate::hosting::{Arrival, Coming, Departure, Release, Will};
+use crate::hosting::{Arrival, Coming, Departure, OperationContext, Release, Will};
 use crate::policy::Policy;
 use crate::view::GroupView;
 
@@ -343,7 +343,12 @@ impl Owner {
             Cause::Operator | Cause::Drain(_) | Cause::Failback => Will::Operator,
             Cause::Failover | Cause::Shutdown => Will::Failover,
         };
-        let departure = Departure { to, flags: order.flags, in_buffers: order.in_buffers, will };
+        let context = match order.cause {
+            Cause::Drain(_) => Some(OperationContext::Drain),
+            Cause::Failback => Some(OperationContext::Failback),
+            Cause::Operator | Cause::Failover | Cause::Shutdown => None,
+        };
+        let departure = Departure { to, flags: order.flags, in_buffers: order.in_buffers, will, context };
         self.tell(Event::Depart { group: group.clone(), departure });
     }
 

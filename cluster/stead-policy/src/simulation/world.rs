@@ -15,7 +15,7 @@ use crate::cluster::{
 use crate::config::ClusterConfig;
 use crate::event::{Event, MonitorId, News, Report, RequestId};
 use crate::policy::Policy;
-use crate::request::{Answer, Request};
+use crate::request::{Answer, InBuffers, Request};
 
 /// What a step brings about is waited for so long: longer than a group waits for groups it depends on, and shorter than
 /// failures are remembered. With those forgotten it would all happen again.
@@ -437,6 +437,10 @@ impl World {
                 site.hosts.done(op, stead_types::Code::SUCCESS);
             }
             Action::Fail { op, resource } => site.hosts.fail(op, &resource),
+            // What resource DLLs would want to go along is theirs to say: nothing, here.
+            Action::AskContext { group, .. } => {
+                site.hosts.events.push_back(Event::ContextKnown { group, buffers: InBuffers::new() });
+            }
             Action::Release { group, release } => site.owner.released(group, release),
             Action::Moved { group, code, detail } => site.owner.moved(group, code, detail),
             Action::Record(record) => self.tell([record]),

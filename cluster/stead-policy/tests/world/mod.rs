@@ -10,7 +10,7 @@ use stead_policy::{
 };
 use stead_types::{
     Code, CommonProperties, Dependency, FenceClass, GroupName, OfflineFlags, ResourceName, ResourceState,
-    StatusFlags, Time, TypeDefaults,
+    StatusFlags, Time, TypeDefaults, TypeName,
 };
 
 pub(crate) fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
@@ -107,6 +107,8 @@ pub(crate) struct World {
     held: VecDeque<Event>,
     /// No monitor can be started.
     pub(crate) no_monitors: bool,
+    /// What resource DLLs want to go with a departure.
+    pub(crate) context: BTreeMap<TypeName, Vec<u8>>,
     events: VecDeque<Event>,
     next: u64,
 }
@@ -133,6 +135,7 @@ impl World {
             slow_disk: false,
             held: VecDeque::new(),
             no_monitors: false,
+            context: BTreeMap::new(),
             events: VecDeque::new(),
             next: 0,
         }
@@ -298,6 +301,10 @@ impl World {
             Action::Record(record) => self.records.push(record),
             Action::Stopped => self.stopped = true,
             Action::Maintenance { .. } | Action::ProviderChanged { .. } => {}
+            Action::AskContext { group, .. } => {
+                let buffers = self.context.clone();
+                self.events.push_back(Event::ContextKnown { group, buffers });
+            }
             Action::Update { op, .. } => self.events.push_back(Event::Done { op, code: Code::SUCCESS }),
             Action::Cancel { op, .. } => self.events.push_back(Event::Done { op, code: Code::SUCCESS }),
             Action::Fail { op, resource } => {
@@ -481,6 +488,7 @@ pub(crate) fn shown(action: &Action) -> Option<String> {
         Action::Cancel { resource, .. } => format!("cancel {resource}"),
         Action::Fail { resource, .. } => format!("fail {resource}"),
         Action::Maintenance { resource, on } => format!("maintenance {resource} {on}"),
+        Action::AskContext { group, context } => format!("ask {group} for its context: {context:?}"),
         Action::Update { resource, .. } => format!("update {resource}"),
         Action::Release { group, release } => {
             let back = release.returning.as_ref().map(|(code, why)| format!(", back for {code}: {why}"));

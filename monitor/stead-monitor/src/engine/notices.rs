@@ -2,11 +2,16 @@
 //! resource DLL answers to them changes nothing. Those of the node come through here as well.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use stead_resapi as abi;
 use stead_types::OfflineReason;
 
 use super::*;
+use crate::consult;
+
+/// So much may a DLL say that is to go with an operation.
+const LONGEST_CONTEXT: u32 = 65_536;
 
 thread_local! {
     static WORKING: Cell<Option<InstanceId>> = const { Cell::new(None) };
@@ -84,6 +89,35 @@ impl Engine {
                 self.observer.log(Some(&told), 1, text);
             }
         })
+    }
+
+    /// Asks a DLL that wants to be asked what is to go with the departure of its group, by the name of the type whose
+    /// resources get it. `operation` is a `RESDLL_CONTEXT_OPERATION_TYPE`, `priority` that of the group.
+    pub(crate) fn ask_context(
+        &'static self,
+        instance: &Arc<Instance>,
+        (operation, priority): (u32, u32),
+        told: impl FnOnce(BTreeMap<String, Vec<u8>>) + Send + 'static,
+    ) {
+        let wanted = instance.characteristics.get().copied().unwrap_or(0);
+        if wanted & abi::CLUS_CHAR_OPERATION_CONTEXT == 0 {
+            return told(BTreeMap::new());
+        }
+        let asked = Arc::clone(instance);
+        let done = Box::new(move |code: u32, output: Vec<u8>, _: u32| {
+            let read = match code {
+                abi::ERROR_SUCCESS => consult::context_of(&output),
+                code => Err(format!("it was answered with {}", Code(code))),
+            };
+            told(read.unwrap_or_else(|why| {
+                let text =
+                    format!("CLUSCTL_RESOURCE_GET_OPERATION_CONTEXT: {why}; nothing goes with the operation");
+                self.observer.log(Some(&asked), 1, text);
+                BTreeMap::new()
+            }));
+        });
+        let code = abi::CLUSCTL_RESOURCE_GET_OPERATION_CONTEXT;
+        self.control(instance, code, consult::context(operation, priority), LONGEST_CONTEXT, done);
     }
 
     /// Sends a notification when no other call runs.

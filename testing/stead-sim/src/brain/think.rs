@@ -325,6 +325,13 @@ impl World {
                     self.call(node, op, resource, super::Call::Nothing);
                 }
                 Action::Fail { op, resource } => self.call(node, op, resource, super::Call::Fail),
+                Action::AskContext { group, .. } => {
+                    let now = self.nodes[node].now(self.now);
+                    brain.policy.handle(
+                        Event::ContextKnown { group, buffers: std::collections::BTreeMap::new() },
+                        now,
+                    );
+                }
                 Action::Maintenance { .. } | Action::ProviderChanged { .. } | Action::Record(_) => {}
             }
         }

@@ -65,6 +65,7 @@ impl Monitors {
             | ToMonitor::Cancel { .. }
             | ToMonitor::Fail { .. }
             | ToMonitor::Control { .. }
+            | ToMonitor::Context { .. }
             | ToMonitor::TypeControl { .. }
             | ToMonitor::Update { .. }
             | ToMonitor::Maintenance { .. }

@@ -28,6 +28,31 @@ impl Monitors {
         op
     }
 
+    /// Asks an open resource's DLL what is to go with the departure of its group; `Context` carries the number returned
+    /// here. `None` if the resource is not open.
+    pub(crate) fn ask_context(
+        &mut self,
+        resource: &ResourceName,
+        operation: u32,
+        priority: u32,
+    ) -> Option<OpId> {
+        let (instance, key) = self.instance(resource)?;
+        let op = self.pending(&key, Pending::Context);
+        self.tell(&key, &ToMonitor::Context { op, instance, operation, priority });
+        Some(op)
+    }
+
+    pub(super) fn context(&mut self, op: OpId, buffers: BTreeMap<String, Hex>) {
+        if self.pending.remove(&op).is_some() {
+            let buffers = buffers.into_iter().map(|(name, Hex(bytes))| (name, bytes)).collect();
+            self.events.push_back(MonitorEvent::Context { op, buffers });
+        }
+    }
+
+    pub(super) fn no_context(&mut self, op: OpId) {
+        self.events.push_back(MonitorEvent::Context { op, buffers: BTreeMap::new() });
+    }
+
     /// Tells an open resource's DLL that one of its providers changed state.
     pub(crate) fn provider_changed(
         &mut self,

@@ -45,6 +45,7 @@ impl Monitors {
                     let text = format!("the resource DLL ended the process that opened it, which {how}");
                     self.kept_out(&resource, code, &text);
                 }
+                Some((_, Pending::Context)) => self.no_context(op),
                 Some((_, Pending::Check)) => {
                     let detail =
                         Some(format!("the resource DLL ended the process that checked it, which {how}"));
