@@ -45,6 +45,20 @@ fn check(kind: &'static str, given: &str) -> Result<(), NameError> {
     Err(NameError { kind, given: given.to_owned(), rule })
 }
 
+/// The order of two names.
+fn without_case(a: &str, b: &str) -> Ordering {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    for (a, b) in a.iter().zip(b) {
+        if a != b {
+            let order = a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase());
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+    }
+    a.len().cmp(&b.len())
+}
+
 macro_rules! names {
     ($($(#[$meta:meta])* $name:ident, $kind:literal;)+) => {$(
         $(#[$meta])*
@@ -79,8 +93,9 @@ macro_rules! names {
         }
 
         impl PartialEq for $name {
+            #[inline]
             fn eq(&self, other: &Self) -> bool {
-                self.0.eq_ignore_ascii_case(&other.0)
+                Arc::ptr_eq(&self.0, &other.0) || self.0.eq_ignore_ascii_case(&other.0)
             }
         }
 
@@ -93,9 +108,10 @@ macro_rules! names {
         }
 
         impl Ord for $name {
+            #[inline]
             fn cmp(&self, other: &Self) -> Ordering {
-                let lower = |byte: u8| byte.to_ascii_lowercase();
-                self.0.bytes().map(lower).cmp(other.0.bytes().map(lower))
+                // Most are clones of one another.
+                if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { without_case(&self.0, &other.0) }
             }
         }
 
@@ -146,6 +162,20 @@ mod tests {
         assert_eq!(a.to_string(), "Web");
         let set: std::collections::HashSet<GroupName> = [a, b].into();
         assert_eq!(set.len(), 1);
+    }
+
+    #[test]
+    fn the_order_of_names_is_that_of_their_letters_without_case() {
+        let words = ["a", "A", "ab", "aB", "Ab", "b", "B", "aa", "é", "É", "a-1", "a-10", "a-2", "Z"];
+        let lower = |word: &str| word.to_ascii_lowercase().into_bytes();
+        for a in words {
+            for b in words {
+                let (x, y) = (NodeName::new(a).unwrap(), NodeName::new(b).unwrap());
+                assert_eq!(x.cmp(&y), lower(a).cmp(&lower(b)), "{a} and {b}");
+                assert_eq!(x == y, x.cmp(&y) == Ordering::Equal, "{a} and {b}");
+                assert_eq!(x.cmp(&x.clone()), Ordering::Equal);
+            }
+        }
     }
 
     #[test]
