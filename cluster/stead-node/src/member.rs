@@ -107,6 +107,8 @@ pub(crate) struct Member {
     decide_at: Time,
     /// What was decided last could not all be written.
     undecided: bool,
+    /// Something was decided that the lease machine did not allow yet: it is decided again with what it hears next.
+    withheld: bool,
     /// When something was published last, and when something may have to be.
     published_at: Time,
     publish_at: Option<Time>,
@@ -170,6 +172,7 @@ impl Member {
             decide: true,
             decide_at: Time::ZERO,
             undecided: false,
+            withheld: false,
             published_at: Time::ZERO,
             publish_at: Some(Time::ZERO),
             published: BTreeMap::new(),

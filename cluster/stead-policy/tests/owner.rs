@@ -146,6 +146,20 @@ fn what_was_read_by_a_process_that_starts_again_is_confirmed_before_it_is_starte
 }
 
 #[test]
+fn a_node_that_leaves_takes_no_group_any_more() {
+    // What it had when its session lapsed is being confirmed when it has nothing left and leaves.
+    let mut case = hosting();
+    case.owner.forget();
+    done(&mut case.owner);
+    assert_eq!(case.settle(ACTIVE), ["write web at Some(6): Assigned"]);
+    case.owner.leave();
+    assert!(case.owner.written(&case.web.clone(), Ok(9), Time::ZERO));
+    assert_eq!(case.settle(ACTIVE), Vec::<String>::new(), "it would be left behind without a word");
+    assert!(case.owner.is_settled() && !case.owner.has(&case.web));
+    assert_eq!(case.sees(document("n2", 3, 3), 10), Vec::<String>::new(), "and nothing is killed");
+}
+
+#[test]
 fn what_runs_is_adopted_and_does_not_arrive() {
     let mut case = Case::begins(document("n1", 7, 2), &["web"]);
     assert!(case.owner.has(&case.web));

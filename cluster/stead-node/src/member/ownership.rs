@@ -1,5 +1,7 @@
 //! Which groups this node has: what the owner's machine wants is carried out, and the coordinator decides about all groups.
 
+use std::cell::Cell;
+
 use stead_lease::Sid;
 use stead_policy::cluster::{Document, NodeRecord, OwnerAction, Ownership, Tenure, Unwritten, commits};
 use stead_policy::{Event, Level, Record, Release};
@@ -134,17 +136,28 @@ impl Node {
         }
         let due = member.coordinator.next_timeout().is_some_and(|at| at <= now);
         let again = member.undecided && member.owner.next_timeout().is_none_or(|at| at <= now);
+        let hour = timer::hour_of_day();
+        if member.situation.hour != hour {
+            member.situation.hour = hour;
+            member.decide = true;
+        }
         if (!member.decide || member.decide_at > now) && !due && !again {
             return;
         }
         member.decide = false;
         member.undecided = false;
-        member.situation.hour = timer::hour_of_day();
         let decisions = member.coordinator.decide(&member.situation, now);
         let decided = timer::now();
         member.decide_at = decided.after(decided.since(now).saturating_mul(REST));
-        let over = |node: &NodeName, session, named_at| member.machine.is_over(node, Sid(session), named_at);
-        for commit in commits(decisions, over) {
+        let withheld = Cell::new(false);
+        let over = |node: &NodeName, session, named_at| {
+            let over = member.machine.is_over(node, Sid(session), named_at);
+            withheld.set(withheld.get() || !over);
+            over
+        };
+        let commits = commits(decisions, over);
+        member.withheld = withheld.get();
+        for commit in commits {
             match commit.document {
                 Document::Own(group, document) => {
                     member.owner.write(group, commit.revision, *document, commit.records);

@@ -261,7 +261,7 @@ impl Node {
             }
             let before = std::mem::replace(&mut facts.session, session);
             ends |= before.alive().is_some() != session.alive().is_some();
-            member.decide = true;
+            member.decide |= member.withheld || session.is_news(before, &member.situation.settings);
             // Letters to a session that has ended are not answered any more.
             if before.alive().is_some_and(|sid| session.alive() != Some(sid))
                 && let Some(mailbox) = &self.mailbox

@@ -241,9 +241,7 @@ impl<'s> Round<'_, 's> {
         let document = &owned.document;
         let start = self.starts(facts, runs(facts, document));
         let freed = Freed::SessionOver { node: document.node.clone(), session: document.session };
-        let outcome = document.order.as_ref().map(|order| {
-            order.ended(Code::ERROR_HOST_NODE_NOT_AVAILABLE, document.generation + 1, "its node died before")
-        });
+        let outcome = overtaken(document, "its node died before");
         let (flags, in_buffers) = interrupted(facts, document);
         let gift = Gift { outcome, flags, in_buffers, ..Gift::new(freed, ArrivalKind::Takeover, start) };
         let mut gift = Some(gift);
@@ -269,14 +267,17 @@ impl<'s> Round<'_, 's> {
             // Its node is gone since: whatever it failed of there may be gone as well.
             Release::Failed | Release::Returning { .. } if over(self.situation, &owned.document) => {
                 let start = self.starts(facts, true);
-                self.start(name, facts, Gift::new(Freed::Released, ArrivalKind::Takeover, start));
+                let outcome = overtaken(&owned.document, "its node left before");
+                let gift = Gift::new(Freed::Released, ArrivalKind::Takeover, start);
+                self.start(name, facts, Gift { outcome, ..gift });
             }
             Release::Failed => self.fail_over_released(name, facts, owned),
             Release::Returning { code } => self.bring_back(name, facts, owned, code),
             Release::Leaving => {
                 let start = self.starts(facts, runs(facts, &owned.document));
+                let outcome = overtaken(&owned.document, "its node left before");
                 let gift = Gift::new(Freed::Released, ArrivalKind::Takeover, start);
-                self.start(name, facts, Gift { cause: Some(Cause::Shutdown), ..gift });
+                self.start(name, facts, Gift { cause: Some(Cause::Shutdown), outcome, ..gift });
             }
         }
     }
@@ -554,6 +555,12 @@ fn runs(facts: &GroupFacts, document: &Ownership) -> bool {
     let failed =
         document.arrival.kind == ArrivalKind::Return && document.arrival.cause == Some(Cause::Failover);
     document.arrival.start || failed || facts.current().is_some_and(|published| published.served)
+}
+
+/// How an order ends whose node was gone before it was carried out.
+fn overtaken(document: &Ownership, why: &str) -> Option<Outcome> {
+    let code = Code::ERROR_HOST_NODE_NOT_AVAILABLE;
+    document.order.as_ref().map(|order| order.ended(code, document.generation.saturating_add(1), why))
 }
 
 /// A move that is to be started ahead of others.

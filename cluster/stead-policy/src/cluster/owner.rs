@@ -104,6 +104,8 @@ pub struct Owner {
     me: NodeName,
     /// What runs here is known.
     began: bool,
+    /// The node leaves: no group becomes its own any more.
+    leaving: bool,
     /// The documents of all groups, also of such as are not configured.
     documents: BTreeMap<GroupName, Owned>,
     having: BTreeMap<GroupName, Having>,
@@ -150,6 +152,7 @@ impl Owner {
         Owner {
             me,
             began: false,
+            leaving: false,
             documents: BTreeMap::new(),
             having: BTreeMap::new(),
             unconfirmed: BTreeSet::new(),
@@ -268,45 +271,49 @@ impl Owner {
         if !self.began {
             return;
         }
-        let owned = self.documents.get(group).cloned();
-        let revision = owned.as_ref().map(|owned| owned.revision);
-        let document = owned.map(|owned| owned.document);
-        let mine = document.as_ref().filter(|document| self.is_mine(document, tenure.session));
+        // What is given to a session that ends is the next one's, and was never begun here.
+        let takes = tenure.may_act && configured && !self.leaving;
+        let owned = self.documents.get(group);
+        let mine = owned.filter(|owned| self.is_mine(&owned.document, tenure.session));
+        let generation = mine.map(|owned| owned.document.generation);
         match (mine, self.having.get(group).map(|having| having.generation)) {
-            (Some(document), None) if tenure.may_act && configured && self.unconfirmed.contains(group) => {
+            (Some(owned), None) if takes && self.unconfirmed.contains(group) => {
                 // Written as it is: if that succeeds, what was read is so.
-                self.write(group.clone(), revision, document.clone(), Vec::new());
+                let Owned { document, revision } = owned.clone();
+                self.write(group.clone(), Some(revision), document, Vec::new());
             }
-            (Some(document), None) if tenure.may_act && configured => {
-                let generation = document.generation;
+            (Some(owned), None) if takes => {
+                let generation = owned.document.generation;
+                let arrival = arrival(&owned.document);
                 let having = Having { generation, order: None, online: None, served: false, arrived: None };
                 self.having.insert(group.clone(), having);
                 self.withheld.remove(group);
-                let arrival = arrival(document);
                 self.tell(Event::Arrived { group: group.clone(), arrival });
                 self.follow_order(group, situation);
             }
-            (Some(document), Some(generation)) if generation == document.generation => {
-                self.follow_order(group, situation);
-            }
+            (Some(_), Some(having)) if generation == Some(having) => self.follow_order(group, situation),
             (None, None) | (Some(_), None) => {}
-            (Some(_) | None, Some(_)) => self.lost(group, document.as_ref()),
+            (Some(_) | None, Some(_)) => {
+                let given_to = owned.map(|owned| owned.document.node.clone());
+                self.lost(group, given_to.as_ref());
+            }
         }
     }
 
     /// The group is not this node's any more.
-    fn lost(&mut self, group: &GroupName, document: Option<&Ownership>) {
+    fn lost(&mut self, group: &GroupName, given_to: Option<&NodeName>) {
         self.having.remove(group);
         self.withheld.remove(group);
         let wish = self.wishes.remove(group);
         let released = matches!(wish, Some(Wish::Released(_) | Wish::Left));
         if !released {
             // Nobody may change this document but for this node; who did it by hand gets what it says: at once.
-            let text = match document {
-                Some(document) => format!(
-                    "group \"{group}\" was given to node \"{}\" while it runs here; it is killed here",
-                    document.node
-                ),
+            let text = match given_to {
+                Some(node) => {
+                    format!(
+                        "group \"{group}\" was given to node \"{node}\" while it runs here; it is killed here"
+                    )
+                }
                 None => format!(
                     "the owner of group \"{group}\" was deleted while it runs here; it is killed here"
                 ),
@@ -322,13 +329,12 @@ impl Owner {
 
     /// Carries out the order in a group's document.
     fn follow_order(&mut self, group: &GroupName, situation: &Situation) {
-        let Some(order) = self.documents.get(group).and_then(|owned| owned.document.order.clone()) else {
-            return;
-        };
-        let Some(having) = self.having.get_mut(group) else { return };
+        let order = self.documents.get(group).and_then(|owned| owned.document.order.as_ref());
+        let (Some(order), Some(having)) = (order, self.having.get_mut(group)) else { return };
         if having.order == Some(order.id) {
             return;
         }
+        let order = order.clone();
         having.order = Some(order.id);
         let best = || {
             let excluding = BTreeMap::from([(self.me.clone(), "is where it is".to_owned())]);
@@ -392,6 +398,7 @@ impl Owner {
 
     /// Nothing of any group is left here but of those that left something behind, and the node leaves.
     pub fn leave(&mut self) {
+        self.leaving = true;
         for group in self.having.keys().filter(|group| !self.behind.contains(*group)) {
             self.wishes.insert(group.clone(), Wish::Left);
         }

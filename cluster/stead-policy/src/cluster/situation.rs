@@ -66,6 +66,22 @@ pub enum Session {
 }
 
 impl Session {
+    /// Whether this, in place of what was before, may change a decision. Every renewal changes a session's age; that
+    /// matters only while the cluster may still be starting. See [`Settings::group_wait_delay`].
+    #[must_use]
+    pub fn is_news(self, before: Session, settings: &Settings) -> bool {
+        let until = settings.group_wait_delay;
+        match (before, self) {
+            (Session::Alive { sid: was, age: older }, Session::Alive { sid, age }) if was == sid => {
+                older.min(until) != age.min(until)
+            }
+            (
+                Session::Never | Session::Alive { .. } | Session::Dead { .. } | Session::Left { .. },
+                Session::Never | Session::Alive { .. } | Session::Dead { .. } | Session::Left { .. },
+            ) => before != self,
+        }
+    }
+
     /// The session, if it is alive.
     #[must_use]
     pub const fn alive(self) -> Option<u128> {
