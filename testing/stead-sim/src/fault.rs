@@ -17,6 +17,8 @@ pub enum Kind {
     GuardianStopped,
     /// The machine loses its power, and gets it back.
     PowerCut,
+    /// The machine loses its power and does not get it back.
+    PowerLost,
     /// A fence agent switches the machine off and says so, now and again much later; then it is started.
     Fenced,
     /// The machine sleeps.
@@ -75,6 +77,7 @@ impl Kind {
         Kind::GuardianKilled,
         Kind::GuardianStopped,
         Kind::PowerCut,
+        Kind::PowerLost,
         Kind::Fenced,
         Kind::Suspended,
         Kind::Partition,
@@ -136,7 +139,9 @@ pub(crate) fn plan(random: &mut Random, nodes: usize, seconds: u64, calm: Option
             .collect();
     }
     let share = random.extreme(2, 8);
-    let kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(|_| random.next() % 10 < share).collect();
+    let drawn = |kind: &Kind| *kind != Kind::PowerLost;
+    let kinds: Vec<Kind> =
+        Kind::ALL.iter().copied().filter(drawn).filter(|_| random.next() % 10 < share).collect();
     if kinds.is_empty() {
         return Vec::new();
     }
@@ -155,6 +160,7 @@ pub(crate) fn plan(random: &mut Random, nodes: usize, seconds: u64, calm: Option
             | Kind::ResourceFails
             | Kind::SessionDeleted
             | Kind::SessionEdited
+            | Kind::PowerLost
             | Kind::Restored => 0,
             Kind::Sick => random.extreme(SECOND, 20 * SECOND),
             Kind::ProcessKilled => random.extreme(10 * MILLI, 6 * SECOND),
@@ -180,6 +186,14 @@ pub(crate) fn plan(random: &mut Random, nodes: usize, seconds: u64, calm: Option
         at += random.extreme(20 * MILLI, pace);
     }
     faults
+}
+
+/// In some runs one machine is lost for good: what it had must come up elsewhere, not only when it is back.
+pub(crate) fn lost_for_good(random: &mut Random, nodes: usize, seconds: u64) -> Option<Fault> {
+    let from = random.extreme(4 * SECOND, seconds.max(4) * SECOND);
+    let fault =
+        Fault { kind: Kind::PowerLost, at_node: random.below(nodes), from, lasts: 0, value: random.next() };
+    random.once_in(6).then_some(fault)
 }
 
 /// What operators ask and what fails inside groups, in a run where the production code decides about them.

@@ -51,6 +51,8 @@ mod trouble;
 mod wire;
 mod world;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 pub use corpus::{CORPUS, Failed};
 pub use fault::{Fault, Kind};
 pub use shrink::shrink;
@@ -81,4 +83,38 @@ pub fn run_with(seed: u64, setup: &Setup, faults: &[Fault]) -> Option<Violation>
 #[must_use]
 pub fn search(seeds: std::ops::Range<u64>, setup: &Setup) -> Option<(u64, Violation)> {
     seeds.into_iter().find_map(|seed| run(seed, setup).1.map(|violation| (seed, violation)))
+}
+
+/// Runs these seeds, so many at the same time, up to the first that breaks a rule: what they did, and that seed.
+#[must_use]
+pub fn survey(seeds: std::ops::Range<u64>, setup: &Setup, jobs: usize) -> (Tally, Option<(u64, Violation)>) {
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let mut sum = Tally::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return (sum, None);
+            }
+            let (tally, violation) = run(seed, setup);
+            sum.add(&tally);
+            if let Some(violation) = violation {
+                // Those before it have been taken already.
+                next.fetch_max(seeds.end, Ordering::Relaxed);
+                return (sum, Some((seed, violation)));
+            }
+        }
+    };
+    let ended: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
+    let mut sum = Tally::default();
+    let mut first = None;
+    for worker in ended {
+        let (tally, found) = worker.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        sum.add(&tally);
+        first = [first, found].into_iter().flatten().min_by_key(|(seed, _)| *seed);
+    }
+    (sum, first)
 }

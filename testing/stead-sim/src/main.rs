@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use stead_lease::{Mutant, Mutants};
-use stead_sim::{Setup, Tally, run, run_with, search, shrink};
+use stead_sim::{GroupsBy, Setup, Tally, run, run_with, shrink, survey};
 
 const USAGE: &str = "\
 usage: stead-sim [--seeds N] [--from SEED]     that many seeds; the first that breaks a rule is shrunk and shown
@@ -13,25 +13,16 @@ usage: stead-sim [--seeds N] [--from SEED]     that many seeds; the first that b
                                                one seed, shrunk if it breaks a rule, and everything that happened then
                                                each with [--nodes N] [--groups N] [--seconds N]
        stead-sim --mutants [--seeds N]         every wrong version must be found
-       stead-sim --speed                       simulated cluster-hours an hour of one processor
+       stead-sim --speed [--seeds N]           simulated cluster-hours an hour of one processor
+with --world simple|production|both            who decides about groups: a few lines, the product, or by turns
+     --jobs N                                  so many seeds at the same time
 ";
 
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let value = |flag: &str| {
-        words.iter().position(|word| word == flag).and_then(|index| words.get(index + 1)).cloned()
-    };
-    let number = |flag: &str, otherwise: u64| match value(flag) {
-        Some(text) => text.parse().map_err(|_| format!("{flag}: {text:?} is no number")),
-        None => Ok(otherwise),
-    };
-    let setup = Setup {
-        nodes: value("--nodes").and_then(|text| text.parse().ok()),
-        groups: value("--groups").and_then(|text| text.parse().ok()),
-        seconds: number("--seconds", 100).unwrap_or(100),
-        ..Setup::default()
-    };
-    let known = [
+/// The words after the name of the program.
+struct Words(Vec<String>);
+
+impl Words {
+    const KNOWN: &[&str] = &[
         "--nodes",
         "--groups",
         "--seconds",
@@ -42,14 +33,46 @@ fn main() -> ExitCode {
         "--mutants",
         "--speed",
         "--trace",
+        "--world",
+        "--jobs",
     ];
-    if words.iter().any(|word| word.starts_with("--") && !known.contains(&word.as_str())) {
+
+    fn has(&self, flag: &str) -> bool {
+        self.0.iter().any(|word| word == flag)
+    }
+
+    fn value(&self, flag: &str) -> Option<&str> {
+        let at = self.0.iter().position(|word| word == flag)?;
+        self.0.get(at + 1).map(String::as_str)
+    }
+
+    fn number<N: std::str::FromStr>(&self, flag: &str) -> Result<Option<N>, String> {
+        if !self.has(flag) {
+            return Ok(None);
+        }
+        let text = self.value(flag).unwrap_or_default();
+        text.parse().map(Some).map_err(|_| format!("{flag}: {text:?} is no number"))
+    }
+
+    fn world(&self, otherwise: GroupsBy) -> Result<GroupsBy, String> {
+        match self.value("--world") {
+            None if self.has("--world") => Err("--world: simple, production or both is missing".to_owned()),
+            None => Ok(otherwise),
+            Some("simple") => Ok(GroupsBy::Simple),
+            Some("production") => Ok(GroupsBy::Production),
+            Some("both") => Ok(GroupsBy::Seed),
+            Some(other) => Err(format!("--world: {other:?} is not simple, production or both")),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let words = Words(std::env::args().skip(1).collect());
+    if words.0.iter().any(|word| word.starts_with("--") && !Words::KNOWN.contains(&word.as_str())) {
         eprint!("{USAGE}");
         return ExitCode::from(2);
     }
-    let has = |flag: &str| words.iter().any(|word| word == flag);
-    let done = wanted(&has, &number, value("--mutant").as_deref(), setup);
-    match done {
+    match wanted(&words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("stead-sim: {error}");
@@ -58,40 +81,36 @@ fn main() -> ExitCode {
     }
 }
 
-fn wanted(
-    has: &dyn Fn(&str) -> bool,
-    number: &dyn Fn(&str, u64) -> Result<u64, String>,
-    mutant: Option<&str>,
-    mut setup: Setup,
-) -> Result<(), String> {
-    if let Some(names) = mutant {
+fn wanted(words: &Words) -> Result<(), String> {
+    let here = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = words.number("--jobs")?.unwrap_or(here);
+    let mut setup = Setup {
+        nodes: words.number("--nodes")?,
+        groups: words.number("--groups")?,
+        seconds: words.number("--seconds")?.unwrap_or(100),
+        groups_by: words.world(GroupsBy::Seed)?,
+        ..Setup::default()
+    };
+    if let Some(names) = words.value("--mutant") {
         setup.mutants = chosen(names)?;
     }
-    if has("--speed") {
-        speed(number("--seeds", 200)?);
+    let seeds = words.number("--seeds")?;
+    if words.has("--speed") {
+        speed(seeds.unwrap_or(20), words.world(GroupsBy::Production)?);
         Ok(())
-    } else if has("--mutants") {
-        mutants(number("--seeds", 2_000)?)
-    } else if has("--seed") {
-        one(number("--seed", 0)?, has("--trace"), setup)
+    } else if words.has("--mutants") {
+        mutants(seeds.unwrap_or(2_000), jobs, &setup)
+    } else if let Some(seed) = words.number("--seed")? {
+        one(seed, words.has("--trace"), setup)
     } else {
-        many(number("--from", 0)?, number("--seeds", 2_000)?, &setup)
+        many(words.number("--from")?.unwrap_or(0), seeds.unwrap_or(2_000), jobs, &setup)
     }
 }
 
-fn many(from: u64, seeds: u64, setup: &Setup) -> Result<(), String> {
-    let mut sum = Tally::default();
-    for seed in from..from + seeds {
-        let (tally, violation) = run(seed, setup);
-        sum.events += tally.events;
-        sum.nanos += tally.nanos;
-        sum.starts += tally.starts;
-        sum.takeovers += tally.takeovers;
-        sum.lapses += tally.lapses;
-        sum.quarantines += tally.quarantines;
-        if violation.is_some() {
-            return one(seed, false, setup.clone());
-        }
+fn many(from: u64, seeds: u64, jobs: usize, setup: &Setup) -> Result<(), String> {
+    let (sum, broken) = survey(from..from + seeds, setup, jobs);
+    if let Some((seed, _)) = broken {
+        return one(seed, false, setup.clone());
     }
     println!(
         "{seeds} seeds, {} cluster-hours, {} events: no rule broken ({} starts, {} takeovers, {} lapses, {} quarantines)",
@@ -138,11 +157,11 @@ fn one(seed: u64, trace: bool, setup: Setup) -> Result<(), String> {
     Err(format!("seed {seed} breaks {violation}"))
 }
 
-fn mutants(seeds: u64) -> Result<(), String> {
+fn mutants(seeds: u64, jobs: usize, setup: &Setup) -> Result<(), String> {
     let mut survivors = Vec::new();
     for mutant in Mutant::ALL {
-        let setup = Setup { mutants: Mutants::of(&[*mutant]), ..Setup::default() };
-        match search(0..seeds, &setup) {
+        let setup = Setup { mutants: Mutants::of(&[*mutant]), ..setup.clone() };
+        match survey(0..seeds, &setup, jobs).1 {
             Some((seed, violation)) => println!("{mutant:?}: seed {seed}: {violation}"),
             None => {
                 println!("{mutant:?}: not found");
@@ -153,14 +172,13 @@ fn mutants(seeds: u64) -> Result<(), String> {
     if survivors.is_empty() { Ok(()) } else { Err(format!("not found: {}", survivors.join(", "))) }
 }
 
-fn speed(seeds: u64) {
-    let setup = Setup { nodes: Some(5), groups: Some(20), seconds: 600, ..Setup::default() };
+fn speed(seeds: u64, groups_by: GroupsBy) {
+    let setup = Setup { nodes: Some(5), groups: Some(20), seconds: 600, groups_by, ..Setup::default() };
     let mut sum = Tally::default();
     let before = cpu();
     for seed in 0..seeds {
         let (tally, _) = run(seed, &setup);
-        sum.events += tally.events;
-        sum.nanos += tally.nanos;
+        sum.add(&tally);
     }
     let spent = cpu().saturating_sub(before);
     println!(

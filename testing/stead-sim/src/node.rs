@@ -1,10 +1,11 @@
 //! One machine of the simulated cluster: its clock, its guardian with the kernel's timers, its node process.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stead_lease::{Answer, Found, Kept, Machine, Params, RequestId, Sid};
 use stead_policy::cluster::Unwritten;
-use stead_types::Time;
+use stead_types::{ResourceName, Time};
 
 use crate::brain::{Brain, Hosts};
 use crate::clock::Clock;
@@ -58,6 +59,8 @@ pub(crate) struct Node {
     pub(crate) params: Params,
     pub(crate) clock: Clock,
     pub(crate) on: bool,
+    /// It has lost its power for good.
+    pub(crate) lost: bool,
     pub(crate) boot: u64,
     pub(crate) machine_id: u64,
     pub(crate) dmi: u64,
@@ -76,6 +79,9 @@ pub(crate) struct Node {
     /// The Resource Monitors of each group.
     pub(crate) hosts: Vec<Hosts>,
 
+    /// What failed while the node process was stopped, and when it goes on: it cannot have heard before.
+    pub(crate) unheard: BTreeMap<ResourceName, u64>,
+
     // The node process.
     pub(crate) process: Process,
     pub(crate) epoch: u64,
@@ -90,7 +96,10 @@ pub(crate) struct Node {
     pub(crate) leaving: bool,
     /// What decides about groups, in the world that has it.
     pub(crate) brain: Option<Box<Brain>>,
+    /// Something was written that it was not told of: it lists again.
     pub(crate) stale: bool,
+    /// The last revision that it was not told of: a list that is older does not make up for it.
+    pub(crate) missed: u64,
     pub(crate) dirty: bool,
     pub(crate) assumed_dead: Option<(usize, Sid)>,
     /// The incarnation of the store it knows, kept on disk.

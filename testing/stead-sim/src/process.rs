@@ -53,6 +53,9 @@ impl World {
                     }
                 }
                 of.dirty = true;
+                if let Some(brain) = &mut of.brain {
+                    brain.heard = true;
+                }
                 if self.production {
                     self.overdue(node);
                 }
@@ -106,7 +109,7 @@ impl World {
         of.pending.iter_mut().for_each(|pending| *pending = 0);
         of.confirm.fill(of.kept.is_some());
         of.assumed_dead = None;
-        of.stale = self.production && of.stale_reads > real;
+        of.stale = of.stale_reads > real || snapshot.revision < of.missed;
         let start = Start {
             params: of.params,
             identity: Identity {
@@ -130,8 +133,9 @@ impl World {
     }
 
     /// What a watch would tell of the time since an old list has to be listed here.
-    fn shown_old(&self, node: usize) -> bool {
-        self.production && self.nodes[node].stale_reads > self.now
+    fn shown_old(&self, node: usize, snapshot: &Snapshot) -> bool {
+        let of = &self.nodes[node];
+        of.stale_reads > self.now || snapshot.revision < of.missed
     }
 
     pub(crate) fn listed(&mut self, node: usize, snapshot: &Snapshot) {
@@ -201,7 +205,7 @@ impl World {
                 self.drive_group(node, group);
             }
             Input::Listed(snapshot) => {
-                self.nodes[node].stale = self.shown_old(node);
+                self.nodes[node].stale = self.shown_old(node, &snapshot);
                 self.listed(node, &snapshot);
             }
             Input::Wrote(token, result) => {
@@ -215,7 +219,7 @@ impl World {
             Input::Told(events) => {
                 let now = self.nodes[node].now(self.now);
                 if let Some(brain) = &mut self.nodes[node].brain {
-                    events.into_iter().for_each(|event| brain.policy.handle(event, now));
+                    events.into_iter().for_each(|event| brain.tell(event, now));
                 }
                 self.drive(node);
             }
@@ -255,6 +259,9 @@ impl World {
         let now = self.nodes[node].now(self.now);
         let news = !matches!(event, Event::Timer { .. });
         self.nodes[node].machine.handle(event, now);
+        if let Some(brain) = &mut self.nodes[node].brain {
+            brain.heard = true;
+        }
         if let Err(what) = self.nodes[node].machine.check()
             && self.mutants == Mutants::NONE
         {
@@ -314,6 +321,9 @@ impl World {
                 }
             }
             Action::Arm(kept) => {
+                if let Some(brain) = &mut self.nodes[node].brain {
+                    brain.settled = None;
+                }
                 if self.nodes[node].guardian_stopped > self.now {
                     self.nodes[node].late_arm = Some(kept);
                 } else {
@@ -340,6 +350,7 @@ impl World {
                 if let Some(brain) = &mut self.nodes[node].brain {
                     brain.owner.forget();
                     brain.said.clear();
+                    brain.settled = None;
                     self.nodes[node].dirty = true;
                 }
                 self.tell_gone(node);

@@ -47,13 +47,17 @@ pub(crate) struct Document<T> {
     pub(crate) value: T,
 }
 
+/// The documents that the production code writes.
+pub(crate) type Papers = BTreeMap<Key, Document<Arc<Paper>>>;
+
 /// All documents at one revision.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) sessions: Vec<Document<Option<Arc<Session>>>>,
     pub(crate) own: Vec<Document<Own>>,
-    pub(crate) papers: BTreeMap<Key, Document<Arc<Paper>>>,
+    /// Shared with those that were told of it, until the next write.
+    pub(crate) papers: Arc<Papers>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,7 +75,7 @@ impl Store {
             revision: 1,
             sessions: vec![Document { revision: 0, value: None }; nodes],
             own: vec![Document { revision: 1, value: nobody }; groups],
-            papers: BTreeMap::new(),
+            papers: Arc::default(),
         };
         Store { now, incarnation: 1, past: Vec::new() }
     }
@@ -95,8 +99,9 @@ impl Store {
     pub(crate) fn put_papers(&mut self, puts: &[(Key, Arc<Paper>)]) -> u64 {
         self.now.revision += 1;
         let revision = self.now.revision;
+        let papers = Arc::make_mut(&mut self.now.papers);
         for (key, paper) in puts {
-            self.now.papers.insert(*key, Document { revision, value: Arc::clone(paper) });
+            papers.insert(*key, Document { revision, value: Arc::clone(paper) });
         }
         revision
     }

@@ -35,6 +35,10 @@ impl World {
                 self.power_off(name);
                 self.push(until, Happening::PowerOn { node: name });
             }
+            Kind::PowerLost => {
+                of.lost = true;
+                self.power_off(name);
+            }
             Kind::Fenced => self.fence(name, until, value),
             Kind::Suspended => {
                 if of.on && of.asleep.is_none() {
@@ -109,6 +113,7 @@ impl World {
             | Kind::ProcessKilled
             | Kind::GuardianKilled
             | Kind::PowerCut
+            | Kind::PowerLost
             | Kind::Fenced
             | Kind::Partition
             | Kind::AnswersLost
@@ -139,7 +144,7 @@ impl World {
         let rate = 1_000_000 - rho + self.random.extreme(0, 2 * rho);
         let real = self.now;
         let of = &mut self.nodes[node];
-        if of.on {
+        if of.on || of.lost {
             return;
         }
         of.on = true;
@@ -256,6 +261,7 @@ impl World {
         }
         for node in &mut self.nodes {
             node.stale = true;
+            node.missed = 0;
         }
     }
 
@@ -299,10 +305,19 @@ impl World {
         }
     }
 
+    /// A machine is lost for good, and its session is not in the database: it was deleted by hand, or is younger than
+    /// the backup that was restored. Absence proves nothing, so what it had stays its own.
+    pub(crate) fn nobody_knows(&self, name: usize) -> bool {
+        self.nodes[name].lost && self.store.now.sessions[name].value.is_none()
+    }
+
     /// When all faults are over for long enough, everything is where it can be.
     pub(crate) fn finish(&mut self) {
         for node in 0..self.names.len() {
             let of = &self.nodes[node];
+            if of.lost {
+                continue;
+            }
             let state = of.machine.state();
             if of.process != Process::Running || state != State::Active {
                 let process = of.process;
@@ -315,8 +330,8 @@ impl World {
         }
         for group in 0..self.started.len() {
             let lives = self.nodes.iter().filter(|node| node.live[group].is_some()).count();
-            if lives != 1 {
-                let own = self.store.now.own[group].value;
+            let own = self.store.now.own[group].value;
+            if lives != 1 && !self.nobody_knows(own.node) {
                 self.broken("I12", format!("group {group} lives on {lives} nodes in the end: {own:?}"));
                 return;
             }

@@ -37,7 +37,8 @@ impl World {
     pub(crate) fn answer(&mut self, request: &Request, input: Input) {
         let node = request.from;
         if !request.answered || self.nodes[node].answers_lost > self.now {
-            return;
+            // Its own watch tells it what has become of that.
+            return self.misses(node);
         }
         let at = self.now + self.latency(node);
         let incarnation = self.store.incarnation;
@@ -63,7 +64,7 @@ impl World {
                 Ask::Papers { token, .. } => {
                     self.answer(&request, Input::Wrote(*token, Err(Unwritten::Failed)));
                 }
-                Ask::List => {}
+                Ask::List | Ask::Settle { .. } => {}
             }
             return;
         }
@@ -85,6 +86,7 @@ impl World {
             }
             Ask::Own { .. } => self.put_own(&request),
             Ask::Papers { .. } => self.put_papers(&request),
+            Ask::Settle { token } => self.settle_write(&request, *token),
             Ask::List => {
                 let node = request.from;
                 let opened = self.nodes[node].process == Process::Running;
@@ -156,15 +158,24 @@ impl World {
         }
     }
 
-    pub(crate) fn announce(&mut self, node: usize, input: Input) {
+    /// A node is not told of something now. Its watch goes on where it was, which is a list here.
+    fn misses(&mut self, node: usize) {
         let of = &mut self.nodes[node];
-        if of.process != Process::Running {
-            return;
+        of.stale = true;
+        of.missed = self.store.now.revision;
+    }
+
+    pub(crate) fn announce(&mut self, node: usize, input: Input) {
+        let of = &self.nodes[node];
+        match of.process {
+            Process::Down => return,
+            // Its watch begins with the list that is under way.
+            Process::Opening => return self.misses(node),
+            Process::Running => {}
         }
         let cut = of.answers_lost > self.now || of.silent > self.now || self.down.0 > self.now;
         if cut || of.knows != self.store.incarnation {
-            of.stale = true;
-            return;
+            return self.misses(node);
         }
         let epoch = of.epoch;
         let incarnation = self.store.incarnation;

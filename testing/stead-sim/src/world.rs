@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stead_lease::{Guard, Machine, Mutants, Params, Profile, RequestId, Session, Sid, Watchdog};
-use stead_policy::cluster::Settings;
+use stead_policy::cluster::{Settings, Unwritten};
 use stead_policy::{ClusterConfig, MonitorId, OpId};
 use stead_types::{GroupName, NodeName, ResourceName, Time};
 
@@ -98,13 +98,49 @@ pub struct Tally {
     pub quarantines: u64,
 }
 
+impl Tally {
+    /// Counts another run.
+    pub fn add(&mut self, other: &Tally) {
+        let Tally { events, nanos, starts, takeovers, lapses, quarantines } = other;
+        self.events += events;
+        self.nanos += nanos;
+        self.starts += starts;
+        self.takeovers += takeovers;
+        self.lapses += lapses;
+        self.quarantines += quarantines;
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
-    Session { request: RequestId, name: usize, guard: Guard, session: Arc<Session>, blind: bool, sent: Time },
-    Read { request: RequestId, name: usize },
-    Own { group: usize, guard: u64, own: Own, blind: bool },
-    Papers { token: u64, guards: Vec<(Key, Option<u64>)>, puts: Vec<(Key, Arc<Paper>)> },
+    Session {
+        request: RequestId,
+        name: usize,
+        guard: Guard,
+        session: Arc<Session>,
+        blind: bool,
+        sent: Time,
+    },
+    Read {
+        request: RequestId,
+        name: usize,
+    },
+    Own {
+        group: usize,
+        guard: u64,
+        own: Own,
+        blind: bool,
+    },
+    Papers {
+        token: u64,
+        guards: Vec<(Key, Option<u64>)>,
+        puts: Vec<(Key, Arc<Paper>)>,
+    },
     List,
+    /// What became of this write. If it has not happened it never will.
+    Settle {
+        token: u64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -226,9 +262,16 @@ pub(crate) struct World {
     pub(crate) config: ClusterConfig,
     pub(crate) settings: Settings,
     pub(crate) groups: Vec<GroupName>,
+    pub(crate) group_numbers: BTreeMap<GroupName, usize>,
+    /// Which group each resource is in.
+    pub(crate) resource_groups: BTreeMap<ResourceName, usize>,
+    /// For how long a coordinator rests after it has decided.
+    pub(crate) rest: u64,
     pub(crate) sick: Sickness,
     /// The generations of each group that came by a failover.
     pub(crate) failovers: Vec<BTreeSet<u64>>,
+    /// What became of each write of the configuration, by node, its process and number: it happens at most once.
+    pub(crate) settled: BTreeMap<(usize, u64, u64), Result<u64, Unwritten>>,
     /// How many changes of what is wanted of each group were stored.
     pub(crate) wishes: Vec<usize>,
     pub(crate) violation: Option<Violation>,
@@ -314,6 +357,9 @@ impl World {
         let mut planned = planned;
         if production && !setup.quiet && !calm {
             planned.extend(crate::fault::of_groups(&mut planner, count, setup.seconds));
+        }
+        if !setup.quiet && !calm {
+            planned.extend(crate::fault::lost_for_good(&mut planner, count, setup.seconds));
             planned.sort_by_key(|fault| fault.from);
         }
         let (mut config, mut settings) = (ClusterConfig::default(), Settings::default());
@@ -347,10 +393,19 @@ impl World {
             committed: vec![BTreeSet::new(); groups],
             production,
             groups: config.groups.keys().cloned().collect(),
+            group_numbers: config.groups.keys().cloned().enumerate().map(|(at, name)| (name, at)).collect(),
+            resource_groups: config
+                .groups
+                .values()
+                .enumerate()
+                .flat_map(|(at, group)| group.resources.keys().map(move |name| (name.clone(), at)))
+                .collect(),
+            rest: planner.extreme(0, 20 * MILLI),
             config,
             settings,
             sick: Sickness::new(),
             failovers: vec![BTreeSet::new(); groups],
+            settled: BTreeMap::new(),
             wishes: vec![0; groups],
             violation: None,
             tally: Tally::default(),
@@ -377,6 +432,7 @@ impl World {
             params,
             clock,
             on: false,
+            lost: false,
             boot: 0,
             machine_id: index as u64,
             dmi: index as u64,
@@ -391,6 +447,7 @@ impl World {
             owes_gone: false,
             live: vec![None; groups],
             hosts: vec![Hosts::new(); groups],
+            unheard: BTreeMap::new(),
             brain: None,
             process: Process::Down,
             epoch: 0,
@@ -403,6 +460,7 @@ impl World {
             confirm: vec![false; groups],
             leaving: false,
             stale: false,
+            missed: 0,
             dirty: false,
             assumed_dead: None,
             knows: 0,

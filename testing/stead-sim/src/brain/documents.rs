@@ -1,6 +1,5 @@
 //! Documents on their way between a brain and the store, and what must hold of each write.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stead_lease::{Mutant, Sid};
@@ -11,12 +10,22 @@ use stead_policy::cluster::{
 use stead_types::{Code, GroupName};
 
 use super::{Brain, Purpose};
-use crate::fault::MILLI;
+use crate::fault::{MILLI, SECOND};
 use crate::node::Input;
-use crate::store::{Key, Paper};
+use crate::store::{Key, Paper, Papers};
 use crate::world::{Ask, Request, World};
 
 impl Brain {
+    /// The owner of a group has changed, or what is known of that.
+    pub(crate) fn refresh_owner(&mut self, group: &GroupName) {
+        let Some(facts) = self.situation.groups.get_mut(group) else { return };
+        let owned = self.owner.documents().get(group);
+        if facts.owned.as_ref() != owned {
+            facts.owned = owned.cloned();
+            self.decide = true;
+        }
+    }
+
     /// What the coordinator is told of a group.
     pub(crate) fn refresh(&mut self, group: &GroupName) {
         let stored = self.policy.config();
@@ -85,7 +94,7 @@ impl World {
                     brain.owner.seen(&group, None);
                 }
                 brain.owner.seen(&group, Some(Owned { document: document.clone(), revision }));
-                brain.refresh(&group);
+                brain.refresh_owner(&group);
                 self.settle(node, brain, &group);
             }
             Paper::State(published) => {
@@ -114,8 +123,9 @@ impl World {
                 if all.groups.get(&config.name) != Some(&**config) {
                     all.groups.insert(config.name.clone(), (**config).clone());
                     let now = self.nodes[node].now(self.now);
-                    brain.policy.handle(Event::Configured(all), now);
+                    brain.tell(Event::Configured(all), now);
                     brain.refresh(&config.name);
+                    brain.settled = None;
                 }
             }
         }
@@ -153,7 +163,7 @@ impl World {
                     *newest = revision.max(*newest);
                 }
                 if news {
-                    brain.refresh(&group);
+                    brain.refresh_owner(&group);
                     self.settle(node, brain, &group);
                 }
             }
@@ -174,6 +184,7 @@ impl World {
                     for (group, state) in states {
                         if brain.said.get(&group) == Some(&state) {
                             brain.said.remove(&group);
+                            brain.unsaid = true;
                         }
                     }
                 }
@@ -185,7 +196,7 @@ impl World {
                     }
                 }
                 let result = result.map(drop).map_err(|_| Code::ERROR_OPERATION_ABORTED);
-                brain.policy.handle(Event::Written { write, result }, now);
+                brain.tell(Event::Written { write, result }, now);
                 for group in self.groups.clone() {
                     brain.refresh(&group);
                 }
@@ -203,7 +214,11 @@ impl World {
             .map(|(token, _)| *token)
             .collect();
         for token in late {
-            if let Some((purpose, _)) = brain.writes.remove(&token) {
+            // Of the configuration nothing is told before it is known.
+            if let Some((Purpose::Configuration(..), until)) = brain.writes.get_mut(&token) {
+                *until = self.now + SECOND;
+                self.send(node, Ask::Settle { token });
+            } else if let Some((purpose, _)) = brain.writes.remove(&token) {
                 self.ended_write(node, &mut brain, purpose, Err(Unwritten::Failed));
             }
         }
@@ -211,7 +226,7 @@ impl World {
     }
 
     pub(crate) fn group_at(&self, group: &GroupName) -> Option<usize> {
-        self.groups.iter().position(|known| known == group)
+        self.group_numbers.get(group).copied()
     }
 
     // The store.
@@ -219,12 +234,20 @@ impl World {
     /// A guarded write arrives at the store.
     pub(crate) fn put_papers(&mut self, request: &Request) {
         let Ask::Papers { token, guards, puts } = &request.ask else { return };
+        let once = puts.iter().any(|(key, _)| matches!(key, Key::Configuration(_)));
+        let lane = (request.from, request.epoch, *token);
+        if let Some(settled) = self.settled.get(&lane).copied() {
+            return self.answer(request, Input::Wrote(*token, settled));
+        }
         let blind = self.mutants.has(Mutant::AssignBlind);
         let holds = guards.iter().all(|(key, revision)| {
             let have = self.store.now.papers.get(key).map(|document| document.revision);
             have == *revision || blind && matches!(key, Key::Own(_))
         });
         if !holds {
+            if once {
+                self.settled.insert(lane, Err(Unwritten::Conflict));
+            }
             return self.answer(request, Input::Wrote(*token, Err(Unwritten::Conflict)));
         }
         for (key, paper) in puts {
@@ -236,6 +259,9 @@ impl World {
             }
         }
         let revision = self.store.put_papers(puts);
+        if once {
+            self.settled.insert(lane, Ok(revision));
+        }
         for (key, paper) in puts {
             for node in 0..self.nodes.len() {
                 if node != request.from {
@@ -244,6 +270,13 @@ impl World {
             }
         }
         self.answer(request, Input::Wrote(*token, Ok(revision)));
+    }
+
+    /// A write whose answer was lost is settled: it has happened, or never will.
+    pub(crate) fn settle_write(&mut self, request: &Request, token: u64) {
+        let lane = (request.from, request.epoch, token);
+        let settled = *self.settled.entry(lane).or_insert(Err(Unwritten::Failed));
+        self.answer(request, Input::Wrote(token, settled));
     }
 
     /// What must hold of an owner's document after the one before it.
@@ -318,11 +351,7 @@ impl World {
     }
 
     /// Everything a node hears of when it lists.
-    pub(crate) fn papers_listed(
-        &mut self,
-        node: usize,
-        papers: &BTreeMap<Key, crate::store::Document<Arc<Paper>>>,
-    ) {
+    pub(crate) fn papers_listed(&mut self, node: usize, papers: &Papers) {
         for (key, document) in papers {
             self.sees_paper(node, *key, document.revision, &document.value);
         }

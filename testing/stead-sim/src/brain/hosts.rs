@@ -59,11 +59,7 @@ impl World {
     }
 
     pub(crate) fn group_of(&self, resource: &ResourceName) -> Option<usize> {
-        let has = |group: &usize| {
-            let config = self.config.groups.get(&self.groups[*group]);
-            config.is_some_and(|config| config.resources.contains_key(resource))
-        };
-        (0..self.groups.len()).find(has)
+        self.resource_groups.get(resource).copied()
     }
 
     fn hosted(&mut self, node: usize, resource: &ResourceName) -> Option<&mut Hosted> {
@@ -72,7 +68,8 @@ impl World {
     }
 
     fn state_of(&self, node: usize, resource: &ResourceName) -> ResourceState {
-        let all = self.nodes[node].hosts.iter().flat_map(BTreeMap::values);
+        let Some(group) = self.group_of(resource) else { return ResourceState::Offline };
+        let all = self.nodes[node].hosts[group].values();
         let mut found = all.filter_map(|resources| resources.get(resource));
         found.next().map_or(ResourceState::Offline, |hosted| hosted.state)
     }
@@ -192,7 +189,12 @@ impl World {
         let group = self.group_of(&resource).and_then(|group| self.config.groups.get(&self.groups[group]));
         let dependency =
             group.and_then(|group| group.resources.get(&resource)).map(|known| known.dependency.clone());
-        let has = |provider: &ResourceName| self.state_of(node, provider) == ResourceState::Online;
+        let unheard = |provider: &ResourceName| {
+            self.nodes[node].unheard.get(provider).is_some_and(|until| self.now <= *until)
+        };
+        let has = |provider: &ResourceName| {
+            self.state_of(node, provider) == ResourceState::Online || unheard(provider)
+        };
         if !dependency.is_none_or(|dependency| Dependency::satisfied(&dependency, has)) {
             self.broken("I8", format!("{resource} is brought online on node {node} before its providers"));
         }
@@ -302,9 +304,13 @@ impl World {
     /// A health check of an online resource says no.
     pub(crate) fn fails(&mut self, node: usize, resource: &ResourceName) {
         let code = Code::ERROR_RESOURCE_FAILED;
+        let held = self.held(node);
         let Some(hosted) = self.hosted(node, resource) else { return };
         if hosted.state == ResourceState::Online && hosted.op.is_none() {
             hosted.state = ResourceState::Failed;
+            if let Some(until) = held {
+                self.nodes[node].unheard.insert(resource.clone(), until);
+            }
             let events = [false, true].map(|settled| report(resource, ResourceState::Failed, settled, code));
             self.tell(node, events.into());
         }

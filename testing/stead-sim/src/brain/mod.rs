@@ -8,8 +8,8 @@ mod think;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stead_policy::cluster::{Coordinator, NodeRecord, Owner, Published, Situation};
-use stead_policy::{ClusterConfig, Policy, RequestId, WriteId};
+use stead_policy::cluster::{Coordinator, NodeRecord, Owner, Published, Situation, Tenure};
+use stead_policy::{ClusterConfig, Event, Policy, RequestId, WriteId};
 use stead_types::{GroupName, NodeName, Time};
 
 use crate::store::Key;
@@ -59,12 +59,23 @@ pub(crate) struct Brain {
     pub(crate) said: BTreeMap<GroupName, Published>,
     /// Writes under way, and until when they are waited for.
     pub(crate) writes: BTreeMap<u64, (Purpose, u64)>,
-    /// When something was said of groups last, and that there may be more to say.
+    /// When something was said of groups last, that there may be more to say, and when there will be.
     pub(crate) said_at: Time,
     pub(crate) unsaid: bool,
+    pub(crate) say_at: Option<Time>,
+    /// The policy has been told something and was not looked at since.
+    pub(crate) touched: bool,
+    /// The lease machine may see the nodes differently.
+    pub(crate) heard: bool,
+    /// What the session allowed when all groups were settled last; none if they are to be settled.
+    pub(crate) settled: Option<Tenure>,
     pub(crate) busy: BTreeSet<usize>,
     pub(crate) decide: bool,
+    /// It rests until then, in real time.
+    pub(crate) decide_at: u64,
     pub(crate) undecided: bool,
+    /// Something was decided that the lease machine did not allow yet.
+    pub(crate) withheld: bool,
     pub(crate) paused: bool,
     pub(crate) leaving: Option<Leaving>,
     pub(crate) asked: BTreeMap<RequestId, Asked>,
@@ -84,16 +95,28 @@ impl Brain {
             said: BTreeMap::new(),
             writes: BTreeMap::new(),
             said_at: Time::ZERO,
-            unsaid: false,
+            unsaid: true,
+            say_at: None,
+            touched: true,
+            heard: true,
+            settled: None,
             busy: BTreeSet::new(),
             decide: true,
+            decide_at: 0,
             undecided: false,
+            withheld: false,
             paused: false,
             leaving: None,
             asked: BTreeMap::new(),
             next: 0,
             think_at: 0,
         }
+    }
+
+    /// Tells the policy.
+    pub(crate) fn tell(&mut self, event: Event, now: Time) {
+        self.touched = true;
+        self.policy.handle(event, now);
     }
 
     pub(crate) fn number(&mut self) -> u64 {

@@ -95,6 +95,7 @@ impl World {
             | Kind::GuardianKilled
             | Kind::GuardianStopped
             | Kind::PowerCut
+            | Kind::PowerLost
             | Kind::Fenced
             | Kind::Suspended
             | Kind::Partition
@@ -142,7 +143,7 @@ impl World {
         let id = RequestId(brain.number());
         let asked = Asked { group, online, accepted: false, stored: self.wishes[group] };
         brain.asked.insert(id, asked);
-        brain.policy.handle(Event::Request { id, request }, self.nodes[node].now(self.now));
+        brain.tell(Event::Request { id, request }, self.nodes[node].now(self.now));
     }
 
     /// Something of a group fails, wherever it lives.

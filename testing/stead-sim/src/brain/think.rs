@@ -1,5 +1,6 @@
 //! One turn of a node's loop, as far as groups go: what was heard is settled, what is due is decided, written and said.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ impl World {
         let me = self.names[self.nodes[node].name].clone();
         let situation = Situation { settings: self.settings.clone(), ..Situation::default() };
         let mut config = self.config.clone();
-        for (key, document) in &self.store.now.papers {
+        for (key, document) in self.store.now.papers.iter() {
             if let (Key::Configuration(_), Paper::Configuration(group)) = (key, &*document.value) {
                 config.groups.insert(group.name.clone(), (**group).clone());
             }
@@ -55,7 +56,7 @@ impl World {
         let groups = brain.owner.adopt(&running, tenure);
         brain.policy.member(groups);
         let running = self.running(node);
-        brain.policy.handle(Event::Start { running }, now);
+        brain.tell(Event::Start { running }, now);
         self.nodes[node].brain = Some(brain);
         self.nodes[node].dirty = true;
     }
@@ -82,7 +83,7 @@ impl World {
                     if let Event::Departed { group } = &event {
                         brain.said.remove(group);
                     }
-                    brain.policy.handle(event, now);
+                    brain.tell(event, now);
                 }
                 OwnerAction::Write { group, revision, document, .. } => {
                     self.write_ownership(node, brain, group, revision, *document);
@@ -136,12 +137,19 @@ impl World {
     pub(crate) fn think(&mut self, node: usize) {
         let Some(mut brain) = self.nodes[node].brain.take() else { return };
         let now = self.nodes[node].now(self.now);
-        self.see_sessions(node, &mut brain);
-        for group in self.groups.clone() {
-            self.settle(node, &mut brain, &group);
+        if std::mem::take(&mut brain.heard) {
+            self.see_sessions(node, &mut brain);
+        }
+        let tenure = self.tenure(node);
+        if brain.settled != Some(tenure) {
+            brain.settled = Some(tenure);
+            for group in &self.groups {
+                brain.owner.settle(group, true, tenure, &brain.situation);
+            }
+            self.drive_owner(node, &mut brain);
         }
         if brain.policy.next_timeout().is_some_and(|at| at <= now) {
-            brain.policy.handle(Event::Timer, now);
+            brain.tell(Event::Timer, now);
         }
         self.leave_on(node, &mut brain);
         self.decide(node, &mut brain);
@@ -151,7 +159,9 @@ impl World {
         self.carry_out(node, &mut brain);
         self.say_states(node, &mut brain);
         self.arrange_thought(node, &mut brain);
-        if let Err(what) = brain.policy.check() {
+        if std::mem::take(&mut brain.touched)
+            && let Err(what) = brain.policy.check()
+        {
             self.broken("I9", format!("the policy of node {node}: {what}"));
         }
         if self.nodes[node].process == Process::Running {
@@ -162,11 +172,15 @@ impl World {
     fn arrange_thought(&mut self, node: usize, brain: &mut Brain) {
         let of = &self.nodes[node];
         let coordinator = brain.coordinator.next_timeout().filter(|_| self.decides(node));
-        let unsaid = brain.unsaid.then(|| brain.said_at.after(PAUSE));
+        let now = of.now(self.now);
+        let unsaid = brain.unsaid.then(|| brain.said_at.after(PAUSE)).or(brain.say_at);
+        // What may not be said now is looked at with the next tick.
+        let unsaid = unsaid.filter(|at| *at > now);
         let next = [brain.policy.next_timeout(), coordinator, brain.owner.next_timeout(), unsaid];
-        let Some(at) = next.into_iter().flatten().min() else { return };
         // What is due and has nothing to do comes again a little later.
-        let real = of.clock.real(at).max(self.now + 5_000_000);
+        let due = next.into_iter().flatten().min().map(|at| of.clock.real(at).max(self.now + 5_000_000));
+        let rested = (brain.decide && brain.decide_at > self.now).then_some(brain.decide_at);
+        let Some(real) = due.into_iter().chain(rested).min() else { return };
         if brain.think_at <= self.now || brain.think_at > real {
             brain.think_at = real;
             let epoch = of.epoch;
@@ -195,10 +209,13 @@ impl World {
                 // Nothing is taken over yet: the database is another one than before.
                 Standing::Dead | Standing::Left => Session::Never,
             };
-            let facts = brain.situation.nodes.entry(name.clone()).or_default();
+            let facts = match brain.situation.nodes.get_mut(name) {
+                Some(facts) => facts,
+                None => brain.situation.nodes.entry(name.clone()).or_default(),
+            };
             if facts.session != state {
-                facts.session = state;
-                brain.decide = true;
+                let before = std::mem::replace(&mut facts.session, state);
+                brain.decide |= brain.withheld || state.is_news(before, &brain.situation.settings);
             }
         }
     }
@@ -219,11 +236,13 @@ impl World {
         let due = brain.coordinator.next_timeout().is_some_and(|at| at <= now);
         let may = brain.owner.began() && self.decides(node) && self.nodes[node].machine.may_act(now);
         let again = brain.undecided && brain.owner.next_timeout().is_none_or(|at| at <= now);
-        if !may || !brain.decide && !due && !again {
+        if !may || (!brain.decide || brain.decide_at > self.now) && !due && !again {
             return;
         }
+        brain.decide_at = self.now + self.rest;
         brain.decide = false;
         brain.undecided = false;
+        let withheld = Cell::new(false);
         let decisions = if self.mutants.has(Mutant::PauseIgnored) {
             let mut blind = brain.situation.clone();
             for facts in blind.nodes.values_mut() {
@@ -237,7 +256,9 @@ impl World {
         };
         let believes = self.mutants.has(Mutant::FreedIgnored);
         let over = |name: &NodeName, session: u128, named_at: u64| {
-            believes || self.nodes[node].machine.is_over(name, Sid(session), named_at)
+            let over = believes || self.nodes[node].machine.is_over(name, Sid(session), named_at);
+            withheld.set(withheld.get() | !over);
+            over
         };
         for commit in commits(decisions, over) {
             match commit.document {
@@ -252,6 +273,7 @@ impl World {
                 }
             }
         }
+        brain.withheld = withheld.get();
         self.drive_owner(node, brain);
     }
 
@@ -286,7 +308,7 @@ impl World {
         let paused = brain.situation.nodes.get(me).is_some_and(|facts| facts.record.paused);
         if brain.paused != paused {
             brain.paused = paused;
-            brain.policy.handle(Event::Paused(paused), self.nodes[node].now(self.now));
+            brain.tell(Event::Paused(paused), self.nodes[node].now(self.now));
         }
     }
 
@@ -401,14 +423,17 @@ impl World {
     /// Says what has changed of the groups this node has.
     fn say_states(&mut self, node: usize, brain: &mut Brain) {
         let now = self.nodes[node].now(self.now);
-        brain.unsaid = now < brain.said_at.after(PAUSE);
-        if brain.unsaid || !self.tenure(node).may_act {
+        brain.unsaid |= brain.touched || brain.say_at.is_some_and(|at| at <= now);
+        if !brain.unsaid || now < brain.said_at.after(PAUSE) || !self.tenure(node).may_act {
             return;
         }
+        brain.unsaid = false;
+        brain.say_at = None;
         let (mut guards, mut puts, mut said) = (Vec::new(), Vec::new(), Vec::new());
         for view in brain.policy.view().groups {
             let Some(index) = self.group_at(&view.name) else { continue };
-            let Some((published, _)) = brain.owner.says(&brain.policy, &view, now) else { continue };
+            let Some((published, later)) = brain.owner.says(&brain.policy, &view, now) else { continue };
+            brain.say_at = [brain.say_at, later].into_iter().flatten().min();
             if brain.said.get(&view.name) != Some(&published) {
                 let own = brain.owner.documents().get(&view.name).map(|owned| owned.revision);
                 guards.push((Key::Own(index), own));
@@ -448,7 +473,7 @@ impl World {
                 if until <= self.now || !others || !active || brain.owner.groups().next().is_none() {
                     brain.leaving = Some(Leaving::Stopping);
                     let id = RequestId(brain.number());
-                    brain.policy.handle(Event::Request { id, request: Request::Shutdown }, now);
+                    brain.tell(Event::Request { id, request: Request::Shutdown }, now);
                 } else if let Some(sid) = machine.sid() {
                     let facts = brain.situation.nodes.entry(self.names[me].clone()).or_default();
                     if facts.record.leaving != Some(sid.0) {
@@ -499,9 +524,14 @@ impl World {
         };
         let owner = self.numbers.get(&own.node).map(|node| &self.nodes[*node]);
         let hosted = own.state == OwnerState::Assigned
-            && owner.is_some_and(|owner| owner.machine.sid() == Some(Sid(own.session)));
+            && owner.is_some_and(|owner| !owner.lost && owner.machine.sid() == Some(Sid(own.session)));
+        let unknown = self.numbers.get(&own.node).is_some_and(|name| self.nobody_knows(*name));
         if !hosted {
-            return if placeable { Err("has an owner that does not have it".to_owned()) } else { Ok(()) };
+            return if placeable && !unknown {
+                Err("has an owner that does not have it".to_owned())
+            } else {
+                Ok(())
+            };
         }
         let Some(brain) = owner.and_then(|owner| owner.brain.as_deref()) else { return Ok(()) };
         if !brain.owner.has(name) {
