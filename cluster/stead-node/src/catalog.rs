@@ -1,5 +1,7 @@
 //! What is stored, and how it maps to what the policy knows. Documents keep the fields this version does not know.
 
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
@@ -7,18 +9,19 @@ use stead_api::{Config, GroupDoc, GroupSetDoc, ResourceDoc, TypeDoc};
 use stead_monitor_protocol::{KeyChange, Library, Properties};
 use stead_policy::cluster::{Property, Settings};
 use stead_policy::{
-    Change, ClusterConfig, GroupConfig, GroupSetConfig, PersistentState, PlanProblem, PlanStep,
-    ResourceConfig, TypeConfig,
+    Change, ClusterConfig, GroupConfig, GroupSetConfig, PlanProblem, PlanStep, ResourceConfig, TypeConfig,
 };
 use stead_store::{Entry, Guard, Operation, Revision};
 use stead_store_etcd::DAMAGED;
-use stead_types::{
-    FenceClass, GroupName, GroupSetName, NodeName, PropertyMap, ResourceName, TypeDefaults, TypeName,
-};
+use stead_types::{FenceClass, GroupName, NodeName, PropertyMap, ResourceName, TypeDefaults, TypeName};
 
 use crate::common::{self, Numbers};
 use crate::keys;
 use crate::translate;
+use names::{
+    GROUP_FIELDS, RESOURCE_FIELDS, SET_FIELDS, SETTINGS, TYPE_FIELDS, comment, group_key, node_key,
+    resource_key, set_key, texts, type_key, word,
+};
 
 /// Of the documents.
 const SCHEMA: u64 = 1;
@@ -86,36 +89,6 @@ pub(crate) struct Body {
 /// What is stored makes no sense.
 #[derive(Debug)]
 pub(crate) struct Unreadable(pub(crate) Vec<PlanProblem>);
-
-fn word(state: PersistentState) -> &'static str {
-    match state {
-        PersistentState::Online => "Online",
-        PersistentState::Offline => "Offline",
-    }
-}
-
-fn group_key(name: &GroupName) -> String {
-    format!("group/{}", name.as_str().to_ascii_lowercase())
-}
-
-fn resource_key(name: &ResourceName) -> String {
-    format!("resource/{}", name.as_str().to_ascii_lowercase())
-}
-
-fn node_key(name: &NodeName) -> String {
-    format!("node/{}", name.as_str().to_ascii_lowercase())
-}
-
-fn set_key(name: &GroupSetName) -> String {
-    format!("group_set/{}", name.as_str().to_ascii_lowercase())
-}
-
-/// Where the cluster's settings are.
-const SETTINGS: &str = "settings/cluster";
-
-fn type_key(name: &TypeName) -> String {
-    format!("type/{}", name.as_str().to_ascii_lowercase())
-}
 
 impl Catalog {
     /// An empty one; `builtin` names the resource types of stead itself.
@@ -625,45 +598,10 @@ impl Catalog {
     }
 }
 
-/// A description as it is stored: none is nothing.
-fn comment(description: &str) -> Option<&str> {
-    (!description.is_empty()).then_some(description)
-}
-
-fn texts<T: ToString>(items: impl Iterator<Item = T>) -> Vec<String> {
-    items.map(|item| item.to_string()).collect()
-}
-
-const GROUP_FIELDS: &[&str] = &[
-    "name",
-    "description",
-    "persistent_state",
-    "failover_threshold",
-    "failover_period",
-    "preferred_owners",
-    "anti_affinity",
-    "failback",
-    "cold_start",
-    "depends_on_groups",
-    "depends_on_set",
-    "priority",
-];
-const SET_FIELDS: &[&str] =
-    &["name", "groups", "startup_setting", "startup_count", "startup_delay", "is_global", "depends_on_set"];
-const RESOURCE_FIELDS: &[&str] = &[
-    "name",
-    "type",
-    "description",
-    "depends_on",
-    "possible_owners",
-    "persistent_state",
-    "common",
-    "properties",
-];
-const TYPE_FIELDS: &[&str] = &["name", "description", "dll", "common", "fence_class", "accept_no_watchdog"];
-
 #[cfg(test)]
 mod tests {
+    use stead_policy::PersistentState;
+
     use super::*;
 
     fn entry(key: &str, value: Value) -> Entry {

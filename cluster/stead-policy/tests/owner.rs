@@ -240,9 +240,9 @@ fn who_loses_a_group_it_did_not_release_kills_it_at_once() {
 fn a_session_that_lapsed_and_is_renewed_does_not_start_what_it_may_have_released() {
     let mut case = hosting();
     let web = case.web.clone();
-    case.owner.leave();
+    case.owner.released(web.clone(), release());
     case.owner.write_wishes(Some(7), Time::ZERO);
-    assert_eq!(done(&mut case.owner), ["write web at Some(6): Released(Leaving)"]);
+    assert_eq!(done(&mut case.owner), ["write web at Some(6): Released(Ordered)"]);
     // It lapses before that is answered, and is renewed as the same session.
     case.owner.forget();
     assert_eq!(done(&mut case.owner), ["web is gone"]);

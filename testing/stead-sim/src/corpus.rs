@@ -96,7 +96,7 @@ pub const CORPUS: &[Failed] = &[
     in_production(Mutant::AssignBlind, 0, "I2"),
     in_production(Mutant::StartBeforeCommit, 0, "I3"),
     in_production(Mutant::ReleaseBeforeGone, 0, "I4"),
-    in_production(Mutant::OldGenerationBelieved, 6, "I14"),
+    in_production(Mutant::OldGenerationBelieved, 6, "I1"),
     in_production(Mutant::FreedIgnored, 0, "I4"),
     in_production(Mutant::PauseIgnored, 1, "I10"),
     in_production(Mutant::OrderForgotten, 0, "I7"),
