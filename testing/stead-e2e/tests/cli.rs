@@ -73,7 +73,7 @@ fn completions_know_the_commands() {
         stead().display()
     );
     let output = Command::new("bash").args(["-c", &script]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "group");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "group group-set");
 }
 
 #[test]

@@ -58,11 +58,21 @@ impl Moving {
         }
         match document.outcome.as_ref().filter(|outcome| outcome.id == self.order) {
             Some(outcome) => self.judge(document, outcome, member),
-            None => {
-                let detail = format!("another order took its place; it is on {}", document.node);
-                Some(self.failed(Code::ERROR_CANCELLED, &detail))
-            }
+            None => Some(self.replaced(document)),
         }
+    }
+
+    /// Another order is there instead. Where that is the failover of what failed at the destination, that is how it ended.
+    fn replaced(&self, document: &Ownership) -> Line {
+        let failing = document.order.as_ref().is_some_and(|order| order.cause == Cause::Failover);
+        let failed = document.arrival.kind == ArrivalKind::Failover;
+        if !failing && !failed {
+            let detail = format!("another order took its place; it is on {}", document.node);
+            return self.failed(Code::ERROR_CANCELLED, &detail);
+        }
+        let there = document.arrival.source.as_ref().filter(|_| failed).unwrap_or(&document.node);
+        let detail = format!("it failed on {there} and fails over; it is on {}", document.node);
+        self.failed(Code::ERROR_RESOURCE_FAILED, &detail)
     }
 
     /// How it has ended, once its resources are online where it is, or are known not to come online there.
