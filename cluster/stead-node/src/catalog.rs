@@ -1,5 +1,6 @@
 //! What is stored, and how it maps to what the policy knows. Documents keep the fields this version does not know.
 
+mod fingerprint;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +72,8 @@ pub(crate) struct Catalog {
     documents: BTreeMap<String, Map<String, Value>>,
     /// The revision that changed each document last.
     revisions: BTreeMap<String, Revision>,
+    /// What a document amounts to without what resource DLLs store, and at which revision.
+    fingerprints: BTreeMap<String, (Revision, u64)>,
     /// What other nodes changed, as it was before: until it is known that it can be read.
     before: BTreeMap<String, Option<Stored>>,
     properties: Interned<PropertyMap>,
@@ -97,6 +100,7 @@ impl Catalog {
             builtin: builtin.into_iter().collect(),
             documents: BTreeMap::new(),
             revisions: BTreeMap::new(),
+            fingerprints: BTreeMap::new(),
             before: BTreeMap::new(),
             properties: Interned::new(),
             types: Interned::new(),
@@ -261,6 +265,7 @@ impl Catalog {
         self.remember(key);
         self.documents.remove(key);
         self.revisions.remove(key);
+        self.fingerprints.remove(key);
         true
     }
 
@@ -564,27 +569,12 @@ impl Catalog {
                 }
                 Operation::Put(..) => {}
                 Operation::Delete(key) => {
+                    self.fingerprints.remove(&key);
                     self.revisions.remove(&key);
                     self.documents.remove(&key);
                 }
             }
         }
-    }
-
-    /// The same number on every node for the same configuration of a group. What resource DLLs store is none of it.
-    pub(crate) fn fingerprint(&self, config: &GroupConfig) -> u64 {
-        let resources = config.resources.keys().map(resource_key);
-        let keys = std::iter::once(group_key(&config.name)).chain(resources);
-        let mut number = 0xcbf2_9ce4_8422_2325_u64;
-        for (name, value) in keys.filter_map(|key| self.documents.get(&key)).flatten() {
-            if name != keys::FIELD {
-                // FNV-1a: the one of the standard library may be another one in another version.
-                for byte in name.bytes().chain(value.to_string().into_bytes()) {
-                    number = (number ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-                }
-            }
-        }
-        number
     }
 
     /// What these operations are made on.

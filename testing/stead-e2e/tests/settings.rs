@@ -110,3 +110,34 @@ fn settings_count_for_all_nodes_and_a_quarantine_is_ended_by_command() {
     world.ok(other, &["group", "move", "web", "--to", &owner]);
     world.online("web");
 }
+
+/// An apply asked of a node that has nothing of the group ends when its owner acts on what was applied: with what is in the
+/// way, or with nothing that is left to do.
+#[test]
+fn what_is_set_from_a_node_that_has_not_the_group_ends_as_on_the_owner() {
+    let Some(world) = World::with_nodes(&["n1", "n2"]) else { return };
+    let path = world.config(&["web"]);
+    let file = path.to_str().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let resource = "[[group.resource]]\nname = \"bad\"\ntype = \"Generic Application\"\ncommon = { RestartAction = 0 }\n\
+                    properties = { CommandLine = \"/absent/program\" }\n";
+    std::fs::write(&path, format!("{text}{resource}")).unwrap();
+    let owner = group(&world, "n1", "web")["owner_node"].as_str().unwrap().to_owned();
+    let other = if owner == "n1" { "n2" } else { "n1" };
+    let failed = world.run(other, &["apply", file]);
+    assert!(!failed.status.success() && said(&failed).contains("resource \"bad\""), "{}", said(&failed));
+    // The same again changes nothing, and is told the same.
+    let failed = world.run(other, &["apply", file]);
+    assert!(!failed.status.success() && said(&failed).contains("resource \"bad\""), "{}", said(&failed));
+    // It stays Failed, and that is all that is wanted of it: there is nothing to wait for.
+    world.ok(other, &["resource", "set", "bad", "--persistent-state", "Offline"]);
+    // It is so when the command ends, and not only after its owner has heard of it.
+    for (state, count) in [("Offline", 0), ("Online", 1), ("Offline", 0)] {
+        world.ok(other, &["resource", "set", "web-app", "--persistent-state", state]);
+        assert_eq!(world.processes("web").len(), count, "{state}");
+    }
+    // Nor is anything waited for where nothing else happens on the owner.
+    let failed = world.run(other, &["resource", "set", "bad", "--persistent-state", "Online"]);
+    assert!(!failed.status.success() && said(&failed).contains("resource \"bad\""), "{}", said(&failed));
+    world.ok(other, &["resource", "set", "bad", "--persistent-state", "Offline"]);
+}

@@ -485,13 +485,12 @@ pub(crate) fn record_of(value: &Value) -> Result<NodeRecord, String> {
     })
 }
 
-/// Why a group is not as it is wanted, while nothing is on its way.
+/// How a group stands to what is wanted of it, while nothing is on its way: success, or what is in the way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Hindrance {
+struct Settlement {
     code: u32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     detail: String,
-    /// The fingerprint of the configuration that is meant.
-    configuration: u64,
 }
 
 /// What an owner says of a group: for the coordinator, and for whoever asks any node.
@@ -510,9 +509,12 @@ pub(crate) struct StateDocument {
     /// What was in the way of its resources.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     obstacle: String,
-    /// What is wanted of it will not be so by itself; or, with success, it is so although the group is Failed.
+    /// The fingerprint of the configuration that its owner acts on. Versions before this one say nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    hindrance: Option<Hindrance>,
+    configuration: Option<u64>,
+    /// By that configuration; none while something is on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settlement: Option<Settlement>,
     /// When it was said, by the clock people read, so that others can show how long something lasts.
     #[serde(default)]
     pub(crate) said_ms: u64,
@@ -531,22 +533,27 @@ impl StateDocument {
             locked: of.locked.iter().map(ToString::to_string).collect(),
             arrived: arrived.map(|(code, _)| code.0),
             obstacle: arrived.map(|(_, detail)| detail.clone()).unwrap_or_default(),
-            hindrance: None,
+            configuration: None,
+            settlement: None,
             said_ms: crate::edge::timer::wall_clock_ms(),
             group,
         }
     }
 
-    /// What is wanted of it, by the configuration with this fingerprint, will not be so by itself.
-    pub(crate) fn hinder(&mut self, code: Code, detail: String, configuration: u64) {
-        self.hindrance = Some(Hindrance { code: code.0, detail, configuration });
+    /// The fingerprint of the configuration that its owner acts on, and how it stands to that.
+    pub(crate) fn settle(&mut self, configuration: u64, settlement: Option<(Code, String)>) {
+        self.configuration = Some(configuration);
+        self.settlement = settlement.map(|(code, detail)| Settlement { code: code.0, detail });
     }
 
-    /// What keeps the group from being as the configuration with this fingerprint wants it, for as long as nobody does
-    /// anything about it.
-    pub(crate) fn hindrance(&self, configuration: u64) -> Option<(Code, &str)> {
-        let hindrance = self.hindrance.as_ref().filter(|of| of.configuration == configuration)?;
-        Some((Code(hindrance.code), &hindrance.detail))
+    /// The fingerprint of the configuration that its owner acts on, if its version of stead says that.
+    pub(crate) const fn configuration(&self) -> Option<u64> {
+        self.configuration
+    }
+
+    /// How it stands to that configuration; none while something is on its way.
+    pub(crate) fn settlement(&self) -> Option<(Code, &str)> {
+        self.settlement.as_ref().map(|of| (Code(of.code), of.detail.as_str()))
     }
 
     /// The generation it is said of.

@@ -185,6 +185,17 @@ impl super::Member {
         }
         let said = facts.current()?;
         let state = self.states.get(group)?;
+        // What its owner said while it acted on another configuration says nothing of this one. The state alone would not
+        // do: it is Online before the owner has heard of the change, and Failed with what is not wanted any more.
+        if let Some(acts_on) = state.configuration() {
+            let (code, detail) = state.settlement().filter(|_| acts_on == configuration)?;
+            return Some((!code.is_success()).then(|| Failure {
+                what: format!("group \"{group}\": apply"),
+                error: report::code(code),
+                detail: detail.to_owned(),
+            }));
+        }
+        // An owner of a version that does not say: all there is to go by.
         let wanted = facts.wanted_online && owned.document.arrival.start;
         let there = match said.state {
             stead_types::GroupState::Online => wanted,
@@ -192,16 +203,7 @@ impl super::Member {
             stead_types::GroupState::PartialOnline => wanted,
             stead_types::GroupState::Pending | stead_types::GroupState::Failed => false,
         };
-        if there {
-            return Some(None);
-        }
-        // Of this configuration: what was in the way of another one says nothing.
-        let (code, detail) = state.hindrance(configuration)?;
-        if code.is_success() {
-            return Some(None);
-        }
-        let what = format!("group \"{group}\": apply");
-        Some(Some(Failure { what, error: report::code(code), detail: detail.to_owned() }))
+        there.then_some(None)
     }
 
     /// A group of another node, or of none.

@@ -284,6 +284,8 @@ impl Node {
                 self.policy.maintained_elsewhere(self.catalog.maintenance().collect());
                 self.policy.handle(Event::Configured(config), timer::now());
                 self.refresh_all();
+                // Even if there is nothing to do about it: who waits for it hears that this node knows of it.
+                self.mark_unpublished();
                 self.settle_groups();
                 self.remove_leftovers();
                 self.look_at_files();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stead_store::Operation;
-use stead_types::{GroupName, GroupState, Time};
+use stead_types::{GroupName, Time};
 
 use super::documents::{StateDocument, own_key, state_key};
 use super::{Member, Purpose};
@@ -50,12 +50,8 @@ impl Node {
             }
             let shown = report::group(group, now, &|name| self.monitors.process(name));
             let mut document = StateDocument::new(&published, member.owner.arrived(&name), shown);
-            // What failed and is not wanted any more stays Failed, and is as it is wanted.
-            if let Some((code, detail)) = self.policy.settled(&name)
-                && (!code.is_success() || published.state == GroupState::Failed)
-                && let Some(config) = self.policy.config().groups.get(&name)
-            {
-                document.hinder(code, detail, self.catalog.fingerprint(config));
+            if let Some(config) = self.policy.config().groups.get(&name) {
+                document.settle(self.catalog.fingerprint(config), self.policy.settled(&name));
             }
             let same = member.published.get(&name).is_some_and(|said| still(said) == still(&document));
             if !same {
