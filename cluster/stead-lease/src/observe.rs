@@ -103,6 +103,19 @@ impl Machine {
         })
     }
 
+    /// Since when a node's session document has been as it is now, as seen from here.
+    #[must_use]
+    pub fn unchanged_since(&self, node: &NodeName) -> Option<Time> {
+        self.observed.get(node).map(|observed| observed.first_seen)
+    }
+
+    /// When a node's session is marked dead if nothing more is heard of it; none if it is over, or nothing ends it.
+    #[must_use]
+    pub fn over_at(&self, node: &NodeName) -> Option<Time> {
+        let observed = self.observed.get(node)?;
+        self.takeover_at(observed).map(|(at, _)| at)
+    }
+
     /// Whether everything that was started under this session of this node is gone for certain, so that what it owns may
     /// be assigned to another. The write that assigns it must be guarded by the ownership document.
     ///

@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Settings(oneshot::Sender<Vec<Setting>>),
     /// The node that has it, if that is another one.
     Owner(Kind, String, oneshot::Sender<Option<NodeName>>),
+    /// The same, if that can be asked about it.
+    Explainer(Kind, String, oneshot::Sender<Option<NodeName>>),
     Explain(Kind, String, oneshot::Sender<Option<Explanation>>),
     Control(stead_types::ResourceName, Control, oneshot::Sender<Result<Controlled, Failure>>),
     TypeControl(stead_types::TypeName, Control, oneshot::Sender<Result<Controlled, Failure>>),

@@ -265,6 +265,10 @@ impl Node {
                 let _ = answer.send(report::settings(&settings));
             }
             Command::Owner(kind, name, answer) => drop(answer.send(self.elsewhere(kind, &name))),
+            Command::Explainer(kind, name, answer) => {
+                let asked = self.elsewhere(kind, &name).filter(|node| self.answers(node));
+                drop(answer.send(asked));
+            }
             Command::Explain(kind, name, answer) => drop(answer.send(self.explain(kind, &name))),
             Command::Control(resource, control, answer) => self.control(&resource, &control, answer),
             Command::TypeControl(name, control, answer) => self.type_control(&name, &control, answer),
@@ -314,17 +318,21 @@ impl Node {
         }
     }
 
-    /// The node that has a group or a resource, if that is another one.
-    fn elsewhere(&self, kind: Kind, name: &str) -> Option<NodeName> {
+    /// The group of this name, or the one of the resource of this name.
+    fn group_meant(&self, kind: Kind, name: &str) -> Option<GroupName> {
         let named: Option<GroupName> = name.parse().ok();
         let named = named.filter(|group| self.policy.config().groups.contains_key(group));
         let of_resource = || self.group_of(&name.parse().ok()?);
-        let group = match kind {
+        match kind {
             Kind::Group => named,
             Kind::Resource => of_resource(),
             Kind::Any => named.or_else(of_resource),
-        }?;
-        self.member.as_ref()?.owner_elsewhere(&group)
+        }
+    }
+
+    /// The node that has a group or a resource, if that is another one.
+    fn elsewhere(&self, kind: Kind, name: &str) -> Option<NodeName> {
+        self.member.as_ref()?.owner_elsewhere(&self.group_meant(kind, name)?)
     }
 
     /// Everything as it is now.
@@ -337,6 +345,9 @@ impl Node {
     }
 
     fn explain(&self, kind: Kind, name: &str) -> Option<Explanation> {
+        if let Some(lines) = self.group_meant(kind, name).and_then(|group| self.explain_unserved(&group)) {
+            return Some(Explanation { lines });
+        }
         let now = timer::now();
         let group = || self.policy.explain_group(&name.parse().ok()?, now);
         let resource = || self.policy.explain_resource(&name.parse().ok()?, now);

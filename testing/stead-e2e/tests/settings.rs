@@ -141,3 +141,43 @@ fn what_is_set_from_a_node_that_has_not_the_group_ends_as_on_the_owner() {
     assert!(!failed.status.success() && said(&failed).contains("resource \"bad\""), "{}", said(&failed));
     world.ok(other, &["resource", "set", "bad", "--persistent-state", "Offline"]);
 }
+
+/// What was on a node that is gone is explained at once by every other one, and its status says why nobody has it.
+#[test]
+fn a_group_that_no_node_can_take_over_says_why() {
+    let Some(mut world) = World::with_nodes(&["n1", "n2", "n3"]) else { return };
+    let path = world.config(&["web", "db"]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("name = \"web-app\"\n", "name = \"web-app\"\npossible_owners = [\"n2\"]\n");
+    std::fs::write(&path, text).unwrap();
+    if group(&world, "n1", "web")["owner_node"] != "n2" {
+        world.ok("n1", &["group", "move", "web", "--to", "n2"]);
+    }
+    world.ok("n1", &["apply", path.to_str().unwrap()]);
+    assert!(world.ok("n1", &["explain", "web"]).contains("group \"web\" is Online"), "its owner explains it");
+    world.murder("n2");
+    for asked in ["n1", "n3"] {
+        let silent = until("n2 to be missed", || {
+            let why = group(&world, asked, "web")["why"].as_str()?.to_owned();
+            why.contains("n2").then_some(why)
+        });
+        assert!(silent.contains("not been seen for ") || silent.contains("no node can take it: n1 "), "{silent}");
+        for of in ["web", "web-app"] {
+            let explained = world.ok(asked, &["explain", of]);
+            assert!(explained.starts_with("group \"web\" is wanted Online; its node n2 "), "{explained}");
+            assert!(explained.contains("; no node can take it: n1 "), "{explained}");
+        }
+    }
+    world.event("n1", 1205, "no node can take it");
+    for asked in ["n1", "n3"] {
+        until("the reason to be shown", || {
+            let web = group(&world, asked, "web");
+            web["why"].as_str().is_some_and(|why| why.starts_with("no node can take it: n1 ")).then_some(())
+        });
+        let explained = world.ok(asked, &["explain", "web"]);
+        assert!(explained.starts_with("group \"web\" is wanted Online; its node n2 is gone, for "), "{explained}");
+    }
+    world.start("n2");
+    world.settled("n1", "web");
+    assert!(group(&world, "n1", "web")["why"].is_null());
+}

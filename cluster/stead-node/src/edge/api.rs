@@ -28,7 +28,7 @@ use tokio::net::UnixListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::command::{Command, Input, Kind};
-use crate::edge::elsewhere::{self, Letters, elsewhere};
+use crate::edge::elsewhere::{self, Letters, elsewhere, explainer};
 use crate::edge::history::History;
 use crate::edge::request;
 use crate::mailbox::Mailbox;
@@ -426,10 +426,14 @@ async fn explain(State(way): State<Way>, InPath((kind, name)): InPath<(String, S
     let Some(of) = Kind::from_word(&kind) else {
         return bad(&what, "what is explained is a group, a resource or any");
     };
-    let explained = match elsewhere(&way, of, &name).await {
+    let explained = match explainer(&way, of, &name).await {
         Some(there) => match there.one(&what, format!("explain/{kind}/{name}"), &()).await {
             Ok(explained) => Some(explained),
-            Err(failure) => return (StatusCode::CONFLICT, Json(Line::Refused(failure))).into_response(),
+            // It may have been lost while it was asked.
+            Err(failure) => match explainer(&way, of, &name).await {
+                Some(_) => return (StatusCode::CONFLICT, Json(Line::Refused(failure))).into_response(),
+                None => answer(&way, |sender| Command::Explain(of, name, sender)).await,
+            },
         },
         None => answer(&way, |sender| Command::Explain(of, name, sender)).await,
     };

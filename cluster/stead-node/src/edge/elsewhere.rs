@@ -62,6 +62,13 @@ pub(crate) async fn elsewhere(way: &Way, kind: Kind, name: &str) -> Option<Elsew
     Some(Elsewhere { mailbox, node })
 }
 
+/// Where something is explained best, if that is another node.
+pub(crate) async fn explainer(way: &Way, kind: Kind, name: &str) -> Option<Elsewhere> {
+    let mailbox = way.mailbox.clone()?;
+    let node = answer(way, |sender| Command::Explainer(kind, name.to_owned(), sender)).await??;
+    Some(Elsewhere { mailbox, node })
+}
+
 fn not_done(what: &str, why: &str) -> Failure {
     let detail = format!("{why}; nothing was done");
     Failure { what: what.to_owned(), error: report::code(Code::ERROR_HOST_NODE_NOT_AVAILABLE), detail }

@@ -1,7 +1,7 @@
 //! Groups that other nodes have: waiting for them, showing them.
 
 use stead_api::{Event, Failure};
-use stead_policy::cluster::OwnerState;
+use stead_policy::cluster::{GroupRules, OwnerState};
 use stead_store::Entry;
 use stead_types::{GroupName, NodeName};
 
@@ -61,6 +61,23 @@ impl Node {
             (Kind::Group | Kind::Any, Ok(group)) => member.situation.explain(&group).unwrap_or_default(),
             (Kind::Resource, _) | (_, Err(_)) => Vec::new(),
         }
+    }
+
+    /// The lines about a group whose owner cannot be asked: what this node knows of it. None if the owner looks after it.
+    pub(crate) fn explain_unserved(&self, group: &GroupName) -> Option<Vec<String>> {
+        let config = self.policy.config().groups.get(group)?;
+        let member = self.member.as_ref()?;
+        let unserved = member.unserved(group, timer::now()).or_else(|| member.unheard(group))?;
+        let wanted = if GroupRules::wanted_online(config) { "Online" } else { "Offline" };
+        let mut lines = vec![format!("group \"{group}\" is wanted {wanted}; {unserved}")];
+        lines.extend(member.situation.explain(group).unwrap_or_default());
+        Some(lines)
+    }
+
+    /// True if a node renews its session, so that what is asked of it is answered.
+    pub(crate) fn answers(&self, node: &NodeName) -> bool {
+        let sight = self.member.as_ref().and_then(|member| member.machine.sight(node, timer::now()));
+        sight == Some(stead_lease::Sight::Up)
     }
 
     /// Adds other nodes to a status, and what they say of their groups.
@@ -234,9 +251,8 @@ impl super::Member {
         };
         if let Some(owned) = owned {
             group.owner_node = owned.node.to_string();
-            if !alive {
-                let silent = || format!("its node {} does not answer", owned.node);
-                group.why = Some(owned.held.clone().unwrap_or_else(silent));
+            if let Some(why) = self.unserved(&config.name, timer::now()) {
+                group.why = Some(owned.held.clone().filter(|_| !alive).unwrap_or(why));
             }
             if let Some(order) = &owned.order {
                 let to = order.to.as_ref().map_or_else(|| "another node".to_owned(), ToString::to_string);
@@ -253,6 +269,64 @@ impl super::Member {
             group.status_information |= WAITING_FOR_DEPENDENCIES;
         }
         group
+    }
+
+    /// Why nothing is known of a group that another node has: nothing is heard here.
+    fn unheard(&self, group: &GroupName) -> Option<String> {
+        let node = self.owner_elsewhere(group)?;
+        let silent = self.no_contact(timer::now())?;
+        Some(format!(
+            "{node} has it, as far as is known: the cluster database has not answered this node for {} s",
+            silent.as_secs()
+        ))
+    }
+
+    /// Why the owner of a group does not look after it, as seen from here, and what comes of that; none if it does.
+    pub(crate) fn unserved(&self, group: &GroupName, now: stead_types::Time) -> Option<String> {
+        use stead_lease::Sight;
+        let owned = &self.owner.documents().get(group)?.document;
+        let node = &owned.node;
+        let released = matches!(owned.state, OwnerState::Released(_));
+        if self.owner.has(group) || released && owned.order.is_some() {
+            return None;
+        }
+        let session = self.situation.nodes.get(node).and_then(|facts| facts.session.alive());
+        let seconds = |of: std::time::Duration| of.as_secs_f64().ceil();
+        let ago = || {
+            let since = self.machine.unchanged_since(node).map(|since| seconds(now.since(since)));
+            since.map_or_else(String::new, |since| format!(", for {since} s"))
+        };
+        let gone = match self.machine.sight(node, now) {
+            Some(_) | None if released => format!("{node} has released it"),
+            Some(Sight::Up) if session == Some(owned.session) => return None,
+            // Then it is this node that nobody hears, and it says so itself.
+            Some(Sight::NotSeen(_)) if self.no_contact(now).is_some() => return None,
+            Some(Sight::NotSeen(since)) => {
+                let over = self.machine.over_at(node).map(|at| seconds(at.since(now)));
+                let over = over.map_or_else(String::new, |over| format!(", and counts as gone in {over} s"));
+                format!("its node {node} has not been seen for {} s{over}", seconds(since))
+            }
+            Some(Sight::Up) => format!("its node {node} has begun anew"),
+            Some(Sight::Left) => format!("its node {node} left{}", ago()),
+            Some(Sight::Down) => format!("its node {node} is gone{}", ago()),
+            Some(Sight::Deleted) => format!("the session of its node {node} was deleted{}", ago()),
+            Some(Sight::Unreadable(why)) => {
+                return Some(format!(
+                    "the session of its node {node} cannot be read ({why}): nobody takes it over"
+                ));
+            }
+            None => {
+                return Some(format!("nothing is known of its node {node}, so that nobody takes it over"));
+            }
+        };
+        let wanted = self.situation.groups.get(group).is_some_and(|facts| facts.wanted_online);
+        let next = match (self.situation.awaited(group).filter(|_| wanted), self.situation.successor(group)) {
+            (Some(waits), _) => waits,
+            (None, Some(Ok(next))) => format!("then {next} takes it over"),
+            (None, Some(Err(why))) => why,
+            (None, None) => return Some(gone),
+        };
+        Some(format!("{gone}; {next}"))
     }
 
     /// What a group that nobody has, and that is wanted online, waits for.

@@ -586,7 +586,7 @@ fn interrupted(facts: &GroupFacts, document: &Ownership) -> (MoveFlags, InBuffer
     (flags, in_buffers.clone())
 }
 
-fn nobody(placement: &Placement) -> String {
+pub(super) fn nobody(placement: &Placement) -> String {
     format!("no node can take it: {}", placement.obstacles())
 }
 

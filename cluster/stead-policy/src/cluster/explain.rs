@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use stead_types::GroupName;
+use stead_types::{GroupName, NodeName};
 
+use super::coordinator::nobody;
+use super::fence::unconfirmed;
 use super::ownership::{ArrivalKind, OwnerState, Ownership};
 use super::situation::{Session, Situation};
 use super::survey::{hosted, over};
@@ -27,6 +29,28 @@ impl Situation {
             lines.extend(placement.reasons().into_iter().map(|line| format!("  {line}")));
         }
         Some(lines)
+    }
+
+    /// Which node is to have a group when its owner is gone, or why none can have it; none if it never had an owner.
+    #[must_use]
+    pub fn successor(&self, group: &GroupName) -> Option<Result<NodeName, String>> {
+        let facts = self.groups.get(group)?;
+        let own = &facts.owned.as_ref()?.document;
+        if let (Some(of), OwnerState::Assigned) = (&facts.rules.fence.confirmation, own.state) {
+            let place = self.nodes.get(&own.node)?;
+            match place.session {
+                Session::Alive { sid, .. } if sid != own.session => return Some(Ok(own.node.clone())),
+                Session::Dead { sid } if sid == own.session && place.confirmed => {}
+                Session::Left { .. } => {}
+                Session::Alive { .. } | Session::Dead { .. } | Session::Never => {
+                    return Some(Err(unconfirmed(&own.node, of)));
+                }
+            }
+        }
+        // What is asked is what comes after it.
+        let silent = hosted(self, own).then(|| (own.node.clone(), "does not answer".to_owned()));
+        let placement = self.place(group, &silent.into_iter().collect())?;
+        Some(placement.chosen.clone().ok_or_else(|| nobody(&placement)))
     }
 
     fn owner(&self, group: &GroupName, own: &Ownership, lines: &mut Vec<String>) {

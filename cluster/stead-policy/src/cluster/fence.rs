@@ -73,6 +73,14 @@ pub fn unwatched(
     problems
 }
 
+/// Why a group waits for the node that had it.
+pub(super) fn unconfirmed(node: &NodeName, of: &TypeName) -> String {
+    format!(
+        "nothing there ends resource type \"{of}\" (fence class F0): it waits until {node} is back, or its end is \
+         confirmed by a fence agent or `stead node confirm-down {node}`"
+    )
+}
+
 impl<'s> Round<'_, 's> {
     /// A group whose owner is gone, and of which something may live on outside of that machine: it goes back where it was
     /// if that machine is back, and waits for a confirmation otherwise. True if this is such a group.
@@ -103,10 +111,7 @@ impl<'s> Round<'_, 's> {
             }
             Some((_, why)) => why,
         };
-        let why = format!(
-            "it was on {node}, which {why}, and nothing there ends resource type \"{of}\" (fence class F0): it waits until \
-             {node} is back, or its end is confirmed by a fence agent or `stead node confirm-down {node}`"
-        );
+        let why = format!("it was on {node}, which {why}, and {}", unconfirmed(node, of));
         self.hold((name, facts, owned), why, (1205, Code::ERROR_HOST_NODE_NOT_AVAILABLE));
         true
     }

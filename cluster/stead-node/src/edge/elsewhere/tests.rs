@@ -37,7 +37,7 @@ fn node(me: &'static str, store: &Arc<MemoryStore>) -> (Way, Letters) {
 fn play(me: &str, command: Command) {
     let other = name(if me == "n1" { "n2" } else { "n1" });
     match command {
-        Command::Owner(_, of, answer) => {
+        Command::Owner(_, of, answer) | Command::Explainer(_, of, answer) => {
             let elsewhere = (!of.starts_with(me)).then_some(other);
             let _ = answer.send(if of.starts_with("n3") { Some(name("n3")) } else { elsewhere });
         }
