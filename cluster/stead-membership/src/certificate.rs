@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use stead_store::{Operation, Outcome, Store, Transaction};
+use stead_store::{Guard, Operation, Outcome, Store, Transaction};
 use stead_store_etcd::{Certificate, Start, moment};
 use time::{Duration, OffsetDateTime};
 
@@ -178,13 +178,18 @@ pub(crate) fn certificate_key(node: &str) -> String {
 pub fn tell_certificate(store: &dyn Store, file: &NodeFile, data: &Path) -> Result<(), Trouble> {
     let Some((key, doc)) = file.certificate_document(data) else { return Ok(()) };
     let value = serde_json::json!(doc);
-    if store.get(&key)?.is_some_and(|entry| entry.value == value) {
-        return Ok(());
-    }
-    // This node alone writes it, so there is nothing to guard against.
-    let transaction = Transaction { guards: Vec::new(), operations: vec![Operation::Put(key, value)] };
-    match store.commit(transaction)? {
-        Outcome::Committed(_) | Outcome::Conflict(_) => Ok(()),
+    loop {
+        let guard = match store.get(&key)? {
+            Some(entry) if entry.value == value => return Ok(()),
+            Some(entry) => Guard::ModifiedAt(key.clone(), entry.modified),
+            None => Guard::Absent(key.clone()),
+        };
+        let operations = vec![Operation::Put(key.clone(), value.clone())];
+        match store.commit(Transaction { guards: vec![guard], operations })? {
+            Outcome::Committed(_) => return Ok(()),
+            // Somebody has written it by hand meanwhile.
+            Outcome::Conflict(_) => {}
+        }
     }
 }
 
@@ -397,6 +402,23 @@ mod tests {
         authority::write(folder.path(), &signer.pair, &pair).unwrap();
         renew_for(folder.path(), &file, std::time::Duration::from_secs(lasts)).unwrap();
         (folder, file)
+    }
+
+    #[test]
+    fn what_is_told_of_a_certificate_is_stored_once_and_put_right() {
+        let (folder, file) = node(9_000_000);
+        let (key, doc) = file.certificate_document(folder.path()).unwrap();
+        let store = stead_store::MemoryStore::default();
+        let stored = || store.get(&key).unwrap().unwrap();
+        tell_certificate(&store, &file, folder.path()).unwrap();
+        let first = stored();
+        assert_eq!(first.value, serde_json::json!(doc));
+        tell_certificate(&store, &file, folder.path()).unwrap();
+        assert_eq!(stored().modified, first.modified, "there is nothing to write");
+        let by_hand = vec![Operation::Put(key.clone(), serde_json::json!({}))];
+        store.commit(Transaction { guards: Vec::new(), operations: by_hand }).unwrap();
+        tell_certificate(&store, &file, folder.path()).unwrap();
+        assert_eq!(stored().value, first.value);
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub(crate) struct Member {
     machinery: Machinery,
     /// What this machine cannot load is being written.
     telling_host: bool,
+    /// The revision of what is stored of that; none if nothing is.
+    host_revision: Option<Revision>,
     begin: Beginning,
     coordinator: Coordinator,
     situation: Situation,
@@ -161,6 +163,7 @@ impl Member {
             threads,
             machinery,
             telling_host: false,
+            host_revision: None,
             revision: begin.revision,
             begin,
             coordinator: Coordinator::new(),

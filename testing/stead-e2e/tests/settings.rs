@@ -161,7 +161,10 @@ fn a_group_that_no_node_can_take_over_says_why() {
             let why = group(&world, asked, "web")["why"].as_str()?.to_owned();
             why.contains("n2").then_some(why)
         });
-        assert!(silent.contains("not been seen for ") || silent.contains("no node can take it: n1 "), "{silent}");
+        assert!(
+            silent.contains("not been seen for ") || silent.contains("no node can take it: n1 "),
+            "{silent}"
+        );
         for of in ["web", "web-app"] {
             let explained = world.ok(asked, &["explain", of]);
             assert!(explained.starts_with("group \"web\" is wanted Online; its node n2 "), "{explained}");
@@ -175,7 +178,10 @@ fn a_group_that_no_node_can_take_over_says_why() {
             web["why"].as_str().is_some_and(|why| why.starts_with("no node can take it: n1 ")).then_some(())
         });
         let explained = world.ok(asked, &["explain", "web"]);
-        assert!(explained.starts_with("group \"web\" is wanted Online; its node n2 is gone, for "), "{explained}");
+        assert!(
+            explained.starts_with("group \"web\" is wanted Online; its node n2 is gone, for "),
+            "{explained}"
+        );
     }
     world.start("n2");
     world.settled("n1", "web");

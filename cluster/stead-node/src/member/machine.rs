@@ -10,11 +10,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use stead_membership::{NodeFile, tell_certificate};
-use stead_store::{Entry, Operation, Store};
+use stead_store::{Entry, Guard, Operation, Revision, Store};
 use stead_types::{NodeName, TypeName};
 
 use super::documents::{host_key, host_of, host_value};
-use super::{Purpose, Told};
+use super::{Member, Purpose, Told};
 use crate::command::Input;
 use crate::edge::api::Way;
 use crate::node::Node;
@@ -92,6 +92,12 @@ fn look(store: &dyn Store, file: &NodeFile, data: &std::path::Path, way: &Way, n
     }
 }
 
+/// What stores what a node cannot load, over the document of this revision or over none.
+fn saying(me: &NodeName, over: Option<Revision>, cannot: &BTreeMap<TypeName, String>) -> (Guard, Operation) {
+    let key = host_key(me);
+    (Member::guard(&key, over), Operation::Put(key, host_value(cannot)))
+}
+
 impl Node {
     /// The resource types may be others than before.
     pub(crate) fn look_at_files(&mut self) {
@@ -111,13 +117,21 @@ impl Node {
         }
         member.telling_host = true;
         let token = member.token();
-        // This node alone writes it, so there is nothing to guard against.
-        member.threads.write(token, Vec::new(), vec![Operation::Put(host_key(&me), host_value(cannot))]);
+        // What was written by hand since is looked at first; the next look says it again.
+        let (guard, operation) = saying(&me, member.host_revision, cannot);
+        member.threads.write(token, vec![guard], vec![operation]);
         member.writes.insert(token, Purpose::Host);
     }
 
     /// A node has said what it cannot load.
     pub(super) fn host_changed(&mut self, node: &NodeName, entry: Option<&Entry>) {
+        if let Some(member) = self.member.as_mut().filter(|member| member.me == *node) {
+            let modified = entry.map(|entry| entry.modified);
+            // What this node has written is known before it is news.
+            if modified.is_none_or(|modified| member.host_revision.is_none_or(|known| known < modified)) {
+                member.host_revision = modified;
+            }
+        }
         let cannot = match entry.map(|entry| host_of(&entry.value)) {
             None => BTreeMap::new(),
             Some(Ok(cannot)) => cannot,
@@ -171,6 +185,26 @@ mod tests {
         {
             assert_eq!(wrong(&bad, "n2").unwrap(), format!("file {bad} on n2 is no shared library"));
         }
+    }
+
+    #[test]
+    fn what_a_node_cannot_load_is_written_over_what_it_has_seen_only() {
+        use stead_store::{Outcome, Transaction};
+        let store = stead_store::MemoryStore::default();
+        let (me, cannot) = ("n1".parse().unwrap(), BTreeMap::new());
+        let write = |over| {
+            let (guard, operation) = saying(&me, over, &cannot);
+            let transaction = Transaction { guards: vec![guard], operations: vec![operation] };
+            match store.commit(transaction).unwrap() {
+                Outcome::Committed(revision) => Some(revision),
+                Outcome::Conflict(_) => None,
+            }
+        };
+        let first = write(None).unwrap();
+        assert_eq!(write(None), None, "there is one that was not seen");
+        let second = write(Some(first)).unwrap();
+        assert_eq!(write(Some(first)), None, "it is another one since");
+        assert!(write(Some(second)).is_some());
     }
 
     #[test]

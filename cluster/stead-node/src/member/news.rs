@@ -348,7 +348,10 @@ impl Node {
             }
             Purpose::State(states) => member.stated(states, revision.is_some()),
             // The next look says it again if it was not stored.
-            Purpose::Host => member.telling_host = false,
+            Purpose::Host => {
+                member.telling_host = false;
+                member.host_revision = member.host_revision.max(revision);
+            }
             Purpose::Leftover(group) => drop(member.owner.written(&group, result, timer::now())),
         }
     }
