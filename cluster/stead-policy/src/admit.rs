@@ -261,6 +261,7 @@ impl Policy {
             }
             Request::DeleteGroup { group, force } => {
                 self.known_group(what, group)?;
+                self.refuse_awaited(what, group)?;
                 let names = self.groups.get(group).map(|group| group.order.clone()).unwrap_or_default();
                 if names.is_empty() || *force {
                     self.refuse_leaving(what, group, &names)?;

@@ -156,6 +156,21 @@ impl Policy {
         }
     }
 
+    /// Refuses while groups name this one as what they wait for: they would name what is not there. As of a set, whatever
+    /// is forced.
+    ///
+    /// Note: of sets it is documented, of groups nothing is.
+    pub(crate) fn refuse_awaited(&self, what: &str, group: &GroupName) -> Result<(), Refusal> {
+        let waiting = self.config.groups.values().filter(|of| of.depends_on_groups.contains(group));
+        let waiting: Vec<String> = waiting.map(|of| format!("\"{}\"", of.name)).collect();
+        let detail = match waiting.as_slice() {
+            [] => return Ok(()),
+            [one] => format!("group {one} depends on it; take that away first"),
+            [_, ..] => format!("groups {} depend on it; take that away first", waiting.join(", ")),
+        };
+        Err(refusal(what, Code::ERROR_DIR_NOT_EMPTY, detail))
+    }
+
     /// The sets a group is in, without it: it is about to be deleted.
     pub(crate) fn sets_without(&self, group: &GroupName) -> Vec<PlanStep> {
         let of = self.config.sets.values().filter(|set| set.groups.contains(group));

@@ -174,6 +174,24 @@ fn a_set_is_not_deleted_while_something_depends_on_it() {
 }
 
 #[test]
+fn a_group_is_not_deleted_while_others_depend_on_it() {
+    let on = |of: &str, groups: &[&str]| GroupConfig {
+        depends_on_groups: groups.iter().map(|group| name(group)).collect(),
+        ..plain(of)
+    };
+    let groups = vec![plain("db"), on("web", &["DB"]), on("mail", &["db", "web"])];
+    let mut policy = policy(whole(groups, Vec::new()));
+    let mut delete = |of: &str| answer(&mut policy, Request::DeleteGroup { group: name(of), force: true });
+    let refused = delete("db").unwrap_err();
+    assert_eq!((refused.code, refused.code.0), (Code::ERROR_DIR_NOT_EMPTY, 145));
+    assert_eq!(refused.detail, "groups \"mail\", \"web\" depend on it; take that away first");
+    assert_eq!(delete("web").unwrap_err().detail, "group \"mail\" depends on it; take that away first");
+    for of in ["mail", "web", "db"] {
+        assert_eq!(delete(of), Ok(Answer::Done), "{of}");
+    }
+}
+
+#[test]
 fn a_deleted_group_leaves_its_sets() {
     let mut policy = policy(whole(vec![plain("a"), plain("b")], vec![set("s", &["a", "b"], None)]));
     assert_eq!(
