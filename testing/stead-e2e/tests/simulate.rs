@@ -1,7 +1,10 @@
 //! `stead simulate`: what it says is what happens then, and it changes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
+mod several;
+
 use serde_json::Value;
+use several::{World, said};
 use stead_e2e::{Node, Trio, until};
 
 fn application(name: &str, more: &str) -> String {
@@ -43,6 +46,24 @@ fn on_one_machine_it_says_what_happens_and_changes_nothing() {
     // It was words.
     assert_eq!((node.pid("r"), node.events()), (pid, before));
     assert_eq!(node.state("r"), "Online");
+}
+
+/// A node that the cluster database does not answer knows how things were, and that is not what would happen now.
+#[test]
+fn without_the_cluster_database_nothing_is_said() {
+    let Some(mut world) = World::with_nodes(&["n1", "n2"]) else { return };
+    let kill = ["simulate", "--kill", "n2"];
+    let before = world.run("n1", &kill);
+    assert_eq!(before.status.code(), Some(0), "{}", said(&before));
+    world.stop_etcd();
+    let refused = until("n1 to refuse", || {
+        let output = world.run("n1", &kill);
+        (output.status.code() == Some(3)).then_some(output)
+    });
+    assert!(refused.stdout.is_empty(), "{}", said(&refused));
+    assert!(said(&refused).contains("database"), "{}", said(&refused));
+    world.start_etcd();
+    until("n1 to say it again", || (world.run("n1", &kill).status.code() == Some(0)).then_some(()));
 }
 
 /// What would happen, as the asked node says.
