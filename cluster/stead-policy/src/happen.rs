@@ -61,14 +61,7 @@ impl Policy {
             let Some(resource) = self.resource_mut(&name) else { continue };
             resource.isolated |= apart;
             let was_active = resource.active();
-            resource.opened = Opened::No;
-            resource.monitor = None;
-            resource.busy = None;
-            resource.settled = true;
-            resource.locked = false;
-            resource.checkpoint = 0;
-            resource.bounce = false;
-            resource.offline_again = None;
+            resource.ends();
             if !was_active && !culprit {
                 continue;
             }
@@ -233,6 +226,7 @@ impl Policy {
     ) {
         let Some(resource) = self.resource_mut(name) else { return };
         let before = resource.state;
+        resource.heard = true;
         resource.settled = settled;
         if before != state {
             resource.state = state;
@@ -260,6 +254,7 @@ impl Policy {
                 if settled {
                     resource.bounce = false;
                     resource.offline_again = None;
+                    resource.terminate_again = None;
                     resource.offline_flags = OfflineFlags::NONE;
                     resource.force = false;
                     resource.locked = false;
@@ -271,6 +266,7 @@ impl Policy {
             ResourceState::Failed => {
                 resource.locked = false;
                 resource.offline_again = None;
+                resource.terminate_again = None;
                 resource.last_error = code;
             }
             ResourceState::OnlinePending
@@ -443,7 +439,8 @@ impl Policy {
         self.record((10_003, Level::Warning), Some(group), Some(name), code, detail);
     }
 
-    /// The monitor refused an offline: the resource is locked, as a rule since this instant.
+    /// An offline has ended and changed nothing. As a rule the monitor refused it because the resource is locked, since
+    /// this instant; whatever the reason was, it is not asked again at once.
     fn offline_refused(&mut self, group: &GroupName, name: &ResourceName, code: Code, now: Time) {
         let wanted = self.wanted(name);
         let Some(resource) = self.resource_mut(name) else { return };
@@ -490,6 +487,28 @@ impl Policy {
         }
     }
 
+    /// Its monitor does not know it, so nothing of it is there: an earlier life of this node had it closed, or its `Open`
+    /// failed then. If it is wanted that is a failure like others, and it is opened anew after the same delay.
+    fn not_there(&mut self, group: &GroupName, name: &ResourceName, now: Time) {
+        let Some(resource) = self.resource_mut(name) else { return };
+        resource.ends();
+        let (before, failed) = (resource.state, resource.online_wanted);
+        let after = if failed { ResourceState::Failed } else { ResourceState::Offline };
+        resource.state = after;
+        resource.since = now;
+        let code = if failed { Code::ERROR_RESOURCE_NOT_FOUND } else { Code::SUCCESS };
+        if failed {
+            resource.last_error = code;
+            self.failed(name, code, "its Resource Monitor does not know it", now);
+        }
+        if before != after {
+            let level = if failed { Level::Error } else { Level::Information };
+            let text = format!("resource \"{name}\": {before} -> {after}");
+            self.record((10_001, level), Some(group), Some(name), code, text);
+            self.tell_dependents(group, name, after);
+        }
+    }
+
     fn embedded_failure(&mut self, group: &GroupName, name: &ResourceName, code: u32, now: Time) {
         use stead_types::EmbeddedFailureAction as Reaction;
         let Some(common) = self.configured(name).map(|config| config.common) else { return };
@@ -528,11 +547,20 @@ impl Policy {
             return;
         }
         let Some(group) = self.index.get(&name).cloned() else { return };
+        let delay = self.configured(&name).map_or(FIRST_PAUSE, |config| config.common.restart_delay);
         let maintenance = self.resource(&name).is_some_and(|resource| resource.maintenance);
         let Some(resource) = self.resource_mut(&name) else { return };
-        if resource.busy == Some(op) {
+        let current = resource.busy == Some(op);
+        if current {
             resource.busy = None;
         }
+        // What a DLL returns is told after a state; with none before it the code is the monitor's own.
+        if current && code == Code::ERROR_RESOURCE_NOT_FOUND && !resource.heard && purpose.is_operation() {
+            self.not_there(&group, &name, now);
+            self.reconcile(&group, now);
+            return;
+        }
+        let Some(resource) = self.resource_mut(&name) else { return };
         match purpose {
             CallPurpose::Open => {
                 if code.is_success() {
@@ -556,22 +584,38 @@ impl Policy {
                 resource.monitor = None;
             }
             CallPurpose::Offline => {
-                // The states were reported; a refusal changes none.
-                let refused = !code.is_success() && code != Code::ERROR_BUSY;
-                if refused && resource.settled && resource.state == ResourceState::Online {
+                // The states were reported; a refusal changes none. A delay has said when it is tried again.
+                let unmoved = match resource.state {
+                    ResourceState::Online => resource.settled,
+                    ResourceState::OnlinePending => true,
+                    ResourceState::Offline
+                    | ResourceState::OfflinePending
+                    | ResourceState::Failed
+                    | ResourceState::Initializing
+                    | ResourceState::Inherited
+                    | ResourceState::Unknown => false,
+                };
+                let waits = resource.offline_again.is_some_and(|(at, _)| at > now);
+                if current && unmoved && !waits {
                     self.offline_refused(&group, &name, code, now);
                 }
             }
             CallPurpose::Online => {
-                if code == Code::ERROR_RESOURCE_NOT_FOUND {
-                    // It was being opened when this node took over, and that failed.
-                    resource.opened = Opened::No;
-                    resource.monitor = None;
+                if current && !resource.heard && resource.settled && !resource.active() {
+                    resource.why =
+                        Some(format!("its monitor does not bring it online now ({code}); tried again"));
+                    resource.hold = Some(Hold::Until(now.after(delay.max(FIRST_PAUSE))));
+                    self.plan_hold(&name);
                 }
             }
             CallPurpose::Terminate => {
                 // What cannot be terminated is tried in order again.
                 resource.force &= code.is_success();
+                if resource.active() {
+                    let at = now.after(FIRST_PAUSE);
+                    resource.terminate_again = Some(at);
+                    self.timers.insert((at, name.clone()));
+                }
             }
             CallPurpose::Other => {
                 if code == Code::ERROR_RESOURCE_PROPERTIES_STORED {

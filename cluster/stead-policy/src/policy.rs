@@ -45,6 +45,16 @@ pub(crate) enum CallPurpose {
     Orphan,
 }
 
+impl CallPurpose {
+    /// What only an open instance can be asked for.
+    pub(crate) const fn is_operation(&self) -> bool {
+        match self {
+            CallPurpose::Online | CallPurpose::Offline | CallPurpose::Terminate => true,
+            CallPurpose::Open | CallPurpose::Close | CallPurpose::Other | CallPurpose::Orphan => false,
+        }
+    }
+}
+
 /// The brain of one node.
 #[derive(Debug)]
 pub struct Policy {
@@ -182,6 +192,7 @@ impl Policy {
             && let Some(runtime) = self.resource_mut(resource)
         {
             runtime.busy = Some(op);
+            runtime.heard = false;
         }
         self.calls.insert(op, (resource.clone(), purpose));
         self.act(make(op));

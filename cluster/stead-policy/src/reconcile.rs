@@ -117,7 +117,8 @@ impl Policy {
         };
         if force {
             // It may come in the middle of any other call.
-            if !issued(self, &CallPurpose::Terminate) {
+            let waits = self.resource(name).and_then(|resource| resource.terminate_again);
+            if !issued(self, &CallPurpose::Terminate) && waits.is_none_or(|at| at <= now) {
                 let resource = name.clone();
                 self.call(name, CallPurpose::Terminate, |op| Action::Terminate { op, resource });
             }

@@ -39,6 +39,8 @@ pub(crate) struct Resource {
     pub(crate) monitor: Option<MonitorId>,
     /// A call that has not ended.
     pub(crate) busy: Option<OpId>,
+    /// A state was reported since that call, or the last one, was made.
+    pub(crate) heard: bool,
     /// What it is kept at: the stored wish, or what an operation put in its place.
     pub(crate) online_wanted: bool,
     /// It is wanted online and not kept so because the node is paused.
@@ -55,6 +57,8 @@ pub(crate) struct Resource {
     pub(crate) in_buffer: Option<Vec<u8>>,
     /// A delayed offline is tried again then, after this pause.
     pub(crate) offline_again: Option<(Time, std::time::Duration)>,
+    /// A `Terminate` that ended nothing is tried again then.
+    pub(crate) terminate_again: Option<Time>,
     pub(crate) locked: bool,
     pub(crate) embedded_failure: bool,
     pub(crate) network_failure: bool,
@@ -77,6 +81,7 @@ impl Resource {
             opened: Opened::No,
             monitor: None,
             busy: None,
+            heard: false,
             online_wanted,
             held: false,
             hold: None,
@@ -87,6 +92,7 @@ impl Resource {
             offline_flags: OfflineFlags::NONE,
             in_buffer: None,
             offline_again: None,
+            terminate_again: None,
             locked: false,
             embedded_failure: false,
             network_failure: false,
@@ -95,6 +101,19 @@ impl Resource {
             stale: false,
             why: None,
         }
+    }
+
+    /// Nothing of it is left in any monitor.
+    pub(crate) fn ends(&mut self) {
+        self.opened = Opened::No;
+        self.monitor = None;
+        self.busy = None;
+        self.settled = true;
+        self.locked = false;
+        self.checkpoint = 0;
+        self.bounce = false;
+        self.offline_again = None;
+        self.terminate_again = None;
     }
 
     /// Online or on the way to or from it.

@@ -7,11 +7,12 @@
 //! > start
 //! > manner NAME good|slow|delays|fails CODE|open-fails CODE   how its DLL behaves from now on
 //! > online|offline|restart|fail|maintenance|cancel NAME       requests; `group:NAME` for a group; flags after it
-//! >                          or hangs-offline
+//! >                          or hangs-offline, or refuses CODE: its monitor does nothing and answers at once
 //! > fails NAME CODE          a health check said no
 //! > comes NAME               the pending online of a slow resource ends well
 //! > locked NAME | unlocked NAME | embedded NAME CODE
 //! > locks-unheard NAME       it is locked, and the news is not there yet
+//! > forgotten NAME           its monitor does not know it any more
 //! > lost NAME [culprit]      the monitor that hosts it dies
 //! > monitors broken | monitors good
 //! > disk full | disk good | disk slow       slow: nothing arrives until it is good
@@ -237,6 +238,7 @@ impl Stage {
                     ["slow"] => Manner::Slow,
                     ["delays"] => Manner::Delays,
                     ["hangs-offline"] => Manner::HangsOffline,
+                    ["refuses", code] => Manner::Refuses(code.parse().unwrap()),
                     ["fails", code] => Manner::FailsOnline(code.parse().unwrap()),
                     ["open-fails", code] => Manner::FailsOpen(code.parse().unwrap()),
                     other => panic!("unknown manner {other:?}"),
@@ -290,6 +292,11 @@ impl Stage {
                 let world = self.world();
                 world.finish_online(of);
                 world.settle();
+            }
+            ["forgotten", of] => {
+                let (world, known) = (self.world(), name(of));
+                world.open.remove(&known);
+                world.waiting.remove(&known);
             }
             ["locks-unheard", of] => drop(self.world().locked.insert(name(of))),
             ["locked", of] => {

@@ -83,6 +83,8 @@ pub(crate) enum Manner {
     Silent,
     /// Offline stays pending for ever.
     HangsOffline,
+    /// Its monitor answers Online, Offline and Terminate with this code, and does nothing.
+    Refuses(u32),
 }
 
 pub(crate) struct World {
@@ -323,11 +325,13 @@ impl World {
                     | Manner::Slow
                     | Manner::FailsOnline(_)
                     | Manner::Delays
-                    | Manner::HangsOffline => Code::SUCCESS,
+                    | Manner::HangsOffline
+                    | Manner::Refuses(_) => Code::SUCCESS,
                 };
                 if code.is_success() {
                     let twice = self.open.insert(resource.clone(), (monitor, ResourceState::Offline));
-                    assert!(twice.is_none(), "{resource} is opened twice");
+                    let forgotten = matches!(self.manner_of(&resource), Manner::Refuses(_));
+                    assert!(twice.is_none() || forgotten, "{resource} is opened twice");
                 }
                 self.events.push_back(Event::Done { op, code });
             }
@@ -338,6 +342,10 @@ impl World {
             Action::Online { op, resource, .. } => self.online(op, &resource),
             Action::Offline { op, resource, flags, .. } => self.offline(op, &resource, flags),
             Action::Terminate { op, resource } => {
+                if let Some(code) = self.refused(&resource) {
+                    self.events.push_back(Event::Done { op, code });
+                    return;
+                }
                 if let Some(interrupted) = self.waiting.remove(&resource) {
                     let code = Code::ERROR_OPERATION_ABORTED;
                     self.events.push_back(Event::Done { op: interrupted, code });
@@ -353,7 +361,26 @@ impl World {
         self.manners.get(resource).copied().unwrap_or_default()
     }
 
+    /// What the monitor answers at once, of itself.
+    fn refused(&self, resource: &ResourceName) -> Option<Code> {
+        match self.manner_of(resource) {
+            _ if !self.open.contains_key(resource) => Some(Code::ERROR_RESOURCE_NOT_FOUND),
+            Manner::Refuses(code) => Some(Code(code)),
+            Manner::Good
+            | Manner::Slow
+            | Manner::FailsOnline(_)
+            | Manner::Delays
+            | Manner::FailsOpen(_)
+            | Manner::Silent
+            | Manner::HangsOffline => None,
+        }
+    }
+
     fn online(&mut self, op: OpId, resource: &ResourceName) {
+        if let Some(code) = self.refused(resource) {
+            self.events.push_back(Event::Done { op, code });
+            return;
+        }
         let state = self.open.get(resource).map(|(_, state)| *state);
         // News of it may be on the way still: the monitor answers as it stands.
         if !matches!(state, Some(ResourceState::Offline | ResourceState::Failed)) {
@@ -365,7 +392,11 @@ impl World {
         assert!(self.supported(resource), "{resource} is brought online before its providers");
         self.say(resource, ResourceState::OnlinePending, false, Code::SUCCESS);
         match self.manner_of(resource) {
-            Manner::Good | Manner::Delays | Manner::FailsOpen(_) | Manner::HangsOffline => {
+            Manner::Good
+            | Manner::Delays
+            | Manner::FailsOpen(_)
+            | Manner::HangsOffline
+            | Manner::Refuses(_) => {
                 self.say(resource, ResourceState::Online, true, Code::SUCCESS);
                 self.events.push_back(Event::Done { op, code: Code::SUCCESS });
             }
@@ -397,6 +428,10 @@ impl World {
     }
 
     fn offline(&mut self, op: OpId, resource: &ResourceName, flags: OfflineFlags) {
+        if let Some(code) = self.refused(resource) {
+            self.events.push_back(Event::Done { op, code });
+            return;
+        }
         let state = self.open.get(resource).map(|(_, state)| *state);
         if !matches!(state, Some(ResourceState::Online | ResourceState::OnlinePending)) {
             let code = match state {
