@@ -93,6 +93,10 @@ pub const CORPUS: &[Failed] = &[
         1413,
         "a stopped process that goes on was to know at once of a provider that had failed in between",
     ),
+    fixed_in_production(
+        4537,
+        "a resource that its monitor did not know any more was asked to go offline again and again at one instant",
+    ),
     in_production(Mutant::AssignBlind, 0, "I2"),
     in_production(Mutant::StartBeforeCommit, 0, "I3"),
     in_production(Mutant::ReleaseBeforeGone, 0, "I4"),

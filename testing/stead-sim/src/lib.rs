@@ -28,7 +28,7 @@
 //! | I9 | the machines' own invariants |
 //! | I10 | no group is given to a node that cannot have it, or is paused, drained, quarantined |
 //! | I11 | failovers stay within their budget |
-//! | I12 | when the faults are over every node has a session and every group lives once |
+//! | I12 | time goes on, and when the faults are over every node has a session and every group lives once |
 //! | I14 | nothing is taken from a node that runs it |
 //! | I15 | who is refused has changed nothing |
 //! | I13 | where nothing but the store is silent, for less than the timings allow, nobody stops anything |

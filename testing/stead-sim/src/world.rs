@@ -278,6 +278,9 @@ pub(crate) struct World {
     pub(crate) tally: Tally,
 }
 
+/// More events than this at one instant are no cluster at work: something is asked again and again.
+const MOST_AT_ONCE: u64 = 200_000;
+
 /// A node that its supervisor starts again waits for this long.
 pub(crate) const RESTART: u64 = 2 * SECOND;
 
@@ -296,11 +299,17 @@ impl World {
         // Timings that make no sense are waited for as if they were the longest.
         let longest = if edited { longest.max(25 * SECOND) } else { longest };
         let end = last_fault.max(setup.seconds * SECOND) + 5 * longest + 15 * SECOND;
+        let mut at_once = 0;
         while let Some(Reverse(Entry(at, _, happening))) = world.heap.pop() {
             if at > end || world.violation.is_some() {
                 break;
             }
+            at_once = if at == world.now { at_once + 1 } else { 0 };
             world.now = at;
+            if at_once == MOST_AT_ONCE {
+                let what = format!("time stands still: {MOST_AT_ONCE} events, the last is {happening:?}");
+                world.broken("I12", what);
+            }
             world.tally.events += 1;
             world.say(|| format!("{happening:?}"));
             world.happen(happening);

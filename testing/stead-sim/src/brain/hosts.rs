@@ -164,6 +164,16 @@ impl World {
         self.tell(node, vec![Event::Done { op, code }]);
     }
 
+    /// A monitor forgets an instance when its end is asked for: whoever asks for more before `Close` has returned hears
+    /// that there is no such resource, and so does a node process that comes meanwhile.
+    pub(crate) fn close(&mut self, node: usize, op: OpId, resource: ResourceName) {
+        let Some(group) = self.group_of(&resource) else { return };
+        for resources in self.nodes[node].hosts[group].values_mut() {
+            resources.remove(&resource);
+        }
+        self.call(node, op, resource, Call::Close);
+    }
+
     /// A call that ends a little later.
     pub(crate) fn call(&mut self, node: usize, op: OpId, resource: ResourceName, call: Call) {
         let takes = self.random.extreme(MILLI, 50 * MILLI);
@@ -180,9 +190,11 @@ impl World {
     }
 
     pub(crate) fn online(&mut self, node: usize, op: OpId, resource: ResourceName) {
-        let state = self.hosted(node, &resource).map(|hosted| hosted.state);
-        if !matches!(state, Some(ResourceState::Offline | ResourceState::Failed)) {
-            let online = state == Some(ResourceState::Online);
+        let Some(state) = self.hosted(node, &resource).map(|hosted| hosted.state) else {
+            return self.tell(node, vec![Event::Done { op, code: Code::ERROR_RESOURCE_NOT_FOUND }]);
+        };
+        if !matches!(state, ResourceState::Offline | ResourceState::Failed) {
+            let online = state == ResourceState::Online;
             let code = if online { Code::SUCCESS } else { Code::ERROR_INVALID_STATE };
             return self.tell(node, vec![Event::Done { op, code }]);
         }
@@ -261,7 +273,18 @@ impl World {
         }
         let sick = self.sick.get(&(group, node)).is_some_and(|until| *until > self.now);
         let asked_by_this = self.nodes[node].epoch == epoch;
-        let Some(hosted) = self.hosted(node, &resource) else { return };
+        let Some(hosted) = self.hosted(node, &resource) else {
+            if asked_by_this {
+                let code = match call {
+                    Call::Close => Code::SUCCESS,
+                    Call::Terminate | Call::Online | Call::Offline | Call::Fail | Call::Nothing => {
+                        Code::ERROR_RESOURCE_NOT_FOUND
+                    }
+                };
+                self.tell(node, vec![Event::Done { op, code }]);
+            }
+            return;
+        };
         let (current, interrupted) = (hosted.op == Some(op), hosted.op);
         let mut events = Vec::new();
         let mut code = Code::SUCCESS;
@@ -289,11 +312,8 @@ impl World {
                 }
             }
             Call::Fail => settles(hosted, ResourceState::Failed, Code::ERROR_RESOURCE_FAILED),
-            Call::Close => {
-                for resources in self.nodes[node].hosts[group].values_mut() {
-                    resources.remove(&resource);
-                }
-            }
+            // What was opened since is another instance.
+            Call::Close => {}
         }
         if asked_by_this {
             events.push(Event::Done { op, code });

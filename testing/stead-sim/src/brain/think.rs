@@ -337,7 +337,7 @@ impl World {
                 Action::StartMonitor { monitor } => self.start_monitor(node, brain, monitor),
                 Action::StopMonitor { monitor } => self.stop_monitor(node, monitor),
                 Action::Open { op, monitor, resource } => self.open(node, op, &monitor, resource),
-                Action::Close { op, resource, .. } => self.call(node, op, resource, super::Call::Close),
+                Action::Close { op, resource, .. } => self.close(node, op, resource),
                 Action::Online { op, resource, .. } => self.online(node, op, resource),
                 Action::Offline { op, resource, .. } => self.offline(node, op, resource),
                 Action::Terminate { op, resource } => {
