@@ -82,7 +82,7 @@ mod session;
 pub use event::{Action, Answer, Event, Found, Guard, Kept, Note, RequestId, Start, Why};
 pub use guard::{accepts, accepts_as};
 pub use machine::{Machine, State};
-pub use mutant::{Mutant, Mutants};
+pub use mutant::{MUTANTS, Mutant, Mutants};
 pub use observe::Sight;
 pub use params::{BadParams, Params, Profile, Watchdog};
 pub use session::{Identity, Nonce, Session, Sid, Standing};

@@ -104,6 +104,10 @@ mutants! {
     OrderForgotten,
 }
 
+/// True where mutants can be chosen at all: in builds of the simulator, and of everything at once for tests. What ships
+/// asserts at compile time that it is not one of those.
+pub const MUTANTS: bool = cfg!(feature = "mutants");
+
 /// Which mutants are chosen: none, without the feature `mutants`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Mutants(u64);

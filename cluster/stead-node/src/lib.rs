@@ -31,6 +31,12 @@ use std::sync::Mutex;
 pub use simulate::simulate;
 use stead_types::NodeName;
 
+// A build of everything at once for tests has the simulator's features in it. What is optimised may be installed.
+const _: () = assert!(
+    cfg!(debug_assertions) || !stead_lease::MUTANTS,
+    "wrong versions of the lease protocol are built in: build the product alone, `cargo build --release -p stead`"
+);
+
 /// Runs a node: `--data DIR [--name NAME]`. The name of the machine is the default.
 ///
 /// Ends with 1 if it cannot begin, and 2 on wrong arguments.
