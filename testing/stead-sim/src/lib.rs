@@ -39,6 +39,8 @@
 mod brain;
 mod clock;
 mod corpus;
+mod cover;
+mod directed;
 mod fault;
 mod groups;
 mod guardian;
@@ -53,7 +55,11 @@ mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use stead_lease::{Mutant, Mutants};
+
 pub use corpus::{CORPUS, Failed};
+pub use cover::{COVERED, Cover, Covered, covered};
+pub use directed::directed;
 pub use fault::{Fault, Kind};
 pub use shrink::shrink;
 pub use world::{GroupsBy, Setup, Tally, Violation};
@@ -83,6 +89,35 @@ pub fn run_with(seed: u64, setup: &Setup, faults: &[Fault]) -> Option<Violation>
 #[must_use]
 pub fn search(seeds: std::ops::Range<u64>, setup: &Setup) -> Option<(u64, Violation)> {
     seeds.into_iter().find_map(|seed| run(seed, setup).1.map(|violation| (seed, violation)))
+}
+
+/// The first of these seeds that breaks a rule in the scenario for this wrong version, and which rule; nothing where it has
+/// none. `mutants` are those that run: the one, or none.
+#[must_use]
+pub fn search_directed(
+    seeds: std::ops::Range<u64>,
+    mutant: Mutant,
+    mutants: Mutants,
+) -> Option<(u64, Violation)> {
+    let (setup, faults) = directed(mutant)?;
+    let setup = Setup { mutants, ..setup };
+    seeds.into_iter().find_map(|seed| run_with(seed, &setup, &faults).map(|violation| (seed, violation)))
+}
+
+/// The first of these seeds that breaks a rule only if both of these versions are wrong, and which rule.
+#[must_use]
+pub fn search_without(
+    seeds: std::ops::Range<u64>,
+    setup: &Setup,
+    mutant: Mutant,
+    cover: Mutant,
+) -> Option<(u64, Violation)> {
+    let one = Setup { mutants: Mutants::of(&[cover]), ..setup.clone() };
+    let both = Setup { mutants: Mutants::of(&[mutant, cover]), ..setup.clone() };
+    seeds.into_iter().find_map(|seed| {
+        let violation = run(seed, &both).1?;
+        run(seed, &one).1.is_none().then_some((seed, violation))
+    })
 }
 
 /// Runs these seeds, so many at the same time, up to the first that breaks a rule: what they did, and that seed.

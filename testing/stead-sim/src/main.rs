@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use stead_lease::{Mutant, Mutants};
-use stead_sim::{GroupsBy, Setup, Tally, run, run_with, shrink, survey};
+use stead_sim::{
+    Cover, GroupsBy, Setup, Tally, covered, run, run_with, search_directed, search_without, shrink, survey,
+};
 
 const USAGE: &str = "\
 usage: stead-sim [--seeds N] [--from SEED]     that many seeds; the first that breaks a rule is shrunk and shown
@@ -12,7 +14,7 @@ usage: stead-sim [--seeds N] [--from SEED]     that many seeds; the first that b
        stead-sim --seed SEED [--mutant NAME] [--trace]
                                                one seed, shrunk if it breaks a rule, and everything that happened then
                                                each with [--nodes N] [--groups N] [--seconds N]
-       stead-sim --mutants [--seeds N]         every wrong version must be found
+       stead-sim --mutants [--seeds N]         every wrong version must be found, or covered by what the table names
        stead-sim --speed [--seeds N]           simulated cluster-hours an hour of one processor
 with --world simple|production|both            who decides about groups: a few lines, the product, or by turns
      --jobs N                                  so many seeds at the same time
@@ -158,17 +160,41 @@ fn one(seed: u64, trace: bool, setup: Setup) -> Result<(), String> {
 }
 
 fn mutants(seeds: u64, jobs: usize, setup: &Setup) -> Result<(), String> {
-    let mut survivors = Vec::new();
+    let (mut found, mut survivors) = (0, Vec::new());
     for mutant in Mutant::ALL {
-        let setup = Setup { mutants: Mutants::of(&[*mutant]), ..setup.clone() };
-        match survey(0..seeds, &setup, jobs).1 {
-            Some((seed, violation)) => println!("{mutant:?}: seed {seed}: {violation}"),
+        let wrong = Setup { mutants: Mutants::of(&[*mutant]), ..setup.clone() };
+        if let Some((seed, violation)) = survey(0..seeds, &wrong, jobs).1 {
+            println!("{mutant:?}: seed {seed}: {violation}");
+            found += 1;
+            continue;
+        }
+        if let Some((seed, violation)) = search_directed(0..200, *mutant, wrong.mutants) {
+            println!("{mutant:?}: in its scenario, seed {seed}: {violation}");
+            found += 1;
+            continue;
+        }
+        match covered(*mutant).map(|covered| (covered.by, covered.why)) {
+            Some((Cover::Test(file, name), why)) => {
+                println!("{mutant:?}: covered by the test {name} in {file}: {why}");
+            }
+            Some((Cover::Without(cover), why)) => match search_without(0..seeds, setup, *mutant, cover) {
+                Some((seed, violation)) => {
+                    println!(
+                        "{mutant:?}: matters where {cover:?} is wrong too: seed {seed}: {violation}: {why}"
+                    );
+                }
+                None => {
+                    println!("{mutant:?}: not found, and changes nothing where {cover:?} is wrong too");
+                    survivors.push(format!("{mutant:?}"));
+                }
+            },
             None => {
                 println!("{mutant:?}: not found");
                 survivors.push(format!("{mutant:?}"));
             }
         }
     }
+    println!("{found} of {} found", Mutant::ALL.len());
     if survivors.is_empty() { Ok(()) } else { Err(format!("not found: {}", survivors.join(", "))) }
 }
 

@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use stead_lease::{Mutant, Mutants, Profile, Watchdog};
-use stead_sim::{CORPUS, Fault, GroupsBy, Kind, Setup, faults, run, run_with, search, shrink};
+use stead_sim::{
+    CORPUS, COVERED, Cover, Covered, Fault, GroupsBy, Kind, Setup, faults, run, run_with, search,
+    search_directed, search_without, shrink,
+};
 
 fn wrong(mutants: &[Mutant]) -> Setup {
     Setup { mutants: Mutants::of(mutants), ..Setup::default() }
@@ -96,16 +99,30 @@ fn a_wait_under_the_bound_is_caught_and_the_bound_holds() {
 
 #[test]
 fn a_layer_that_another_covers_matters_when_that_one_is_off() {
-    let pairs = [
-        (Mutant::DeposedNotVerified, Mutant::NameTakenAtOnce),
-        (Mutant::OldNewsBelieved, Mutant::RenewalBlind),
-    ];
-    for (layer, cover) in pairs {
-        let matters = (0..600).find(|seed| {
-            run(*seed, &wrong(&[cover])).1.is_none() && run(*seed, &wrong(&[layer, cover])).1.is_some()
-        });
-        assert!(matters.is_some(), "{layer:?} changes nothing without {cover:?}");
+    for Covered { mutant, by, why: _ } in COVERED {
+        match by {
+            Cover::Without(cover) => {
+                let matters = search_without(0..600, &Setup::default(), *mutant, *cover);
+                assert!(matters.is_some(), "{mutant:?} changes nothing without {cover:?}");
+            }
+            Cover::Test(file, name) => {
+                let path = format!("{}/../../{file}", env!("CARGO_MANIFEST_DIR"));
+                let text = std::fs::read_to_string(&path).unwrap();
+                let before = text.split(&format!("fn {name}()")).next().unwrap_or_default();
+                assert!(
+                    before.len() < text.len() && before.trim_end().ends_with("#[test]"),
+                    "{name} in {file}"
+                );
+            }
+        }
     }
+}
+
+#[test]
+fn a_scenario_finds_what_random_faults_meet_rarely() {
+    let (none, wrong) = (Mutants::NONE, Mutants::of(&[Mutant::StartUnconfirmed]));
+    assert_eq!(search_directed(0..100, Mutant::StartUnconfirmed, none), None);
+    assert!(search_directed(0..10, Mutant::StartUnconfirmed, wrong).is_some());
 }
 
 /// I14: the node process is killed and comes back before the deadline; what runs goes on as it is.

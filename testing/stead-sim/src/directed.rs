@@ -1,0 +1,40 @@
+//! A scenario for a wrong version that random faults meet rarely: what has to come together is brought together.
+
+use stead_lease::{Mutant, Mutants};
+
+use crate::fault::{Fault, Kind, MILLI, SECOND};
+use crate::world::{GroupsBy, Setup};
+
+const ROUNDS: u64 = 8;
+const APART: u64 = 15 * SECOND;
+const NODES: u64 = 3;
+const GROUPS: u64 = 4;
+
+/// The scenario in which a wrong version is found, where it has one: the setup without it, and the faults.
+#[must_use]
+pub fn directed(mutant: Mutant) -> Option<(Setup, Vec<Fault>)> {
+    let setup = Setup {
+        nodes: usize::try_from(NODES).ok(),
+        groups: usize::try_from(GROUPS).ok(),
+        seconds: (ROUNDS + 1) * APART / SECOND,
+        mutants: Mutants::NONE,
+        groups_by: GroupsBy::Simple,
+        quiet: true,
+        ..Setup::default()
+    };
+    let faults = (1..=ROUNDS).flat_map(released_and_forgotten).collect();
+    (mutant == Mutant::StartUnconfirmed).then_some((setup, faults))
+}
+
+/// Groups are moved, and the processes that have released them are killed; those that follow are shown what was before.
+fn released_and_forgotten(round: u64) -> Vec<Fault> {
+    let begin = round * APART;
+    let fault =
+        |kind, at_node, after, lasts, value| Fault { kind, at_node, from: begin + after, lasts, value };
+    let to = |group| (round + group) % NODES;
+    let moves = (0..GROUPS).map(|group| fault(Kind::Move, 0, group * 20 * MILLI, 0, to(group) << 32 | group));
+    let killed = 1_000 * MILLI + 100 * MILLI * round;
+    let kills = (0..NODES as usize).map(|node| fault(Kind::ProcessKilled, node, killed, 50 * MILLI, 0));
+    let misled = fault(Kind::StaleReads, 0, 100 * MILLI, 8 * SECOND, 0);
+    moves.chain([misled]).chain(kills).collect()
+}
