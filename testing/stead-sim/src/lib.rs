@@ -52,6 +52,8 @@ mod store;
 mod trouble;
 mod wire;
 mod world;
+#[cfg(test)]
+mod wrong;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

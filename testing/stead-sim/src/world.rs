@@ -279,7 +279,7 @@ pub(crate) struct World {
 }
 
 /// More events than this at one instant are no cluster at work: something is asked again and again.
-const MOST_AT_ONCE: u64 = 200_000;
+pub(crate) const MOST_AT_ONCE: u64 = 200_000;
 
 /// A node that its supervisor starts again waits for this long.
 pub(crate) const RESTART: u64 = 2 * SECOND;
@@ -299,27 +299,30 @@ impl World {
         // Timings that make no sense are waited for as if they were the longest.
         let longest = if edited { longest.max(25 * SECOND) } else { longest };
         let end = last_fault.max(setup.seconds * SECOND) + 5 * longest + 15 * SECOND;
-        let mut at_once = 0;
-        while let Some(Reverse(Entry(at, _, happening))) = world.heap.pop() {
-            if at > end || world.violation.is_some() {
-                break;
-            }
-            at_once = if at == world.now { at_once + 1 } else { 0 };
-            world.now = at;
-            if at_once == MOST_AT_ONCE {
-                let what = format!("time stands still: {MOST_AT_ONCE} events, the last is {happening:?}");
-                world.broken("I12", what);
-            }
-            world.tally.events += 1;
-            world.say(|| format!("{happening:?}"));
-            world.happen(happening);
-        }
+        world.go_on(end);
         if world.violation.is_none() {
             world.now = end;
             world.finish();
         }
         world.tally.nanos = world.now;
         (world.tally, world.faults, world.violation)
+    }
+
+    /// Everything up to that instant, or up to the first rule that is broken.
+    pub(crate) fn go_on(&mut self, end: u64) {
+        let mut at_once = 0;
+        while self.violation.is_none() && self.heap.peek().is_some_and(|Reverse(next)| next.0 <= end) {
+            let Some(Reverse(Entry(at, _, happening))) = self.heap.pop() else { return };
+            at_once = if at == self.now { at_once + 1 } else { 0 };
+            self.now = at;
+            if at_once == MOST_AT_ONCE {
+                let what = format!("time stands still: {MOST_AT_ONCE} events, the last is {happening:?}");
+                self.broken("I12", what);
+            }
+            self.tally.events += 1;
+            self.say(|| format!("{happening:?}"));
+            self.happen(happening);
+        }
     }
 
     pub(crate) fn new(seed: u64, setup: &Setup, faults: Option<&[Fault]>) -> World {

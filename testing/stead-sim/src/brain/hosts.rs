@@ -67,7 +67,7 @@ impl World {
         self.nodes[node].hosts[group].values_mut().find_map(|resources| resources.get_mut(resource))
     }
 
-    fn state_of(&self, node: usize, resource: &ResourceName) -> ResourceState {
+    pub(crate) fn state_of(&self, node: usize, resource: &ResourceName) -> ResourceState {
         let Some(group) = self.group_of(resource) else { return ResourceState::Offline };
         let all = self.nodes[node].hosts[group].values();
         let mut found = all.filter_map(|resources| resources.get(resource));
@@ -162,6 +162,14 @@ impl World {
             None => Code::ERROR_RESMON_ONLINE_FAILED,
         };
         self.tell(node, vec![Event::Done { op, code }]);
+    }
+
+    /// It is offline without anybody having been told, which no monitor does.
+    #[cfg(test)]
+    pub(crate) fn called_off(&mut self, node: usize, resource: &ResourceName) {
+        if let Some(hosted) = self.hosted(node, resource) {
+            *hosted = OPEN;
+        }
     }
 
     /// A monitor forgets an instance when its end is asked for: whoever asks for more before `Close` has returned hears

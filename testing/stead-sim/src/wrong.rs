@@ -1,0 +1,102 @@
+//! Worlds that are wrong on purpose: exactly the check that is there for it finds each.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
+use stead_policy::OpId;
+use stead_types::{ResourceName, ResourceState};
+
+use crate::fault::{Fault, Kind, SECOND};
+use crate::world::{GroupsBy, Happening, MOST_AT_ONCE, Setup, World};
+
+/// A world in which everything has come up, and nothing is wrong.
+fn quiet(seed: u64) -> World {
+    let setup = Setup {
+        nodes: Some(3),
+        groups: Some(6),
+        quiet: true,
+        groups_by: GroupsBy::Production,
+        ..Setup::default()
+    };
+    let mut world = World::new(seed, &setup, None);
+    world.go_on(60 * SECOND);
+    assert_eq!(world.violation, None);
+    world
+}
+
+fn broken(world: &World) -> &'static str {
+    world.violation.as_ref().map_or("nothing", |violation| violation.invariant)
+}
+
+/// A resource that is online somewhere and needs just this other one.
+fn dependent(world: &World) -> Option<(usize, ResourceName, ResourceName)> {
+    let all = world.config.groups.values().flat_map(|group| group.resources.values());
+    let mut needy = all.filter_map(|known| {
+        let providers: Vec<_> = known.dependency.providers().cloned().collect();
+        let [provider] = providers.as_slice() else { return None };
+        let node = (0..world.nodes.len())
+            .find(|node| world.state_of(*node, &known.name) == ResourceState::Online)?;
+        Some((node, known.name.clone(), provider.clone()))
+    });
+    needy.next()
+}
+
+fn with_dependent() -> (World, (usize, ResourceName, ResourceName)) {
+    let mut worlds = (0..50).map(quiet).filter_map(|world| dependent(&world).map(|found| (world, found)));
+    worlds.next().expect("a seed with a dependency")
+}
+
+#[test]
+fn i5_work_that_outlives_its_deadline() {
+    let mut world = quiet(1);
+    let live = |world: &World| {
+        (0..3).find_map(|node| {
+            let mut groups = world.nodes[node].live.iter().enumerate();
+            groups.find_map(|(group, live)| live.map(|live| (node, group, live.id)))
+        })
+    };
+    let (node, group, id) = live(&world).expect("something lives");
+    // Its timer never comes.
+    world.nodes[node].fire_at = 0;
+    let deadline = world.nodes[node].clock.real(world.nodes[node].guard_deadline);
+    world.now = deadline + 60 * SECOND;
+    world.dead(node, group, id);
+    assert_eq!(broken(&world), "I5");
+}
+
+#[test]
+fn i8_online_before_its_provider() {
+    let (mut world, (node, needy, provider)) = with_dependent();
+    for name in [&provider, &needy] {
+        world.called_off(node, name);
+    }
+    world.online(node, OpId(u64::MAX), needy);
+    assert_eq!(broken(&world), "I8");
+}
+
+#[test]
+fn i8_offline_before_its_dependent() {
+    let (mut world, (node, _, provider)) = with_dependent();
+    world.offline(node, OpId(u64::MAX), provider);
+    assert_eq!(broken(&world), "I8");
+}
+
+#[test]
+fn i13_everything_is_stopped_while_the_store_alone_is_silent() {
+    let setup = Setup { nodes: Some(3), groups_by: GroupsBy::Simple, ..Setup::default() };
+    let calm = (0..200).find(|seed| World::new(*seed, &setup, None).calm).expect("a calm seed");
+    let silence =
+        Fault { kind: Kind::StoreDown, at_node: 0, from: 40 * SECOND, lasts: 60 * SECOND, value: 0 };
+    let violation = crate::run_with(calm, &setup, &[silence]).expect("longer than any timing allows");
+    assert_eq!(violation.invariant, "I13");
+}
+
+#[test]
+fn a_run_in_which_time_stands_still_ends() {
+    let mut world = quiet(1);
+    let at = world.now + SECOND;
+    for _ in 0..=MOST_AT_ONCE + 1 {
+        world.push(at, Happening::StartProcess { node: 0 });
+    }
+    world.go_on(at + SECOND);
+    assert_eq!(broken(&world), "I12");
+    assert!(world.violation.unwrap().what.contains("time stands still"));
+}
