@@ -98,6 +98,10 @@ pub const CORPUS: &[Failed] = &[
         4537,
         "a resource that its monitor did not know any more was asked to go offline again and again at one instant",
     ),
+    fixed_in_production(
+        5647,
+        "what the kernel had killed while its node process was stopped was said to be taken while it runs",
+    ),
     in_production(Mutant::AssignBlind, 0, "I2"),
     in_production(Mutant::StartBeforeCommit, 0, "I3"),
     in_production(Mutant::ReleaseBeforeGone, 0, "I4"),

@@ -93,7 +93,8 @@ impl World {
                     let misled = self.faults.iter().any(|fault| fault.kind == Kind::StaleReads);
                     let known = self.nodes[node].knows == self.store.incarnation && !misled;
                     if let Some(index) = self.group_at(&group) {
-                        if known {
+                        // Who slept beyond its deadline hears of that before it has looked at the clock: nothing runs.
+                        if known && self.nodes[node].live[index].is_some() {
                             self.broken(
                                 "I14",
                                 format!("group {index} is taken from node {node} while it runs"),
