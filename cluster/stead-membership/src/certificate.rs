@@ -304,6 +304,18 @@ pub fn certificates(data: &Path) -> Result<CertificateList, Trouble> {
         Ok(more) => lines.extend(more),
         Err(error) => warnings.push(format!("only this machine's certificates are known: {error}")),
     }
+    warnings.extend(over(&lines));
+    Ok(CertificateList {
+        signs: file.member.is_some() && data.join(authority::CA_KEY).exists(),
+        cluster: file.cluster.name,
+        node: file.node,
+        certificates: lines,
+        warnings,
+    })
+}
+
+/// A sentence for each certificate of another node that has ended or soon will.
+fn over(lines: &[CertificateLine]) -> Vec<String> {
     let over = lines.iter().filter(|line| line.file.is_none()).filter_map(|line| {
         let left = line.days.filter(|days| *days < AHEAD.whole_days())?;
         let ends = line.ends.as_deref()?;
@@ -312,15 +324,16 @@ pub fn certificates(data: &Path) -> Result<CertificateList, Trouble> {
             false => format!("the certificate of {} ends on {ends}, in {left} days", line.whose),
         })
     });
+    over.map(|text| format!("{text}; `stead cluster renew` on that node")).collect()
+}
+
+/// A sentence for each certificate of the cluster that has ended or soon will, as far as they are known.
+pub(crate) fn ending(data: &Path, file: &NodeFile) -> Vec<String> {
+    let mut warnings = file.expiring(data);
+    // Why the database cannot be read is said by whoever asks.
+    let others = others(data, file, OffsetDateTime::now_utc()).unwrap_or_default();
+    warnings.extend(over(&others));
     warnings
-        .extend(over.map(|text| format!("{text}; `stead cluster renew` on that node")).collect::<Vec<_>>());
-    Ok(CertificateList {
-        signs: file.member.is_some() && data.join(authority::CA_KEY).exists(),
-        cluster: file.cluster.name,
-        node: file.node,
-        certificates: lines,
-        warnings,
-    })
 }
 
 fn unknown(node: &str, file: Option<PathBuf>) -> CertificateLine {
@@ -402,6 +415,22 @@ mod tests {
         authority::write(folder.path(), &signer.pair, &pair).unwrap();
         renew_for(folder.path(), &file, std::time::Duration::from_secs(lasts)).unwrap();
         (folder, file)
+    }
+
+    #[test]
+    fn the_certificates_of_other_nodes_are_told_a_month_ahead() {
+        let line = |days| {
+            let ends = Some("2030-01-01".to_owned());
+            CertificateLine { days: Some(days), ends, ..unknown("n2", None) }
+        };
+        let told = |days| over(&[line(days)]);
+        assert_eq!(told(30), [""; 0]);
+        assert_eq!(
+            told(29),
+            ["the certificate of n2 ends on 2030-01-01, in 29 days; `stead cluster renew` on that node"]
+        );
+        assert!(told(-1)[0].starts_with("the certificate of n2 ended on 2030-01-01"));
+        assert_eq!(over(&[unknown("n2", None)]), [""; 0], "it has said nothing");
     }
 
     #[test]

@@ -114,6 +114,7 @@ pub fn status(data: &Path) -> Result<ClusterStatus, Trouble> {
         warnings.push(error.to_string());
         Vec::new()
     });
+    warnings.extend(crate::certificate::ending(data, &file));
     Ok(ClusterStatus {
         timers: file.timers().to_string(),
         cluster: file.cluster.name,
