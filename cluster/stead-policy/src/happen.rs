@@ -582,6 +582,12 @@ impl Policy {
             CallPurpose::Close => {
                 resource.opened = Opened::No;
                 resource.monitor = None;
+                // Whatever its monitor has said meanwhile: what is closed is not online.
+                if resource.active() {
+                    resource.state = ResourceState::Offline;
+                    resource.settled = true;
+                    resource.since = now;
+                }
             }
             CallPurpose::Offline => {
                 // The states were reported; a refusal changes none. A delay has said when it is tried again.

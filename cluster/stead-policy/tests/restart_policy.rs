@@ -188,3 +188,17 @@ fn a_lost_monitor_counts_against_the_culprit_alone() {
     assert_eq!(world.state("good"), ResourceState::Online);
     assert!(!world.records.iter().any(|record| record.id == 1069 && record.text.contains("good")));
 }
+
+#[test]
+fn a_monitor_that_says_online_of_what_it_closes_is_not_believed() {
+    let mut world = World::started(vec![group("g", vec![resource("a", "", CommonProperties::default())])]);
+    world.request(stead_policy::Request::Shutdown);
+    while !world.log.iter().any(|line| line == "close a") {
+        assert!(world.step(), "{:?}", world.log);
+    }
+    world.report("a", ResourceState::Online, true, 0);
+    world.settle();
+    assert_eq!(world.policy.check(), Ok(()));
+    assert_eq!(world.state("a"), ResourceState::Offline);
+    assert!(world.stopped, "{:?}", world.log);
+}
