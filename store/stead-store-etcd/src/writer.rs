@@ -348,6 +348,8 @@ impl Writer {
 
     /// Goes on to the next member, if there is time.
     async fn give_way(&self, attempts: &mut Attempts, failure: Failure, until: Instant) -> Next {
+        // Whichever member it was, certificates that were replaced meanwhile are the ones to go on with.
+        self.members.renew_trust();
         match self.members.preferred() {
             Some(preferred) if preferred.url == failure.member => {
                 self.members.failed(attempts, &preferred, failure, until).await
