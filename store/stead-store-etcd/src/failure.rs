@@ -161,6 +161,14 @@ impl Failure {
         Failure::new(kind, member, full)
     }
 
+    /// TLS was agreed on, and the member hung up before anything was answered. A member that does not take a certificate
+    /// says so only then, and on a busy machine what it says is lost with the connection.
+    pub(crate) fn hung_up(&self) -> bool {
+        let vague = matches!(self.kind, Kind::Lost | Kind::NotSent);
+        let closed = ["connection closed", "broken pipe"].iter().any(|sign| self.text.contains(sign));
+        vague && closed && self.member.starts_with("https://")
+    }
+
     /// Whether a transaction that met this may have happened.
     pub(crate) fn leaves_unknown(&self) -> bool {
         match self.kind {
@@ -236,6 +244,17 @@ mod tests {
         (Code::PermissionDenied, "etcdserver: permission denied", Kind::Refused, false),
         (Code::OutOfRange, "etcdserver: mvcc: required revision has been compacted", Kind::Compacted, false),
     ];
+
+    #[test]
+    fn who_hangs_up_after_tls_may_not_take_the_certificate() {
+        let of = |kind, member: &str, text: &str| Failure::new(kind, member, text).hung_up();
+        let closed = "operation was canceled: transport error: operation was canceled: connection closed";
+        assert!(of(Kind::Lost, "https://m:1", closed));
+        assert!(of(Kind::Lost, "https://m:1", "connection error: stream closed because of a broken pipe"));
+        assert!(!of(Kind::Lost, "http://m:1", closed), "nobody asks for a certificate there");
+        assert!(!of(Kind::NotSent, "https://m:1", "tcp connect error: Connection refused (os error 111)"));
+        assert!(!of(Kind::Foreign, "https://m:1", closed));
+    }
 
     #[test]
     fn only_what_etcd_refuses_beforehand_is_known_not_to_have_happened() {

@@ -124,6 +124,13 @@ impl Attempts {
         if all(&[Kind::Untrusted, Kind::Distrusted, Kind::Refused, Kind::LoginExpired]) {
             return StoreError::Refused(format!("etcd {texts}"));
         }
+        if !self.last.is_empty() && self.last.values().all(Failure::hung_up) {
+            return StoreError::Refused(format!(
+                "etcd {texts}: every connection is closed as soon as it is made, for {} s now. That is how a member refuses a \
+                 client certificate, or that there is none; check this node's certificate and key",
+                patience.as_secs_f64()
+            ));
+        }
         StoreError::Unavailable(format!(
             "no etcd member answered well within {} s ({texts}); check that a majority of the members runs and can be \
              reached from this node",
