@@ -92,7 +92,7 @@ fn what_is_killed_comes_back() {
     cluster.end();
 }
 
-/// H3, H6, H7, H8 and H9: whoever cannot act loses its work to the kernel's timer, and then to others.
+/// H6, H7, H8 and H9: whoever cannot act loses its work to the kernel's timer, and then to others.
 #[test]
 fn what_is_stopped_or_frozen_ends_at_its_deadline() {
     if !possible() {
@@ -158,5 +158,44 @@ fn what_is_stopped_or_frozen_ends_at_its_deadline() {
         assert_eq!(cluster.testimony("a").lives().last().unwrap().node, change.to);
     }
 
+    cluster.end();
+}
+
+/// H3: the node process is killed and cannot come back. Nobody renews, so the kernel's timers end what runs there, and it
+/// begins elsewhere; once the node process can begin again, it does so by itself.
+#[test]
+fn a_node_process_that_stays_away_loses_its_work() {
+    if !possible() {
+        return;
+    }
+    let cluster = Cluster::up(&Plan { groups: &["a", "b"], ..Plan::default() });
+    cluster.move_to("a", "n1");
+    cluster.move_to("b", "n2");
+    cluster.all_up();
+    let others = cluster.testimony("b").lives().len();
+    let guardian = cluster.processes("n1", Kind::Guardian);
+    // Without its file no node process begins.
+    let file = cluster.data("n1").join("node.toml");
+    let away = file.with_extension("away");
+    std::fs::rename(&file, &away).unwrap();
+    let since = instant();
+    cluster.kill_all(&cluster.processes("n1", Kind::Node));
+    let change = cluster.changed("a", since);
+    tell(&cluster, "H3", &change);
+    assert_ne!(change.to, "n1");
+    // It is tried again and again, and says why it does not begin.
+    cluster.until("the node to say why it does not begin", || {
+        let log = std::fs::read_to_string(cluster.data("n1").join("log/node.log")).unwrap_or_default();
+        log.contains(&file.display().to_string()).then_some(())
+    });
+    assert_eq!(cluster.processes("n1", Kind::Guardian), guardian, "its guardian ended");
+    cluster.never_two();
+
+    std::fs::rename(&away, &file).unwrap();
+    cluster.all_answer("n1");
+    cluster.all_up();
+    assert_eq!(cluster.testimony("a").lives().last().unwrap().node, change.to, "what was taken over stays");
+    assert_eq!(cluster.testimony("b").lives().len(), others, "another group ended");
+    cluster.move_to("a", "n1");
     cluster.end();
 }
