@@ -51,7 +51,10 @@ pub fn node_main(args: Vec<OsString>) -> ExitCode {
     };
     // One line an event, into the log the guardian opened.
     let log = Mutex::new(edge::log::Log::new(data.join("log/node.log")));
-    tracing_subscriber::fmt().with_ansi(false).with_target(false).with_writer(log).init();
+    // A line that cannot be written is lost, and nothing else: of the failure there would be told on standard error, which
+    // is the same file, and that would panic.
+    let lines = tracing_subscriber::fmt().with_ansi(false).with_target(false).log_internal_errors(false);
+    lines.with_writer(log).init();
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(%panic, "the node cannot go on");
         std::process::abort();

@@ -170,8 +170,9 @@ pub(crate) fn number(fd: &impl AsRawFd) -> String {
 
 /// Opens a log file for appending, after moving one that has grown too long aside.
 pub(crate) fn log_file(path: &Path) -> io::Result<File> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     if fs::metadata(path).is_ok_and(|file| file.len() > crate::output::LONGEST_LOG) {
-        fs::rename(path, path.with_extension("log.old"))?;
+        fs::rename(path, path.with_extension("log.old")).map_err(named)?;
     }
-    File::options().create(true).append(true).mode(0o600).open(path)
+    File::options().create(true).append(true).mode(0o600).open(path).map_err(named)
 }

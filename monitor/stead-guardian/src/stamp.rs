@@ -1,6 +1,7 @@
 //! The time before each line of a log, so that logs can be read side by side. No decision depends on it.
 
 use std::fmt::Arguments;
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 /// Now, as `stead-node` writes it in its log.
@@ -8,9 +9,10 @@ fn now() -> impl std::fmt::Display {
     humantime::format_rfc3339_micros(SystemTime::now())
 }
 
-/// Writes a line to standard error, which is the log.
+/// Writes a line to standard error, which is the log. One that cannot be written, as on a full disk, is lost: nothing that
+/// runs may end for it.
 pub(crate) fn say(text: Arguments<'_>) {
-    eprintln!("{} {text}", now());
+    let _ = writeln!(io::stderr(), "{} {text}", now());
 }
 
 /// Puts the time before each line of what comes in pieces.
