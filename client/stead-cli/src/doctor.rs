@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use serde::Serialize;
 use stead_api::{Node, Status, routes};
 use stead_membership::NodeFile;
@@ -150,7 +152,11 @@ fn clock(source: &str) -> Option<Finding> {
 fn database(data: &Path) -> Finding {
     let existing = data.ancestors().find(|folder| folder.exists() && !folder.as_os_str().is_empty());
     let folder = existing.unwrap_or(Path::new("."));
-    let writable = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok();
+    let allowed = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok();
+    // A file system that has failed may say that it can be written to and refuse all the same: a file without a name tells.
+    let (flags, mode) = (OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
+    let refuses = matches!(rustix::fs::open(folder, flags, mode), Err(Errno::ROFS | Errno::IO));
+    let writable = allowed && !refuses;
     let space = rustix::fs::statvfs(folder).map(|space| space.f_bavail.saturating_mul(space.f_frsize));
     let volatile = fs::read_to_string("/proc/self/mountinfo").is_ok_and(|mounts| {
         let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
