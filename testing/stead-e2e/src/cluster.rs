@@ -1,5 +1,6 @@
 //! A cluster of several nodes in namespaces of this machine, by `stead lab`, with a witness in each group.
 
+mod disks;
 mod faults;
 mod processes;
 mod random;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use disks::{Disk, disks_possible};
 pub use faults::{Copy, Rules, Way};
 pub use processes::Kind;
 pub use random::{Chance, Fault};

@@ -4,6 +4,7 @@
 
 mod certificates;
 mod database;
+mod disks;
 mod hosting;
 mod network;
 mod operators;
