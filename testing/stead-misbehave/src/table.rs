@@ -513,7 +513,7 @@ pub const CASES: &[Case] = &[
     row(
         54,
         "change-the-clock",
-        "sets the system clock, from its process and from a child: refused",
+        "sets the system clock, itself and by a child",
         Outcome::Ignored,
         "the clock was left alone",
         "",
@@ -522,7 +522,7 @@ pub const CASES: &[Case] = &[
     row(
         54,
         "restart-the-machine",
-        "restarts the machine: refused",
+        "restarts the machine",
         Outcome::Ignored,
         "the machine was left alone",
         "",
