@@ -29,7 +29,7 @@ pub enum Rules {
     Loss(u32),
     /// Connections with other nodes are reset.
     Reset,
-    /// Longer packets are dropped.
+    /// Longer packets are dropped, those that come in and those that go out.
     Longest(u32),
 }
 
@@ -57,7 +57,10 @@ impl Rules {
                 let with = |what: &str| format!("{what} != \"lo\" meta l4proto tcp reject with tcp reset;");
                 chains(&with("iifname"), &with("oifname"))
             }
-            Rules::Longest(bytes) => chains("", &format!("oifname != \"lo\" meta length > {bytes} drop;")),
+            Rules::Longest(bytes) => {
+                let over = |what: &str| format!("{what} != \"lo\" meta length > {bytes} drop;");
+                chains(&over("iifname"), &over("oifname"))
+            }
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use stead_e2e::cluster::{Cluster, Plan, Rules, Way, instant, possible};
+use stead_e2e::cluster::{Cluster, Plan, Rules, Way, instant, possible, said};
 
-use crate::{tell, undisturbed};
+use crate::{seconds, tell, undisturbed};
 
 /// N1, N3, N4, N5 and N12: a node that is cut off from the majority loses its work, and it begins elsewhere.
 #[test]
@@ -45,7 +45,7 @@ fn a_node_cut_off_loses_its_work() {
     cluster.end();
 }
 
-/// N2, N8, N11, N13 and N15: a bad network alone ends nothing.
+/// N2, N8, N11 and N13: a bad network alone ends nothing.
 #[test]
 fn a_bad_network_ends_no_work() {
     if !possible() {
@@ -79,5 +79,66 @@ fn a_bad_network_ends_no_work() {
         cluster.firewall(&others[1], &[]);
     });
     cluster.all_answer(&leader);
+    cluster.end();
+}
+
+/// N15: a cable on which long packets vanish, of a node that follows and of the one that leads etcd. Short ones still come
+/// through, so nothing is cut: who keeps its lease keeps its work, and who loses it loses its work in order.
+#[test]
+fn a_cable_that_loses_long_packets_makes_no_two() {
+    if !possible() {
+        return;
+    }
+    let cluster = Cluster::up(&Plan::default());
+    let lives = |group: &str| cluster.testimony(group).lives().len();
+    // Longer than a packet may be, and with the row in it.
+    let describe = |node: &str, row: &str| {
+        let long = format!("{row} {}", "long ".repeat(800));
+        cluster.ask(node, &["group", "set", "c", "--description", &long])
+    };
+    let narrow = |row: &str, on: &str| {
+        let others = cluster.others(&[on]);
+        cluster.move_to("a", on);
+        cluster.move_to("b", &others[0]);
+        cluster.move_to("c", &others[1]);
+        cluster.all_up();
+        let before = ["a", "b", "c"].map(lives);
+        let since = instant();
+        cluster.firewall(on, &[Rules::Longest(1200)]);
+        let told = describe(&others[1], row);
+        // Done, or not and said so.
+        assert!(matches!(told.status.code(), Some(0 | 1 | 3 | 4 | 124)), "{row}: {}", said(&told));
+        cluster.pass(Duration::from_secs(10));
+        cluster.never_two();
+        cluster.firewall(on, &[]);
+        for node in cluster.nodes() {
+            cluster.all_answer(node);
+        }
+        cluster.all_up();
+        for group in cluster.groups() {
+            cluster.settled(on, group);
+        }
+        cluster.never_two();
+        let ended = ["a", "b", "c"].map(lives).into_iter().zip(before).map(|(now, before)| now - before);
+        let ended: Vec<usize> = ended.collect();
+        let down = |group: &String| cluster.testimony(group).down(since);
+        let down = cluster.groups().iter().map(down).max().unwrap_or_default();
+        let code = told.status.code().unwrap_or_default();
+        let seen = format!("works of a, b, c begun anew: {ended:?}; down for {} at most", seconds(down));
+        cluster.measured(row, &format!("{seen}; the long order ended with {code}"));
+        if ended != [0, 0, 0] {
+            let events = said(&cluster.ask(on, &["events", "--last", "1000"]));
+            let told = ["could not be renewed in time", "is down: it left without a word"];
+            assert!(told.iter().any(|told| events.contains(told)), "{row}: why is not told: {events}");
+        }
+        // Long documents are written again.
+        cluster.until("a long document to be written", || {
+            describe(on, "afterwards").status.success().then_some(())
+        });
+    };
+    let leader = cluster.leader();
+    narrow("N15, it follows", &cluster.others(&[&leader])[0]);
+    let leader = cluster.leader();
+    narrow("N15, it leads", &leader);
     cluster.end();
 }
