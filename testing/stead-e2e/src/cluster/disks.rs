@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
@@ -38,9 +38,11 @@ fn copy(from: &Path, to: &Path) {
 #[must_use]
 pub fn disks_possible() -> bool {
     let there = |program: &str, word: &str| Command::new(program).arg(word).output().is_ok();
-    if !there("mkfs.ext4", "-V") {
-        eprintln!("SKIPPED: mkfs.ext4 is not there (package e2fsprogs)");
-        return false;
+    for (program, package) in [("mkfs.ext4", "e2fsprogs"), ("fsfreeze", "util-linux")] {
+        if !there(program, "-V") {
+            eprintln!("SKIPPED: {program} is not there (package {package})");
+            return false;
+        }
     }
     if !Path::new("/sys/fs/ext4/features").exists() || !Path::new("/dev/loop-control").exists() {
         eprintln!("SKIPPED: this kernel has no ext4 or no loop devices");
@@ -118,6 +120,16 @@ impl Disk {
         fs::remove_dir_all(self.filler()).unwrap();
     }
 
+    /// Lets everybody who writes to it wait.
+    pub fn stall(&self) {
+        run("fsfreeze", &["--freeze", &self.data.display().to_string()]);
+    }
+
+    /// Lets them go on.
+    pub fn go_on(&self) {
+        run("fsfreeze", &["--unfreeze", &self.data.display().to_string()]);
+    }
+
     /// Has the kernel find an error in the file system, which is read only from then on.
     pub fn fail(&self) {
         fs::write(format!("/sys/fs/ext4/{}/trigger_fs_error", self.device), "1").unwrap();
@@ -126,6 +138,8 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
+        // One that stalls would hold for ever whoever writes to it.
+        let _ = Command::new("fsfreeze").arg("--unfreeze").arg(&self.data).stderr(Stdio::null()).status();
         // Whoever else still has it mounted is a namespace that ends; the device goes with the last of them.
         let _ = Command::new("umount").arg("--lazy").arg(&self.data).status();
     }

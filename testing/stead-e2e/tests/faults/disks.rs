@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use stead_e2e::cluster::{Cluster, Plan, disks_possible, possible, said};
+use stead_e2e::cluster::{Cluster, Plan, disks_possible, instant, possible, said};
 
-use crate::undisturbed;
+use crate::{seconds, undisturbed};
 
 /// D1 and D4: the disk with the data folder is full, and then fails, so that the kernel lets nobody write to it.
 #[test]
@@ -57,5 +57,48 @@ fn a_full_disk_and_a_failing_one_end_no_work() {
     cluster.all_up();
     cluster.move_to("a", "n2");
     cluster.move_to("a", "n1");
+    cluster.end();
+}
+
+/// D2: the disk with the data folder stalls: whoever writes to it waits. Renewals do not, and nothing lives twice.
+#[test]
+fn a_disk_that_stalls_ends_no_work() {
+    if !possible() || !disks_possible() {
+        return;
+    }
+    let cluster = Cluster::up(&Plan::default());
+    let disk = cluster.small_disk("n1", 512);
+    cluster.all_answer("n1");
+    cluster.all_up();
+    for (group, node) in [("a", "n1"), ("b", "n2"), ("c", "n3")] {
+        cluster.move_to(group, node);
+    }
+    cluster.all_up();
+    undisturbed(&cluster, "D2", Duration::from_secs(1), || {
+        disk.stall();
+        cluster.pass(Duration::from_secs(10));
+        disk.go_on();
+    });
+    cluster.all_answer("n1");
+
+    // And while a group is to come, of which there is something to be written: it waits for the disk, or comes.
+    let since = instant();
+    disk.stall();
+    let told = cluster.ask("n2", &["group", "move", "b", "--to", "n1"]);
+    assert!(matches!(told.status.code(), Some(0 | 1 | 3 | 4 | 124)), "{}", said(&told));
+    cluster.pass(Duration::from_secs(10));
+    cluster.never_two();
+    disk.go_on();
+    for node in cluster.nodes() {
+        cluster.all_answer(node);
+    }
+    cluster.all_up();
+    for group in ["a", "b", "c"] {
+        let at = cluster.settled("n2", group);
+        let down = seconds(cluster.testimony(group).down(since));
+        cluster.measured("D2, with orders", &format!("{group} is on {at}, was down for {down}"));
+    }
+    cluster.power_off("n1");
+    drop(disk);
     cluster.end();
 }
