@@ -35,7 +35,7 @@ fn judged(folder: &str, name: &str, says: Says) -> Option<String> {
         Says::NotTried(_) => return None,
         // What hangs is found when the time is over.
         Says::Broken(["calls-return"]) | Says::NeverOnline(_) => ["--seconds", "12"],
-        Says::Broken(_) | Says::Clean(_) => ["--seconds", "60"],
+        Says::Broken(_) | Says::Clean(_) | Says::Warned(_) => ["--seconds", "60"],
     };
     let output = verify(folder, name, &seconds);
     let Ok(report) = serde_json::from_slice::<Value>(&output.stdout) else {
@@ -46,6 +46,7 @@ fn judged(folder: &str, name: &str, says: Says) -> Option<String> {
         Says::Broken(wanted) => {
             error && output.status.code() == Some(1) && wanted.iter().all(|rule| rules.contains(rule))
         }
+        Says::Warned(wanted) => rules.contains(&wanted) && output.status.code() != Some(0),
         // A machine that is busy with other tests makes any call slow: that is advice, and no error.
         Says::Clean(_) => rules.iter().all(|rule| *rule == "quick-calls") && output.status.code() == Some(0),
         Says::NeverOnline(_) => rules.is_empty() && output.status.code() == Some(3),
@@ -66,13 +67,17 @@ fn what_breaks_the_contract_is_named_and_the_rest_is_not() {
                 loop {
                     let next = left.lock().unwrap().next();
                     let Some((name, says)) = next else { break };
-                    let found = judged(&place, name, *says);
-                    wrong.lock().unwrap().extend(found);
+                    if judged(&place, name, *says).is_some() {
+                        wrong.lock().unwrap().push((name, *says));
+                    }
                 }
             });
         }
     });
-    assert_eq!(wrong.into_inner().unwrap(), [""; 0]);
+    // Those that take the whole machine take it from each other as well: what counts is what is said of one by itself.
+    let alone = wrong.into_inner().unwrap().into_iter();
+    let wrong: Vec<String> = alone.filter_map(|(name, says)| judged(&place, name, says)).collect();
+    assert_eq!(wrong, [""; 0]);
     assert_eq!(marked(&place), [0; 0], "nothing is left behind");
 }
 
