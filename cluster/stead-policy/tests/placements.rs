@@ -17,6 +17,8 @@
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
+mod transcripts;
+
 mod coordinated;
 
 use std::collections::BTreeSet;
@@ -330,20 +332,5 @@ fn play(text: &str) -> String {
 
 #[test]
 fn every_transcript_is_as_written() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/placements");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let mut cases = 0;
-    for file in files {
-        let text = std::fs::read_to_string(&file).unwrap();
-        cases += text.lines().filter(|line| line.starts_with("# Case")).count();
-        let played = play(&text);
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&file, &played).unwrap();
-        } else {
-            let first = text.lines().zip(played.lines()).find(|(known, now)| known != now);
-            assert!(text == played, "{} differs (UPDATE=1 rewrites it): {first:?}", file.display());
-        }
-    }
-    assert!(cases >= 60, "only {cases} cases");
+    transcripts::check("placements", 60, play);
 }

@@ -14,6 +14,8 @@
 //! The one resource of group `g` is `g-r`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
+mod transcripts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -299,20 +301,5 @@ fn play(text: &str) -> String {
 
 #[test]
 fn every_transcript_is_as_written() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulations");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let mut cases = 0;
-    for file in files {
-        let text = std::fs::read_to_string(&file).unwrap();
-        cases += text.lines().filter(|line| line.starts_with("# Case")).count();
-        let played = play(&text);
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&file, &played).unwrap();
-        } else {
-            let first = text.lines().zip(played.lines()).find(|(known, now)| known != now);
-            assert!(text == played, "{} differs (UPDATE=1 rewrites it): {first:?}", file.display());
-        }
-    }
-    assert!(cases >= 20, "only {cases} cases");
+    transcripts::check("simulations", 20, play);
 }
