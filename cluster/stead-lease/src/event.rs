@@ -80,7 +80,7 @@ pub struct Start {
     pub version: String,
     /// The incarnation of the store that was opened.
     pub incarnation: String,
-    /// This node knew another incarnation of this store before.
+    /// This node knew another incarnation of this store before, or found it at an earlier revision.
     pub incarnation_is_new: bool,
     /// A session document of the same machine with another boot id means that the machine was started anew: bare metal,
     /// or an operator says so. A virtual machine that was restored or copied may show the same.

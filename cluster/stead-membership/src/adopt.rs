@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use stead_store::StoreError;
-use stead_store_etcd::{EtcdStore, Options, Start};
+use stead_store_etcd::{EtcdStore, Memory, Options, Start};
 
 use crate::documents::{self, writer};
 use crate::error::{Trouble, refused};
@@ -59,7 +59,8 @@ fn look(options: Options, data: &Path, seen: Option<&[u8]>) -> Result<(), StoreE
     let copy = data.join(SEEN).with_extension("look");
     std::fs::write(&copy, seen).map_err(|error| StoreError::Io(format!("{}: {error}", copy.display())))?;
     let opened =
-        EtcdStore::open(Options { memory: Some(copy.clone()), ..options }, Start::Existing).map(drop);
+        EtcdStore::open(Options { memory: Some(Memory::new(copy.clone())), ..options }, Start::Existing)
+            .map(drop);
     let _ = std::fs::remove_file(&copy);
     opened
 }

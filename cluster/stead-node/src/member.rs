@@ -29,6 +29,7 @@ use stead_membership::NodeFile;
 use stead_policy::Record;
 use stead_policy::cluster::{Coordinator, NodeFacts, NodeRecord, Owner, Situation};
 use stead_store::{Entry, Guard, News, Revision};
+use stead_store_etcd::Memory;
 use stead_types::{Code, GroupName, NodeName, Time, TypeName};
 
 use documents::StateDocument;
@@ -51,8 +52,10 @@ pub(crate) struct Beginning {
     pub(crate) trust_reboot: bool,
     /// The incarnation of the cluster database.
     pub(crate) incarnation: String,
-    /// It was another one when this node last looked.
+    /// It was another one when this node last looked, or at an earlier revision.
     pub(crate) incarnation_is_new: bool,
+    /// What this machine remembers of the cluster database.
+    pub(crate) memory: Memory,
     /// The revision everything was read at.
     pub(crate) revision: Revision,
     /// What this machine is in the cluster, and how it switches others off.

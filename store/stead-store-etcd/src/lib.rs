@@ -59,6 +59,7 @@ use crate::database::Database;
 use crate::runtime::Runtime;
 pub use admin::{Admin, EtcdMember, Health};
 pub use certificate::{Certificate, moment};
+pub use floor::Memory;
 pub use keys::DAMAGED;
 pub use meta::Opened;
 pub use options::{Login, Options, Start, Tls};

@@ -75,7 +75,7 @@ pub(crate) struct Members {
     state: Mutex<State>,
     /// The id of the etcd cluster; 0 while it is not known.
     cluster: AtomicU64,
-    pub(crate) floor: Floor,
+    pub(crate) floor: Arc<Floor>,
     /// The list of members should be asked for.
     stale: AtomicBool,
     /// When it was asked for last.
@@ -158,10 +158,10 @@ impl Members {
     pub(crate) fn new(options: Options) -> Result<Self, StoreError> {
         let members = Members {
             trust: Trust::new(options.tls.clone())?,
+            floor: options.memory.as_ref().map(|memory| Arc::clone(&memory.floor)).unwrap_or_default(),
             options,
             state: Mutex::default(),
             cluster: AtomicU64::new(0),
-            floor: Floor::default(),
             stale: AtomicBool::new(false),
             learned: Mutex::new(None),
         };
@@ -301,6 +301,7 @@ impl Members {
     ) -> Result<Header, Failure> {
         let header = self.check_cluster(member, header)?;
         if header.revision < floor {
+            self.floor.doubt();
             let text = format!("it is at revision {}, but {floor} was there already", header.revision);
             return Err(Failure::new(Kind::Behind, &member.url, text));
         }

@@ -8,7 +8,7 @@ use stead_store::StoreError;
 use tokio::time::Instant;
 
 use crate::failure::Kind;
-use crate::floor::{self, Remembered};
+use crate::floor::{self, Memory, Remembered};
 use crate::keys::{Keys, decode, encode, end_of};
 use crate::members::{Attempts, Members, Next};
 use crate::options::Start;
@@ -32,8 +32,9 @@ struct Meta {
 pub struct Opened {
     /// Another one after the database was made or adopted.
     pub incarnation: String,
-    /// This node knew another incarnation before: what it knew of other nodes' sessions does not hold.
-    pub new_incarnation: bool,
+    /// This node knew another incarnation before, or found it at an earlier revision since: what it knew of other nodes'
+    /// sessions does not hold. So until [`Memory::settled`](crate::Memory::settled).
+    pub is_new: bool,
     /// What an operator should be told, such as members that run an etcd with known defects.
     pub warnings: Vec<String>,
 }
@@ -218,6 +219,9 @@ impl Opening<'_> {
         }
         match remembered {
             Some(then) if then.incarnation == meta.incarnation && then.revision > seen.header.revision => {
+                if let Some(memory) = &self.members.options.memory {
+                    floor::doubt(memory.path(), then);
+                }
                 Err(StoreError::Replaced(format!(
                     "cluster {cluster:?} is at revision {}, but this node has seen {}: an older copy was put in its \
                      place; {advice}",
@@ -237,8 +241,9 @@ pub(crate) async fn open(
 ) -> Result<(Number, Opened), StoreError> {
     let options = &members.options;
     let opening = Opening { members, keys, until: Instant::now() + options.deadline };
-    let remembered = options.memory.as_deref().map(floor::read).transpose()?.flatten();
-    if let (Some(then), Some(path)) = (&remembered, &options.memory)
+    let path = options.memory.as_ref().map(Memory::path);
+    let remembered = path.map(floor::read).transpose()?.flatten();
+    if let (Some(then), Some(path)) = (&remembered, path)
         && then.cluster != options.cluster
     {
         let text = format!("{} is of cluster {:?}, not {:?}", path.display(), then.cluster, options.cluster);
@@ -260,20 +265,21 @@ pub(crate) async fn open(
     }
     let Seen { meta: Some((meta, at)), header } = seen else { return Err(opening.absent(None)) };
     members.expect(header.cluster);
-    if let Some(path) = &options.memory {
+    let is_new = remembered.is_some_and(|then| then.doubted || then.incarnation != meta.incarnation);
+    if let Some(path) = path {
         let content = Remembered {
             cluster: options.cluster.clone(),
             incarnation: meta.incarnation.clone(),
             revision: header.revision,
+            doubted: is_new,
         };
         members.floor.keep(path, content)?;
     }
     members.learn().await;
-    let new_incarnation = remembered.is_some_and(|then| then.incarnation != meta.incarnation);
     let mut warnings: Vec<String> = members.version_warning().await.into_iter().collect();
     if options.login.is_some() && options.tls.is_none() {
         warnings
             .push("the password for etcd crosses the network in clear; use https:// endpoints".to_owned());
     }
-    Ok((at, Opened { incarnation: meta.incarnation, new_incarnation, warnings }))
+    Ok((at, Opened { incarnation: meta.incarnation, is_new, warnings }))
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use stead_store::{StoreError, check_key};
 
+use crate::floor::Memory;
+
 /// How to reach the database, and as whom.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -20,9 +22,8 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// A user of etcd, if it asks for one.
     pub login: Option<Login>,
-    /// Where the highest revision seen is kept, so that a database that went back in time is noticed even if it did
-    /// while this node was down.
-    pub memory: Option<PathBuf>,
+    /// What this node remembers of the database while it is down.
+    pub memory: Option<Memory>,
     /// How long a call may take in all.
     pub deadline: Duration,
     /// How long one member may take to answer before another is asked.

@@ -8,7 +8,7 @@ use stead_api::Event;
 use stead_lease::Identity;
 use stead_membership::{NodeFile, SEEN, belongs};
 use stead_store::{Entry, Store, StoreError};
-use stead_store_etcd::{EtcdStore, Start};
+use stead_store_etcd::{EtcdStore, Memory, Start};
 use stead_types::NodeName;
 
 use super::{Beginning, session};
@@ -88,12 +88,14 @@ fn handle(
     data: &Path,
     file: &NodeFile,
     purpose: &str,
+    memory: &Memory,
     change: impl Fn(&mut stead_store_etcd::Options),
 ) -> Result<EtcdStore, String> {
     let mut told = false;
     loop {
         let writer = format!("{}+{purpose}", file.node);
         let mut options = file.options(data, &writer).map_err(|error| error.to_string())?;
+        options.memory = Some(memory.clone());
         change(&mut options);
         match EtcdStore::open(options, Start::Existing) {
             Ok(store) => return Ok(store),
@@ -119,19 +121,16 @@ fn handle(
 pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
     let params = file.params();
     // That a member is gone must be found out well before the node with it may be taken over from, or the news of that,
-    // and what is written because of it, would wait for that member. The handle that follows everything remembers how far
-    // the database was: an older one is told from it by that.
-    let groups = handle(data, file, "groups", |options| {
-        options.beat = params.h / 2;
-        options.memory = Some(data.join(SEEN));
-    })?;
+    // and what is written because of it, would wait for that member.
+    let memory = Memory::new(data.join(SEEN));
+    let groups = handle(data, file, "groups", &memory, |options| options.beat = params.h / 2)?;
     let foreign = belongs(&groups, file).map_err(|error| error.to_string())?;
-    let sessions = handle(data, file, "session", |options| {
+    let sessions = handle(data, file, "session", &memory, |options| {
         options.deadline = session::patience(&params);
         options.attempt = options.deadline.mul_f64(0.7);
         options.hedge = Some(session::hedge(&params));
     })?;
-    let configuration = handle(data, file, "node", |_| {})?;
+    let configuration = handle(data, file, "node", &memory, |_| {})?;
     let (revision, entries) = groups.list("").map_err(|error| error.to_string())?;
     let opened = groups.opened();
     let identity = Identity {
@@ -146,7 +145,8 @@ pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
         identity,
         trust_reboot,
         incarnation: opened.incarnation.clone(),
-        incarnation_is_new: opened.new_incarnation,
+        incarnation_is_new: opened.is_new,
+        memory,
         revision,
         file: Box::new(file.clone()),
     };

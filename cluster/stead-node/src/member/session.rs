@@ -191,6 +191,10 @@ impl Node {
         let me = self.name();
         let line = match note {
             Note::Began(sid) => {
+                // Not before: a node that starts again while it waits has to wait anew.
+                if let Some(member) = &self.member {
+                    member.begin.memory.settled();
+                }
                 record(10_040, Level::Information, format!("node \"{me}\" joined, session {sid}"))
             }
             Note::Again(_) => {

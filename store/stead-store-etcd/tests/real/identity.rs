@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stead_store::{Change, News, Outcome, Store, StoreError};
-use stead_store_etcd::{DAMAGED, EtcdStore, Options, Start};
+use stead_store_etcd::{DAMAGED, EtcdStore, Memory, Options, Start};
 
 use crate::cluster::{Cluster, HUNG, increment, put};
 
@@ -27,7 +27,7 @@ fn a_cluster_is_made_once_and_must_be_there() {
     assert!(matches!(&again, StoreError::InUse(text) if text.contains("\"c\"")), "{again:?}");
     let second = cluster.open("c", "n2");
     assert_eq!(second.opened().incarnation, first.opened().incarnation);
-    assert!(!second.opened().new_incarnation);
+    assert!(!second.opened().is_new);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn clusters_in_one_etcd_do_not_meet() {
 /// A cluster, a node with a memory that wrote to it, and a backup from before its last write.
 fn with_backup(cluster: &Cluster) -> (Options, EtcdStore) {
     let mut options = cluster.options("c", "n1");
-    options.memory = Some(cluster.folder().join("n1.seen"));
+    options.memory = Some(Memory::new(cluster.folder().join("n1.seen")));
     let store = EtcdStore::open(options.clone(), Start::Create).unwrap();
     store.commit(put("a", 1)).unwrap();
     (options, store)
@@ -86,11 +86,14 @@ fn a_restored_backup_is_noticed_and_can_be_adopted() {
     let adopted = EtcdStore::open(cluster.options("c", "n2"), Start::Adopt).unwrap();
     assert_eq!(adopted.get("a").unwrap().unwrap().value, json!(1));
     let back = EtcdStore::open(options.clone(), Start::Existing).unwrap();
-    assert!(back.opened().new_incarnation);
+    assert!(back.opened().is_new);
     assert_eq!(back.opened().incarnation, adopted.opened().incarnation);
     assert_eq!(increment(&back, "a"), Ok(Some(2)));
     drop(back);
-    assert!(!EtcdStore::open(options, Start::Existing).unwrap().opened().new_incarnation);
+    // So it is told at each start, until the wait that follows from it is over.
+    assert!(EtcdStore::open(options.clone(), Start::Existing).unwrap().opened().is_new);
+    options.memory.as_ref().unwrap().settled();
+    assert!(!EtcdStore::open(options, Start::Existing).unwrap().opened().is_new);
 }
 
 #[test]
@@ -114,9 +117,20 @@ fn an_older_copy_of_the_files_is_noticed() {
     replaced(store.commit(put("a", 3)), "revision");
     replaced(watch.next(HUNG), "revision");
     replaced(store.list(""), "revision");
-    drop(store);
-    replaced(EtcdStore::open(options.clone(), Start::Existing), "older copy");
-    EtcdStore::open(options, Start::Adopt).unwrap();
+    // A process that ends of it has written how far it was, though the file is a second behind otherwise.
+    let after = Options { memory: Some(Memory::new(cluster.folder().join("n1.seen"))), ..options.clone() };
+    replaced(EtcdStore::open(after.clone(), Start::Existing), "older copy");
+    // Somebody who knew nothing writes to the copy until its revision is high enough: the doubt remains.
+    let other = cluster.open("c", "other");
+    let file = std::fs::read(cluster.folder().join("n1.seen")).unwrap();
+    let seen = serde_json::from_slice::<serde_json::Value>(&file).unwrap()["revision"].as_u64().unwrap();
+    while other.list("").unwrap().0 < seen {
+        other.commit(put("b", 1)).unwrap();
+    }
+    let back = EtcdStore::open(after.clone(), Start::Existing).unwrap();
+    assert!(back.opened().is_new);
+    after.memory.unwrap().settled();
+    assert!(!EtcdStore::open(options, Start::Existing).unwrap().opened().is_new);
 }
 
 #[test]
