@@ -350,7 +350,6 @@ fn proplist(_: &Path) -> Result<Vec<Row>, String> {
     }])
 }
 
-/// Guarded writes to three members of etcd, and how soon another node hears of them.
 /// A planned move between two nodes.
 fn moves(_: &Path) -> Result<Vec<Row>, String> {
     let stead = built("stead")?;
@@ -383,6 +382,7 @@ fn moves(_: &Path) -> Result<Vec<Row>, String> {
     ])
 }
 
+/// Guarded writes to three members of etcd, and how soon another node hears of them.
 fn etcd(_: &Path) -> Result<Vec<Row>, String> {
     let text = output(
         "cargo",

@@ -1,10 +1,11 @@
 //! How long a planned move of five resources that do nothing takes: 200 of them, between two of three nodes.
 //!
 //! Prints four numbers in microseconds: median and 99th percentile of the whole command, from the start of `stead group move`
-//! to its end, and of the time in which not everything of the group was online, by the events of both nodes.
+//! to its end, and of the time in which not everything of the group was online, by the events of both nodes. What happened
+//! during the slowest goes to standard error.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot be taken fails")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use stead_e2e::{Trio, compile, root, until};
@@ -37,6 +38,23 @@ fn outages(events: &str) -> Vec<u64> {
     all
 }
 
+/// The time of day, as events have it.
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// The events of all nodes between two times, each with how long after the first time it was.
+fn between(events: &str, from: u64, to: u64) -> Vec<String> {
+    let told = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).filter_map(|event| {
+        let at = event["time_ms"].as_u64().unwrap();
+        let (node, text) = (event["node"].as_str().unwrap_or_default(), event["text"].as_str().unwrap());
+        (from..=to).contains(&at).then(|| format!("+{} ms  {node}  {text}", at - from))
+    });
+    let mut told: Vec<String> = told.collect();
+    told.dedup();
+    told
+}
+
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     let source = root().join("testing/stead-e2e/dll/noop.c");
@@ -55,15 +73,27 @@ fn main() {
     trio.apply(&config);
     trio.online("g", "n1");
     let mut commands = Vec::new();
+    let mut slowest: Option<(usize, u64, Duration)> = None;
     for number in 0..MOVES {
         let to = if number % 2 == 0 { "n2" } else { "n1" };
-        let begin = Instant::now();
+        let (begin, at) = (Instant::now(), now_ms());
         trio.ok("n3", &["group", "move", "g", "--to", to]);
         commands.push(u64::try_from(begin.elapsed().as_micros()).unwrap());
+        if slowest.is_none_or(|(_, _, took)| took < begin.elapsed()) {
+            slowest = Some((number, at, begin.elapsed()));
+        }
     }
-    let outages = until("the events of all moves", || {
-        let outages = outages(&trio.ok("n3", &["events", "--json", "--last", "1000000"]).out);
-        (outages.len() == MOVES).then_some(outages)
+    let (events, outages) = until("the events of all moves", || {
+        let events = trio.ok("n3", &["events", "--json", "--last", "1000000"]).out;
+        let outages = outages(&events);
+        (outages.len() == MOVES).then_some((events, outages))
     });
+    if let Some((number, at, took)) = slowest {
+        let took = u64::try_from(took.as_millis()).unwrap();
+        eprintln!(
+            "the slowest, move {number}, took {took} ms:\n{}",
+            between(&events, at, at + took).join("\n")
+        );
+    }
     println!("{} {}", percentiles(commands), percentiles(outages));
 }

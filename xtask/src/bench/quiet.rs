@@ -14,7 +14,7 @@ use super::{Row, sleepers};
 /// Between two looks at the store.
 const WATCHED: Duration = Duration::from_secs(60);
 
-/// How many changes of each kind come within a minute. A renewal moves a lane of its writer as well: one revision.
+/// How many changes of each kind come within a minute.
 fn changes(cluster: &Cluster, folder: &Path) -> Result<(u64, BTreeMap<String, u64>), String> {
     let wrong =
         |error: &dyn std::fmt::Display| format!("etcdctl: {error} (Debian: apt-get install etcd-client)");
@@ -36,11 +36,13 @@ fn changes(cluster: &Cluster, folder: &Path) -> Result<(u64, BTreeMap<String, u6
         for event in said["Events"].as_array().into_iter().flatten() {
             let key = event["kv"]["key"].as_str().unwrap_or_default();
             let key = String::from_utf8(decode(key)).unwrap_or_default();
-            // What lies below the folder of the cluster.
-            let kind = ["session/", "own/", "state/", "history/", "node/", "coordinator", "lane"]
-                .into_iter()
-                .find(|kind| key.contains(kind));
-            *kinds.entry(kind.unwrap_or(&key).to_owned()).or_default() += 1;
+            // A writer's own key is moved by each of its transactions, in the same revision.
+            let kind = match key.split_once("/documents/") {
+                Some((_, document)) => document.split('/').next().unwrap_or_default(),
+                None if key.contains("/writers/") => "writers",
+                None => &key,
+            };
+            *kinds.entry(kind.to_owned()).or_default() += 1;
         }
     }
     Ok((after - before, kinds))
@@ -82,10 +84,10 @@ pub(super) fn quiet(folder: &Path) -> Result<Vec<Row>, String> {
     // Ten seconds after it came online a group has served, and that is said once.
     std::thread::sleep(Duration::from_secs(15));
     let (revisions, kinds) = changes(&cluster, folder)?;
-    let renewals = kinds.get("session/").copied().unwrap_or_default();
+    let renewals = kinds.get("session").copied().unwrap_or_default();
     let others: Vec<String> = kinds
         .iter()
-        .filter(|(kind, _)| *kind != "session/" && *kind != "lane")
+        .filter(|(kind, _)| *kind != "session" && *kind != "writers")
         .map(|(kind, count)| format!("{count} {kind}"))
         .collect();
     let others = if others.is_empty() { "nothing else".to_owned() } else { others.join(", ") };

@@ -37,22 +37,47 @@ fn of(status: &Value, node: &str) -> Vec<(String, bool)> {
         .collect()
 }
 
-/// What the nodes say of their renewals, in the last line each of them wrote about it: the worst of each number.
-fn renewals(cluster: &Cluster) -> Result<(Duration, Duration), String> {
+/// The longest that a node may take for two hundred renewals.
+const RENEWED: Duration = Duration::from_secs(600);
+
+/// What each node wrote about its renewals, a hundred at a time: the p99 and the longest of each hundred.
+fn renewals(cluster: &Cluster, node: &str) -> Result<Vec<(Duration, Duration)>, String> {
+    let path = cluster.data(node).join("log/node.log");
+    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let lines = text.lines().filter(|line| line.contains("a hundred renewals answered"));
+    lines
+        .map(|line| {
+            let number = |name: &str| -> Option<Duration> {
+                let rest = line.split_once(&format!("{name}="))?.1;
+                let number: f64 = rest.split_whitespace().next()?.parse().ok()?;
+                Some(Duration::from_secs_f64(number / 1e3))
+            };
+            let both = number("p99_ms").zip(number("longest_ms"));
+            both.ok_or_else(|| format!("{}: {line:?} lacks numbers", path.display()))
+        })
+        .collect()
+}
+
+/// A hundred renewals of each node, all of them after this was called: the worst of each number.
+fn quiet_renewals(cluster: &Cluster) -> Result<(Duration, Duration), String> {
+    let begin = Instant::now();
     let mut worst = (Duration::ZERO, Duration::ZERO);
-    for node in cluster.names() {
-        let path = cluster.data(&node).join("log/node.log");
-        let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let Some(line) = text.lines().rev().find(|line| line.contains("a hundred renewals answered")) else {
-            return Err(format!("{}: it says nothing of renewals", path.display()));
-        };
-        let number = |name: &str| -> Option<Duration> {
-            let rest = line.split_once(&format!("{name}="))?.1;
-            let number: f64 = rest.split_whitespace().next()?.parse().ok()?;
-            Some(Duration::from_secs_f64(number / 1e3))
-        };
-        let (Some(p99), Some(longest)) = (number("p99_ms"), number("longest_ms")) else {
-            return Err(format!("{}: {line:?} lacks numbers", path.display()));
+    let names = cluster.names();
+    let counts = names.iter().map(|node| renewals(cluster, node).map(|told| told.len()));
+    let counts = counts.collect::<Result<Vec<_>, _>>()?;
+    for (node, before) in names.iter().zip(counts) {
+        // The hundred that is under way now began before.
+        let (p99, longest) = loop {
+            if let Some(numbers) = renewals(cluster, node)?.get(before + 1) {
+                break *numbers;
+            }
+            if begin.elapsed() > RENEWED {
+                return Err(format!(
+                    "{node} says nothing of two hundred renewals in {} s",
+                    RENEWED.as_secs()
+                ));
+            }
+            std::thread::sleep(Duration::from_secs(1));
         };
         worst = (worst.0.max(p99), worst.1.max(longest));
     }
@@ -67,9 +92,7 @@ pub(super) fn scale(folder: &Path) -> Result<Vec<Row>, String> {
         groups.len() == GROUPS && groups.iter().filter(|group| group["state"] == "Online").count() == ONLINE
     };
     until("all groups to be online", || Ok(whole(&cluster.status()?).then_some(())))?;
-    // A hundred renewals of each node while nothing else happens.
-    std::thread::sleep(Duration::from_secs(130));
-    let (p99, longest) = renewals(&cluster)?;
+    let (p99, longest) = quiet_renewals(&cluster)?;
     let status = cluster.status()?;
     let lost = cluster.names().last().cloned().unwrap_or_default();
     let groups = of(&status, &lost);
