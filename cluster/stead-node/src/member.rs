@@ -112,6 +112,8 @@ pub(crate) struct Member {
     decide_at: Time,
     /// What was decided last could not all be written.
     undecided: bool,
+    /// Something was decided about a document that is being written: it is decided again when a write has ended.
+    held_up: bool,
     /// Something was decided that the lease machine did not allow yet: it is decided again with what it hears next.
     withheld: bool,
     /// When something was published last, and when something may have to be.
@@ -178,6 +180,7 @@ impl Member {
             decide: true,
             decide_at: Time::ZERO,
             undecided: false,
+            held_up: false,
             withheld: false,
             published_at: Time::ZERO,
             publish_at: Some(Time::ZERO),

@@ -309,10 +309,17 @@ impl Node {
             Unwritten::Conflict(_) => NotWritten::Conflict,
             Unwritten::Failed(_) => NotWritten::Failed,
         });
-        // Nothing is decided by what is said of groups, and it is said again with what is known by then.
-        if let (Err(why), false) = (result, matches!(purpose, Purpose::State(_))) {
-            member.failed(why);
+        if let Err(why) = result {
+            match purpose {
+                // Nothing is decided by what is said of groups, and it is said again with what is known by then.
+                Purpose::State(_) => {}
+                // Of documents of groups the owner's machine knows whether what was in the way has been seen already.
+                Purpose::Own { .. } | Purpose::Leftover(_) => member.undecided = true,
+                Purpose::Node { .. } | Purpose::Host => member.failed(why),
+            }
         }
+        // The news of a write may be here before its answer: what was decided on them had to wait for this.
+        member.decide |= std::mem::take(&mut member.held_up);
         let revision = result.ok();
         match purpose {
             Purpose::Own { group, records } => {

@@ -158,14 +158,15 @@ impl Node {
         let commits = commits(decisions, over);
         member.withheld = withheld.get();
         for commit in commits {
-            match commit.document {
+            let begun = match commit.document {
                 Document::Own(group, document) => {
-                    member.owner.write(group, commit.revision, *document, commit.records);
+                    member.owner.write(group, commit.revision, *document, commit.records)
                 }
                 Document::Node(node, record) => {
-                    member.write_node(&node, commit.revision, *record, commit.records);
+                    member.write_node(&node, commit.revision, *record, commit.records)
                 }
-            }
+            };
+            member.held_up |= !begun;
         }
         self.drive_owner();
     }

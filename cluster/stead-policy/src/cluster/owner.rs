@@ -98,6 +98,15 @@ enum Wish {
     Left,
 }
 
+/// A document on its way.
+#[derive(Debug)]
+struct Written {
+    /// What it becomes; nothing if it is deleted.
+    document: Option<Ownership>,
+    /// The revision it must still have.
+    on: Option<u64>,
+}
+
 /// The groups of one node.
 #[derive(Debug)]
 pub struct Owner {
@@ -117,8 +126,8 @@ pub struct Owner {
     /// Their releases, until that is gone.
     withheld: BTreeMap<GroupName, Release>,
     wishes: BTreeMap<GroupName, Wish>,
-    /// Documents that are being written, and what they become; nothing if they are deleted.
-    writing: BTreeMap<GroupName, Option<Ownership>>,
+    /// Documents that are being written.
+    writing: BTreeMap<GroupName, Written>,
     /// Writes that failed are tried again then, and why they failed.
     again: Option<(Time, Unwritten)>,
     actions: VecDeque<OwnerAction>,
@@ -523,7 +532,7 @@ impl Owner {
         if self.writing.contains_key(&group) {
             return false;
         }
-        self.writing.insert(group.clone(), Some(document.clone()));
+        self.writing.insert(group.clone(), Written { document: Some(document.clone()), on: revision });
         self.actions.push_back(OwnerAction::Write { group, revision, document: Box::new(document), records });
         true
     }
@@ -534,19 +543,24 @@ impl Owner {
         if self.having.contains_key(group) || self.writing.contains_key(group) {
             return false;
         }
-        self.writing.insert(group.clone(), None);
+        let on = self.documents.get(group).map(|owned| owned.revision);
+        self.writing.insert(group.clone(), Written { document: None, on });
         true
     }
 
     /// A write has ended: the document is stored at this revision, or nothing was changed. True if that is news.
     pub fn written(&mut self, group: &GroupName, result: Result<u64, Unwritten>, now: Time) -> bool {
-        let document = self.writing.remove(group).flatten();
+        let Some(Written { document, on }) = self.writing.remove(group) else { return false };
         match (result, document) {
             (Ok(revision), Some(document)) => {
                 self.unconfirmed.remove(group);
                 self.seen(group, Some(Owned { document, revision }))
             }
             (Ok(_), None) => false,
+            // What was in the way has been seen already, and nothing else is to come.
+            (Err(Unwritten::Conflict), _) if self.documents.get(group).map(|owned| owned.revision) != on => {
+                false
+            }
             (Err(why), _) => {
                 self.failed(why, now);
                 false

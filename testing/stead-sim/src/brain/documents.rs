@@ -64,12 +64,14 @@ impl World {
         of: usize,
         revision: Option<u64>,
         record: NodeRecord,
-    ) {
-        if brain.busy.insert(of) {
+    ) -> bool {
+        let begun = brain.busy.insert(of);
+        if begun {
             let puts = vec![(Key::Record(of), Arc::new(Paper::Record(record.clone())))];
             let purpose = Purpose::Record(of, Box::new(record));
             self.write((node, brain), purpose, vec![(Key::Record(of), revision)], puts);
         }
+        begun
     }
 
     /// A document was seen by a node.
@@ -152,9 +154,13 @@ impl World {
         let now = self.nodes[node].now(self.now);
         if let Err(why) = result {
             brain.undecided = true;
-            brain.owner.failed(why, now);
+            // Of its own documents the owner's machine knows whether what was in the way has been seen already.
+            if !matches!(purpose, Purpose::Own(_)) {
+                brain.owner.failed(why, now);
+            }
             self.nodes[node].stale = true;
         }
+        brain.decide |= std::mem::take(&mut brain.held_up);
         match purpose {
             Purpose::Own(group) => {
                 let news = brain.owner.written(&group, result, now);

@@ -74,6 +74,7 @@ pub(crate) struct Brain {
     /// It rests until then, in real time.
     pub(crate) decide_at: u64,
     pub(crate) undecided: bool,
+    pub(crate) held_up: bool,
     /// Something was decided that the lease machine did not allow yet.
     pub(crate) withheld: bool,
     pub(crate) paused: bool,
@@ -104,6 +105,7 @@ impl Brain {
             decide: true,
             decide_at: 0,
             undecided: false,
+            held_up: false,
             withheld: false,
             paused: false,
             leaving: None,

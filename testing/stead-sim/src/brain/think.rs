@@ -265,11 +265,12 @@ impl World {
             match commit.document {
                 Document::Own(group, document) => {
                     self.check_placement(node, &brain.situation, &group, &document);
-                    brain.owner.write(group, commit.revision, *document, commit.records);
+                    brain.held_up |= !brain.owner.write(group, commit.revision, *document, commit.records);
                 }
                 Document::Node(name, record) => {
                     if let Some(of) = self.numbers.get(&name).copied() {
-                        self.write_record((node, brain), of, commit.revision, *record);
+                        let begun = self.write_record((node, brain), of, commit.revision, *record);
+                        brain.held_up |= !begun;
                     }
                 }
             }
