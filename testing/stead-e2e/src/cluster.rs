@@ -18,7 +18,7 @@ pub use faults::{Copy, Rules, Way};
 pub use processes::Kind;
 pub use random::{Chance, Fault};
 
-use crate::witness::{Change, Testimony, now, testimony};
+use crate::witness::{self, Change, Testimony, now, testimony};
 use crate::{etcd, marked, stead};
 
 /// Longer waits mean that something hangs: a takeover takes seconds, also where many tests run at once.
@@ -383,7 +383,11 @@ impl Cluster {
     pub fn never_two(&self) {
         for group in &self.groups {
             let overlaps = self.testimony(group).overlaps();
-            assert!(overlaps.is_empty(), "group {group} lived twice at once: {overlaps:#?}");
+            if !overlaps.is_empty() {
+                let text = format!("group {group} lived twice at once: {overlaps:#?}");
+                witness::twice(&text);
+                panic!("{text}");
+            }
         }
     }
 
