@@ -102,6 +102,8 @@ mutants! {
     PauseIgnored,
     /// How an order ended is not kept.
     OrderForgotten,
+    /// What is wanted of a group stays changed although the request for it is refused.
+    RefusedIsKept,
 }
 
 /// True where mutants can be chosen at all: in builds of the simulator, and of everything at once for tests. What ships

@@ -111,4 +111,5 @@ pub const CORPUS: &[Failed] = &[
     in_production(Mutant::PauseIgnored, 1, "I10"),
     in_production(Mutant::OrderForgotten, 0, "I7"),
     in_production(Mutant::BudgetForgotten, 3, "I11"),
+    in_production(Mutant::RefusedIsKept, 65, "I15"),
 ];

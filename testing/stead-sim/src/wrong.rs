@@ -1,7 +1,8 @@
 //! Worlds that are wrong on purpose: exactly the check that is there for it finds each.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
-use stead_policy::OpId;
+use stead_lease::{Event, Found, Mutant, Mutants};
+use stead_policy::{InBuffers, OpId, Request};
 use stead_types::{ResourceName, ResourceState};
 
 use crate::fault::{Fault, Kind, SECOND};
@@ -77,6 +78,75 @@ fn i8_offline_before_its_dependent() {
     let (mut world, (node, _, provider)) = with_dependent();
     world.offline(node, OpId(u64::MAX), provider);
     assert_eq!(broken(&world), "I8");
+}
+
+/// Somebody deletes a session, and its machine may take that for a session of its own that was never stored.
+fn with_deleted_session(mutants: &[Mutant]) -> World {
+    let mut world = quiet(1);
+    world.nodes[0].machine.mutate(Mutants::of(mutants), None);
+    let found = Found::Nothing { as_of: world.store.now.revision + 1 };
+    let node = world.names[world.nodes[0].name].clone();
+    world.give(0, Event::Seen { node, found });
+    world
+}
+
+#[test]
+fn i9_a_machine_that_holds_what_was_never_stored() {
+    assert_eq!(broken(&with_deleted_session(&[])), "nothing");
+    assert_eq!(broken(&with_deleted_session(&[Mutant::ConflictOverwritten])), "I9");
+}
+
+/// A node hears of a configuration in which another group has a resource of this one as well, or not.
+fn with_resource_of_two_groups(twice: bool) -> World {
+    let mut world = quiet(1);
+    let mut brain = world.nodes[0].brain.take().unwrap();
+    let mut config = brain.policy.config().clone();
+    let (mut first, last) = (config.groups.first_entry().unwrap(), world.groups.last().unwrap());
+    first.get_mut().description = "changed".to_owned();
+    let shared = first.get().resources.values().next().unwrap().clone();
+    if twice {
+        config.groups.get_mut(last).unwrap().resources.insert(shared.name.clone(), shared);
+    }
+    brain.tell(stead_policy::Event::Configured(config), world.nodes[0].now(world.now));
+    world.nodes[0].brain = Some(brain);
+    world.think(0);
+    world
+}
+
+#[test]
+fn i9_a_policy_with_one_resource_in_two_groups() {
+    assert_eq!(broken(&with_resource_of_two_groups(false)), "nothing");
+    assert_eq!(broken(&with_resource_of_two_groups(true)), "I9");
+}
+
+/// An operator asks a node for a group that it does not have.
+fn with_refusal(mutants: &[Mutant]) -> World {
+    let mut world = quiet(1);
+    world.mutants = Mutants::of(mutants);
+    let (node, group) = (0..3)
+        .find_map(|node| {
+            let owner = &world.nodes[node].brain.as_ref().unwrap().owner;
+            world.groups.iter().find(|group| !owner.has(group)).map(|group| (node, group.clone()))
+        })
+        .expect("a node does not have every group");
+    let mut brain = world.nodes[node].brain.take().unwrap();
+    let request = Request::OfflineGroup {
+        group,
+        ignore_resource_status: false,
+        force_with_termination: false,
+        keep_persistent_state: false,
+        queue_enabled: false,
+        in_buffers: InBuffers::new(),
+    };
+    world.ask(node, &mut brain, request);
+    world.nodes[node].brain = Some(brain);
+    world
+}
+
+#[test]
+fn i15_a_refusal_that_changes_what_is_wanted() {
+    assert_eq!(broken(&with_refusal(&[])), "nothing");
+    assert_eq!(broken(&with_refusal(&[Mutant::RefusedIsKept])), "I15");
 }
 
 #[test]

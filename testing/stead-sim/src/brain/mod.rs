@@ -6,10 +6,10 @@ mod hosts;
 mod operators;
 mod think;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use stead_policy::cluster::{Coordinator, NodeRecord, Owner, Published, Situation, Tenure};
-use stead_policy::{ClusterConfig, Event, Policy, RequestId, WriteId};
+use stead_policy::{Action, ClusterConfig, Event, Policy, RequestId, WriteId};
 use stead_types::{GroupName, NodeName, Time};
 
 use crate::store::Key;
@@ -80,6 +80,8 @@ pub(crate) struct Brain {
     pub(crate) paused: bool,
     pub(crate) leaving: Option<Leaving>,
     pub(crate) asked: BTreeMap<RequestId, Asked>,
+    /// What the policy wants and was looked at already.
+    pub(crate) undone: VecDeque<Action>,
     pub(crate) next: u64,
     /// When it looks again although nothing has happened.
     pub(crate) think_at: u64,
@@ -110,6 +112,7 @@ impl Brain {
             paused: false,
             leaving: None,
             asked: BTreeMap::new(),
+            undone: VecDeque::new(),
             next: 0,
             think_at: 0,
         }
@@ -119,6 +122,11 @@ impl Brain {
     pub(crate) fn tell(&mut self, event: Event, now: Time) {
         self.touched = true;
         self.policy.handle(event, now);
+    }
+
+    /// The next thing the policy wants.
+    pub(crate) fn poll_action(&mut self) -> Option<Action> {
+        self.undone.pop_front().or_else(|| self.policy.poll_action())
     }
 
     pub(crate) fn number(&mut self) -> u64 {

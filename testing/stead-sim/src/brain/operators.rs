@@ -1,7 +1,8 @@
 //! What operators ask, at any node; and what fails inside groups.
 
+use stead_lease::Mutant;
 use stead_policy::cluster::{Cause, OrderWish, ResumeFailback};
-use stead_policy::{Event, InBuffers, Request, RequestId};
+use stead_policy::{Action, Event, InBuffers, PersistentState, Request, RequestId};
 use stead_types::{MoveFlags, PauseFlags};
 
 use super::{Asked, Brain};
@@ -40,27 +41,20 @@ impl World {
             Kind::Move => {
                 let name = self.groups[group].clone();
                 let to = Some(&self.names[other]).filter(|_| !part(value, 3).is_multiple_of(4));
-                let before = (brain.situation.clone(), brain.owner.documents().clone());
-                match brain.situation.check_move(&name, to, flags) {
-                    Ok(to) => {
-                        let Some(owned) = brain.owner.documents().get(&name).cloned() else { return };
-                        let wish = OrderWish {
-                            to: Some(to.clone()),
-                            flags,
-                            in_buffers: InBuffers::new(),
-                            asked_by: "operator".to_owned(),
-                            cause: Cause::Operator,
-                            reasons: Vec::new(),
-                        };
-                        if owned.document.node != to {
-                            let next = owned.document.with_order(wish);
-                            brain.owner.write(name, Some(owned.revision), next, Vec::new());
-                        }
-                    }
-                    Err(refused) => {
-                        if before != (brain.situation.clone(), brain.owner.documents().clone()) {
-                            self.broken("I15", format!("{refused}, and something has changed"));
-                        }
+                // Looking whether it may be can change nothing, by its signature.
+                if let Ok(to) = brain.situation.check_move(&name, to, flags) {
+                    let Some(owned) = brain.owner.documents().get(&name).cloned() else { return };
+                    let wish = OrderWish {
+                        to: Some(to.clone()),
+                        flags,
+                        in_buffers: InBuffers::new(),
+                        asked_by: "operator".to_owned(),
+                        cause: Cause::Operator,
+                        reasons: Vec::new(),
+                    };
+                    if owned.document.node != to {
+                        let next = owned.document.with_order(wish);
+                        brain.owner.write(name, Some(owned.revision), next, Vec::new());
                     }
                 }
             }
@@ -140,10 +134,42 @@ impl World {
                 in_buffers: InBuffers::new(),
             }
         };
-        let id = RequestId(brain.number());
+        let id = self.ask(node, brain, request);
         let asked = Asked { group, online, accepted: false, stored: self.wishes[group] };
         brain.asked.insert(id, asked);
-        brain.tell(Event::Request { id, request }, self.nodes[node].now(self.now));
+    }
+
+    /// Hands a request to the policy. I15: one that it refuses leaves everything as it was, and asks for nothing.
+    pub(crate) fn ask(&mut self, node: usize, brain: &mut Brain, request: Request) -> RequestId {
+        let id = RequestId(brain.number());
+        brain.undone.extend(std::iter::from_fn(|| brain.policy.poll_action()));
+        let before = (brain.policy.config().clone(), brain.policy.view());
+        let now = self.nodes[node].now(self.now);
+        brain.tell(Event::Request { id, request: request.clone() }, now);
+        let answered: Vec<Action> = std::iter::from_fn(|| brain.policy.poll_action()).collect();
+        let refused = answered.iter().find_map(|action| {
+            let Action::Finish { id: of, answer: Err(refused) } = action else { return None };
+            (*of == id).then(|| refused.to_string())
+        });
+        if let Some(refused) = refused {
+            if self.mutants.has(Mutant::RefusedIsKept) {
+                let mut all = before.0.clone();
+                if let Request::OnlineGroup { group, .. } | Request::OfflineGroup { group, .. } = &request
+                    && let Some(config) = all.groups.get_mut(group)
+                {
+                    let online = matches!(request, Request::OnlineGroup { .. });
+                    let wish = if online { PersistentState::Online } else { PersistentState::Offline };
+                    config.persistent_state = Some(wish);
+                }
+                brain.tell(Event::Configured(all), now);
+            }
+            let same = before == (brain.policy.config().clone(), brain.policy.view());
+            if !same || answered.len() > 1 {
+                self.broken("I15", format!("{refused}, and something has changed"));
+            }
+        }
+        brain.undone.extend(answered);
+        id
     }
 
     /// Something of a group fails, wherever it lives.

@@ -316,7 +316,7 @@ impl World {
 
     /// Carries out what the policy wants.
     fn carry_out(&mut self, node: usize, brain: &mut Brain) {
-        while let Some(action) = brain.policy.poll_action() {
+        while let Some(action) = brain.poll_action() {
             self.say(|| format!("node {node} wants {action:?}"));
             match action {
                 Action::Accept { id } => self.accepted(node, brain, id),
