@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use stead_api::{
@@ -147,7 +148,8 @@ fn documents(of: &Situation, situation: &mut Decided) -> Result<Documents, NotSi
         match document.key.split_once('/') {
             Some(("own", group)) => {
                 let owned = ownership_of(&document.value).map_err(wrong)?;
-                read.own.insert(name(group)?, Owned { document: owned, revision: document.revision });
+                read.own
+                    .insert(name(group)?, Owned { document: Arc::new(owned), revision: document.revision });
             }
             Some(("state", group)) => {
                 let state = StateDocument::read(&document.value).map_err(wrong)?;

@@ -38,7 +38,7 @@ fn carry_out(situation: &mut Situation, decisions: Vec<Decision>) -> usize {
         let (given_up, locked) = (Vec::new(), Vec::new());
         facts.published =
             Some(Published { generation, state, served: true, given_up, locked, queued: false });
-        facts.owned = Some(Owned { document: *document, revision: generation });
+        facts.owned = Some(Owned { document, revision: generation });
         assigned += 1;
     }
     assigned

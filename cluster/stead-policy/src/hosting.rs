@@ -10,6 +10,7 @@ use stead_types::{
 };
 
 use crate::action::{Action, Level};
+use crate::config::ResourceConfig;
 use crate::policy::Policy;
 use crate::request::{Answer, InBuffers};
 use crate::runtime::{Goal, Hold, Opened, Waiter};
@@ -511,9 +512,9 @@ impl Policy {
         let runtime = self.groups.get(group)?;
         runtime.order.iter().find_map(|name| {
             let resource = runtime.resources.get(name)?;
-            let notify = self.configured(name)?.common.restart_action == RestartAction::RestartNotify;
             let spent = matches!(resource.hold, Some(Hold::GaveUp(_))) && resource.opened != Opened::Opening;
-            (notify && spent && resource.online_wanted)
+            let notify = |of: &ResourceConfig| of.common.restart_action == RestartAction::RestartNotify;
+            (spent && resource.online_wanted && self.configured(name).is_some_and(notify))
                 .then(|| (name.clone(), resource.why.clone().unwrap_or_default()))
         })
     }

@@ -55,6 +55,14 @@ impl CallPurpose {
     }
 }
 
+/// A group as its owner tells the others.
+pub(crate) struct Looks {
+    pub(crate) state: GroupState,
+    /// Resources that are locked, providers first.
+    pub(crate) locked: Vec<ResourceName>,
+    pub(crate) queued: bool,
+}
+
 /// The brain of one node.
 #[derive(Debug)]
 pub struct Policy {
@@ -399,6 +407,24 @@ impl Policy {
         }
     }
 
+    /// How a group that this node has looks to the others.
+    pub(crate) fn looks(&self, name: &GroupName) -> Option<Looks> {
+        let group =
+            self.groups.get(name).filter(|_| self.has(name) && self.config.groups.contains_key(name))?;
+        let locked =
+            |name: &&ResourceName| group.resources.get(*name).is_some_and(|resource| resource.locked);
+        Some(Looks {
+            state: GroupState::derive(group.resources.values().map(|resource| resource.state)),
+            locked: group.order.iter().filter(locked).cloned().collect(),
+            queued: self.in_queue(name, group),
+        })
+    }
+
+    /// It waits in a queue, for a move or to go offline.
+    fn in_queue(&self, name: &GroupName, group: &Group) -> bool {
+        self.queued_to_move(name) || group.resources.values().any(Resource::queued)
+    }
+
     fn view_group(&self, name: &GroupName, group: &Group) -> Option<GroupView> {
         const LOCKED: u64 = 0x1;
         const QUEUED: u64 = 0x4;
@@ -406,7 +432,7 @@ impl Policy {
         let status = |bits: [(bool, u64); 3]| bits.iter().filter(|(set, _)| *set).map(|(_, bit)| bit).sum();
         let config = self.config.groups.get(name)?;
         let moving = self.departing(name).map(|departure| format!("move to {}", departure.to));
-        let queued = self.queued_to_move(name) || group.resources.values().any(Resource::queued);
+        let queued = self.in_queue(name, group);
         let waiting = self.waiters.get(name).and_then(|waiters| waiters.first());
         let waiting = waiting.map(|waiter| waiter.what.rsplit(": ").next().unwrap_or_default().to_owned());
         let operation = moving.or(waiting).map(|verb| if queued { format!("{verb} (queued)") } else { verb });

@@ -171,7 +171,7 @@ fn group(cluster: &mut Snapshot, of: &str, on: &str, words: &[&str]) {
         reasons: Vec::new(),
         held: None,
     };
-    facts.owned = Some(Owned { document, revision: 1 });
+    facts.owned = Some(Owned { document: document.into(), revision: 1 });
     facts.published = Some(Published {
         generation: 1,
         state: GroupState::derive([seen.state]),

@@ -24,7 +24,7 @@ pub(crate) enum Key {
 #[allow(clippy::large_enum_variant, reason = "most of them are of the largest kind")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Paper {
-    Own(Ownership),
+    Own(Arc<Ownership>),
     State(Published),
     Record(NodeRecord),
     Configuration(Box<GroupConfig>),

@@ -1,5 +1,6 @@
 //! Moves that clients ask for and wait for, wherever the group is.
 
+use std::sync::Arc;
 use stead_api::{Event, Failure, Line};
 use stead_policy::cluster::{ArrivalKind, Cause, OrderWish, Outcome, Ownership};
 use stead_policy::{InBuffers, Refusal};
@@ -141,7 +142,7 @@ impl Node {
         };
         let document = owned.document.with_order(wish);
         let order = document.orders;
-        if !member.owner.write(group.clone(), Some(owned.revision), document, Vec::new()) {
+        if !member.owner.write(group.clone(), Some(owned.revision), Arc::new(document), Vec::new()) {
             let detail = "its owner is being written; ask again";
             return drop(lines.send(report::answer(refuse(Code::ERROR_CLUSTER_GROUP_BUSY, detail))));
         }

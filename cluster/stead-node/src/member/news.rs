@@ -1,5 +1,6 @@
 //! What others have written, and what became of this node's own writes.
 
+use std::sync::Arc;
 use stead_lease::{Event as SessionEvent, Found};
 use stead_policy::cluster::{FenceNeeds, GroupFacts, GroupRules, Owned, Unwritten as NotWritten};
 use stead_policy::{Event, TypeConfig};
@@ -175,7 +176,7 @@ impl Node {
         let owned = match entry {
             Some(entry) if known.is_some_and(|known| known >= entry.modified) => return,
             Some(entry) => match ownership_of(&entry.value) {
-                Ok(document) => Some(Owned { document, revision: entry.modified }),
+                Ok(document) => Some(Owned { document: Arc::new(document), revision: entry.modified }),
                 Err(text) => {
                     // What was good last is kept; nobody can write over it, since its revision is unknown here.
                     self.nonsense(&entry.key, &text, Some(group.clone()));

@@ -160,7 +160,7 @@ impl Node {
         for commit in commits {
             let begun = match commit.document {
                 Document::Own(group, document) => {
-                    member.owner.write(group, commit.revision, *document, commit.records)
+                    member.owner.write(group, commit.revision, document, commit.records)
                 }
                 Document::Node(node, record) => {
                     member.write_node(&node, commit.revision, *record, commit.records)

@@ -44,7 +44,7 @@ impl Node {
         for group in view.groups {
             let name = group.name.clone();
             let Some(member) = &mut self.member else { return };
-            let Some((published, at)) = member.owner.says(&self.policy, &group, now) else { continue };
+            let Some((published, at)) = member.owner.says(&self.policy, &name, now) else { continue };
             if let Some(at) = at {
                 later = Some(later.map_or(at, |before: Time| before.min(at)));
             }

@@ -1,5 +1,7 @@
 //! Decisions as writes: what is stored, under which guard, and what is told once it is.
 
+use std::sync::Arc;
+
 use stead_types::{GroupName, NodeName};
 
 use super::decision::{Decision, Freed, Guard};
@@ -11,7 +13,7 @@ use crate::action::Record;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Document {
     /// `own/<group>`.
-    Own(GroupName, Box<Ownership>),
+    Own(GroupName, Arc<Ownership>),
     /// `node/<name>`.
     Node(NodeName, Box<NodeRecord>),
 }

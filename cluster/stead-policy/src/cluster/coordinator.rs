@@ -1,6 +1,7 @@
 //! The decision: every group is looked at as it is, and given what it lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use stead_types::{Code, GroupName, GroupState, MoveFlags, NodeName, Time};
@@ -174,8 +175,8 @@ impl Coordinator {
     /// that owned something when this coordinator first looked has been renewed since, or if any session is older than
     /// the wait.
     fn forming(&mut self, situation: &Situation) -> Option<Duration> {
-        let documents = || situation.groups.values().filter_map(|facts| facts.owned.as_ref());
-        let owners: BTreeSet<u128> = documents().map(|owned| owned.document.session).collect();
+        let documents = situation.groups.values().filter_map(|facts| facts.owned.as_ref());
+        let owners = documents.map(|owned| owned.document.session);
         let mut oldest = Duration::ZERO;
         for node in situation.nodes.values() {
             if let Session::Alive { sid, age } = node.session {
@@ -187,11 +188,13 @@ impl Coordinator {
             }
         }
         let known = |sid: &u128| {
-            owners.contains(sid) || situation.nodes.values().any(|node| node.session.alive() == Some(*sid))
+            let mut sessions = situation.nodes.values();
+            sessions.any(|node| node.session.alive() == Some(*sid))
+                || owners.clone().any(|owner| owner == *sid)
         };
         self.ages.retain(|sid, _| known(sid));
         self.renewed.retain(known);
-        let first = self.first_owners.get_or_insert(owners);
+        let first = self.first_owners.get_or_insert_with(|| owners.clone().collect());
         self.formed |= first.iter().any(|sid| self.renewed.contains(sid));
         let delay = situation.settings.group_wait_delay;
         self.formed |= oldest >= delay;
@@ -425,7 +428,7 @@ impl<'s> Round<'_, 's> {
         why: String,
         (id, code): (u32, Code),
     ) {
-        let own = &owned.document;
+        let own: &Ownership = &owned.document;
         let failovers = self.recent(name, facts, own);
         let told = own.held.as_ref() == Some(&why);
         if told && failovers.len() == own.failovers.len() {
@@ -440,7 +443,7 @@ impl<'s> Round<'_, 's> {
 
     pub(super) fn amend(&mut self, name: &GroupName, owned: &Owned, document: Ownership) {
         let (group, guard) = (name.clone(), Guard::At(owned.revision));
-        self.decisions.push(Decision::Amend { group, guard, document: Box::new(document) });
+        self.decisions.push(Decision::Amend { group, guard, document: Arc::new(document) });
     }
 
     pub(super) fn order(
@@ -466,7 +469,7 @@ impl<'s> Round<'_, 's> {
             self.survey.settle(name, facts, at);
         }
         let (group, guard) = (name.clone(), Guard::At(owned.revision));
-        self.decisions.push(Decision::Order { group, guard, document: Box::new(document) });
+        self.decisions.push(Decision::Order { group, guard, document: Arc::new(document) });
     }
 
     /// Gives a group to a node, which must be able to take it.
@@ -483,7 +486,7 @@ impl<'s> Round<'_, 's> {
             return;
         };
         let before = facts.owned.as_ref();
-        let old = before.map(|owned| &owned.document);
+        let old = before.map(|owned| &*owned.document);
         let generation = old.map_or(1, |old| old.generation.saturating_add(1));
         let mut failovers = old.map(|old| self.recent(name, facts, old)).unwrap_or_default();
         if gift.counts
@@ -517,7 +520,7 @@ impl<'s> Round<'_, 's> {
         self.survey.settle(name, facts, at);
         let (id, level, text) = told(name, &document, old);
         let guard = before.map_or(Guard::Absent, |owned| Guard::At(owned.revision));
-        let (group, document) = (name.clone(), Box::new(document));
+        let (group, document) = (name.clone(), Arc::new(document));
         self.decisions.push(Decision::Assign { group, guard, freed: gift.freed, document });
         self.record((id, level), Some(name), Code::SUCCESS, text);
     }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use stead_types::{GroupName, NodeName};
 
 use super::ownership::Ownership;
@@ -41,7 +43,7 @@ pub enum Decision {
         /// Why it may be.
         freed: Freed,
         /// The next generation.
-        document: Box<Ownership>,
+        document: Arc<Ownership>,
     },
     /// Asks a group's owner to move it: `own/<group>` becomes this.
     Order {
@@ -50,7 +52,7 @@ pub enum Decision {
         /// Of `own/<group>`.
         guard: Guard,
         /// With the order.
-        document: Box<Ownership>,
+        document: Arc<Ownership>,
     },
     /// Says why a group is not placed otherwise, or that this is over, or forgets failovers past their period:
     /// `own/<group>` becomes this. The group stays where and as it is.
@@ -60,7 +62,7 @@ pub enum Decision {
         /// Of `own/<group>`.
         guard: Guard,
         /// With other words or fewer failovers.
-        document: Box<Ownership>,
+        document: Arc<Ownership>,
     },
     /// Something about a node changes: `node/<name>` becomes this.
     Node {

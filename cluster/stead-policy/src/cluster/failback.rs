@@ -10,7 +10,7 @@ use crate::config::Failback;
 
 impl<'s> Round<'_, 's> {
     pub(super) fn hosted(&mut self, name: &'s GroupName, facts: &'s GroupFacts, owned: &'s Owned) {
-        let document = &owned.document;
+        let document: &Ownership = &owned.document;
         let recent = self.recent(name, facts, document);
         if document.order.is_some() {
             return;

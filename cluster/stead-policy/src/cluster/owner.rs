@@ -5,6 +5,7 @@
 //! its document says so, in the session there is, and no sooner.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use stead_types::{Code, GroupName, GroupState, NodeName, Time};
@@ -14,8 +15,7 @@ use super::situation::{Owned, Published, Situation};
 use crate::action::{Level, Record};
 use crate::event::Event;
 use crate::hosting::{Arrival, Coming, Departure, OperationContext, Release, Will};
-use crate::policy::Policy;
-use crate::view::GroupView;
+use crate::policy::{Looks, Policy};
 
 /// The pause before a write that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -45,7 +45,7 @@ pub enum OwnerAction {
         /// The guard.
         revision: Option<u64>,
         /// As it becomes.
-        document: Box<Ownership>,
+        document: Arc<Ownership>,
         /// What is told once it is stored.
         records: Vec<Record>,
     },
@@ -102,7 +102,7 @@ enum Wish {
 #[derive(Debug)]
 struct Written {
     /// What it becomes; nothing if it is deleted.
-    document: Option<Ownership>,
+    document: Option<Arc<Ownership>>,
     /// The revision it must still have.
     on: Option<u64>,
 }
@@ -448,29 +448,18 @@ impl Owner {
         Some(Serving { generation: having.generation, served: having.served, later })
     }
 
-    /// What this node says of a group that it has and that looks like this now, and when there may be more to say although
-    /// nothing has happened.
+    /// What this node says of a group that it has, as it is now, and when there may be more to say although nothing has
+    /// happened.
     pub fn says(
         &mut self,
         policy: &Policy,
-        view: &GroupView,
+        group: &GroupName,
         now: Time,
     ) -> Option<(Published, Option<Time>)> {
-        /// `CLUSRES_STATUS_LOCKED_MODE`.
-        const LOCKED: u64 = 0x1;
-        /// `CLUSGRP_STATUS_WAITING_IN_QUEUE_FOR_MOVE`.
-        const QUEUED: u64 = 0x4;
-        let Serving { generation, served, later } = self.serving(&view.name, view.state, now)?;
-        let locked = view.resources.iter().filter(|resource| resource.status_information & LOCKED != 0);
-        let published = Published {
-            generation,
-            state: view.state,
-            served,
-            given_up: policy.wants_failover(&view.name).map(|(resource, _)| resource).into_iter().collect(),
-            locked: locked.map(|resource| resource.name.clone()).collect(),
-            queued: view.status_information & QUEUED != 0,
-        };
-        Some((published, later))
+        let Looks { state, locked, queued } = policy.looks(group)?;
+        let Serving { generation, served, later } = self.serving(group, state, now)?;
+        let given_up = policy.wants_failover(group).map(|(resource, _)| resource).into_iter().collect();
+        Some((Published { generation, state, served, given_up, locked, queued }, later))
     }
 
     /// What the document becomes by what this node wishes.
@@ -508,7 +497,7 @@ impl Owner {
             match self.wished(&group, &wish, session) {
                 Some(document) => {
                     let revision = self.documents.get(&group).map(|owned| owned.revision);
-                    self.write(group, revision, document, Vec::new());
+                    self.write(group, revision, Arc::new(document), Vec::new());
                 }
                 None => void.push(group),
             }
@@ -526,14 +515,15 @@ impl Owner {
         &mut self,
         group: GroupName,
         revision: Option<u64>,
-        document: Ownership,
+        document: Arc<Ownership>,
         records: Vec<Record>,
     ) -> bool {
         if self.writing.contains_key(&group) {
             return false;
         }
-        self.writing.insert(group.clone(), Written { document: Some(document.clone()), on: revision });
-        self.actions.push_back(OwnerAction::Write { group, revision, document: Box::new(document), records });
+        let written = Written { document: Some(Arc::clone(&document)), on: revision };
+        self.writing.insert(group.clone(), written);
+        self.actions.push_back(OwnerAction::Write { group, revision, document, records });
         true
     }
 

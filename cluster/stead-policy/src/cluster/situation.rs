@@ -1,6 +1,7 @@
 //! What the coordinator decides on, as read from the cluster database.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use stead_types::{GroupName, GroupState, NodeName, PauseFlags, ResourceName, TypeName};
@@ -181,7 +182,7 @@ pub struct GroupFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owned {
     /// The document.
-    pub document: Ownership,
+    pub document: Arc<Ownership>,
     /// What a write of it is guarded by.
     pub revision: u64,
 }

@@ -21,9 +21,8 @@ pub(super) struct Place<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Survey<'a> {
     pub(super) situation: &'a Situation,
-    /// By name.
+    /// In the order of their names.
     pub(super) places: Vec<Place<'a>>,
-    index: BTreeMap<&'a NodeName, usize>,
     /// For each anti-affinity class, where its groups are.
     classes: BTreeMap<&'a str, Vec<(&'a GroupName, usize)>>,
 }
@@ -52,8 +51,7 @@ impl<'a> Survey<'a> {
             .iter()
             .map(|(name, facts)| Place { name, facts, load: 0, kept_out: false })
             .collect();
-        let index = places.iter().enumerate().map(|(at, place)| (place.name, at)).collect();
-        let mut survey = Survey { situation, places, index, classes: BTreeMap::new() };
+        let mut survey = Survey { situation, places, classes: BTreeMap::new() };
         for (name, facts) in &situation.groups {
             if let Some(at) = survey.home(facts) {
                 survey.settle(name, facts, at);
@@ -102,7 +100,7 @@ impl<'a> Survey<'a> {
     }
 
     pub(super) fn at(&self, node: &NodeName) -> Option<usize> {
-        self.index.get(node).copied()
+        self.places.binary_search_by(|place| place.name.cmp(node)).ok()
     }
 
     /// A group on this node that the other one must not be beside.

@@ -1,6 +1,7 @@
 //! The copy: its nodes, what is stored, and the time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use stead_types::{GroupName, NodeName, ResourceName, ResourceState, Time};
@@ -66,7 +67,7 @@ const fn runs(state: ResourceState) -> bool {
 struct Put {
     group: GroupName,
     revision: Option<u64>,
-    document: Ownership,
+    document: Arc<Ownership>,
     records: Vec<Record>,
 }
 
@@ -386,7 +387,7 @@ impl World {
                         site.policy.handle(event, self.now);
                     }
                     OwnerAction::Write { group, revision, document, records } => {
-                        puts.push(Put { group, revision, document: *document, records });
+                        puts.push(Put { group, revision, document, records });
                     }
                     // What it had is not its own any more, and here that means that it never ran.
                     OwnerAction::Kill(_) => {}
@@ -452,13 +453,13 @@ impl World {
     fn publish(&mut self, site: &mut Site) -> bool {
         let mut any = false;
         site.later = None;
-        for view in site.policy.view().groups {
-            let Some((said, later)) = site.owner.says(&site.policy, &view, self.now) else { continue };
+        for group in site.owner.groups().cloned().collect::<Vec<_>>() {
+            let Some((said, later)) = site.owner.says(&site.policy, &group, self.now) else { continue };
             site.later = [site.later, later].into_iter().flatten().min();
-            if site.said.get(&view.name) != Some(&said) {
+            if site.said.get(&group) != Some(&said) {
                 any = true;
-                site.said.insert(view.name.clone(), said.clone());
-                if let Some(facts) = self.situation.groups.get_mut(&view.name) {
+                site.said.insert(group.clone(), said.clone());
+                if let Some(facts) = self.situation.groups.get_mut(&group) {
                     facts.published = Some(said);
                     self.decide = true;
                 }
@@ -531,7 +532,10 @@ impl World {
     pub(super) fn order(&mut self, group: &GroupName, document: Ownership) {
         let owned = self.situation.groups.get(group).and_then(|facts| facts.owned.as_ref());
         let revision = owned.map(|owned| owned.revision);
-        self.put(None, Put { group: group.clone(), revision, document, records: Vec::new() });
+        self.put(
+            None,
+            Put { group: group.clone(), revision, document: Arc::new(document), records: Vec::new() },
+        );
     }
 
     /// What is said of a node is stored, and known to it.
@@ -570,12 +574,7 @@ impl World {
         for commit in commits {
             match commit.document {
                 Document::Own(group, document) => {
-                    let put = Put {
-                        group,
-                        revision: commit.revision,
-                        document: *document,
-                        records: commit.records,
-                    };
+                    let put = Put { group, revision: commit.revision, document, records: commit.records };
                     self.put(None, put);
                 }
                 Document::Node(node, record) => {

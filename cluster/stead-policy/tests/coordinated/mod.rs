@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use stead_policy::cluster::{
@@ -92,9 +93,9 @@ impl Cluster {
         &facts.owned.as_ref().expect("it is owned").document
     }
 
-    pub(crate) fn write(&mut self, group: &GroupName, document: Ownership) {
+    pub(crate) fn write(&mut self, group: &GroupName, document: impl Into<Arc<Ownership>>) {
         self.revision += 1;
-        let revision = self.revision;
+        let (document, revision) = (document.into(), self.revision);
         let facts = self.situation.groups.get_mut(group).expect("a group");
         facts.owned = Some(Owned { document, revision });
     }
@@ -142,7 +143,7 @@ impl Cluster {
     pub(crate) fn leaves(&mut self, of: &str) {
         let node: NodeName = name(of);
         let Some(sid) = self.node(of).session.alive() else { return };
-        let here: Vec<(GroupName, Ownership)> = self
+        let here: Vec<(GroupName, Arc<Ownership>)> = self
             .situation
             .groups
             .iter()
@@ -211,20 +212,20 @@ impl Cluster {
                     self.failovers.push((group.clone(), self.now));
                 }
                 self.assignments += 1;
-                self.write(&group, *document);
+                self.write(&group, document);
             }
             Decision::Order { group, guard, document } => {
                 self.guarded(&group, guard);
                 let order = document.order.as_ref().expect("an order");
                 let to = order.to.as_ref().map_or("anywhere", NodeName::as_str);
                 self.log.push(format!("order {group} to {to} ({})", order.cause));
-                self.write(&group, *document);
+                self.write(&group, document);
             }
             Decision::Amend { group, guard, document } => {
                 self.guarded(&group, guard);
                 let held = document.held.clone().unwrap_or_else(|| "nothing holds it".to_owned());
                 self.log.push(format!("amend {group}: {held}; failovers {}", document.failovers.len()));
-                self.write(&group, *document);
+                self.write(&group, document);
             }
             Decision::Node { node, guard, record } => {
                 let facts = self.situation.nodes.get_mut(&node).expect("a node");
@@ -293,7 +294,7 @@ impl Cluster {
             }
             if facts.current().is_none() {
                 any = true;
-                self.arrives(&group, own);
+                self.arrives(&group, &own);
             } else if let Some(order) = &own.order {
                 match self.manners.get(&group) {
                     Some(Manner::Stuck) => {}
@@ -314,7 +315,7 @@ impl Cluster {
         any
     }
 
-    fn arrives(&mut self, group: &GroupName, own: Ownership) {
+    fn arrives(&mut self, group: &GroupName, own: &Ownership) {
         let fails = self.fails_on.contains(&(group.clone(), own.node.clone()));
         let facts = self.situation.groups.get_mut(group).expect("a group");
         let started = facts.wanted_online && own.arrival.start;

@@ -95,7 +95,7 @@ impl World {
                 if believes {
                     brain.owner.seen(&group, None);
                 }
-                brain.owner.seen(&group, Some(Owned { document: document.clone(), revision }));
+                brain.owner.seen(&group, Some(Owned { document: Arc::clone(document), revision }));
                 brain.refresh_owner(&group);
                 self.settle(node, brain, &group);
             }
@@ -121,8 +121,8 @@ impl World {
                     self.nodes[node].stale = true;
                     return;
                 }
-                let mut all = brain.policy.config().clone();
-                if all.groups.get(&config.name) != Some(&**config) {
+                if brain.policy.config().groups.get(&config.name) != Some(&**config) {
+                    let mut all = brain.policy.config().clone();
                     all.groups.insert(config.name.clone(), (**config).clone());
                     let now = self.nodes[node].now(self.now);
                     brain.tell(Event::Configured(all), now);
@@ -196,15 +196,15 @@ impl World {
                 }
             }
             Purpose::Configuration(write, groups) => {
-                for group in groups {
+                for group in &groups {
                     if let Ok(revision) = result {
-                        brain.seen.insert(Key::Configuration(group), revision);
+                        brain.seen.insert(Key::Configuration(*group), revision);
                     }
                 }
                 let result = result.map(drop).map_err(|_| Code::ERROR_OPERATION_ABORTED);
                 brain.tell(Event::Written { write, result }, now);
-                for group in self.groups.clone() {
-                    brain.refresh(&group);
+                for group in groups {
+                    brain.refresh(&self.groups[group]);
                 }
             }
         }

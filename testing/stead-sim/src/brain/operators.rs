@@ -1,5 +1,7 @@
 //! What operators ask, at any node; and what fails inside groups.
 
+use std::sync::Arc;
+
 use stead_lease::Mutant;
 use stead_policy::cluster::{Cause, OrderWish, ResumeFailback};
 use stead_policy::{Action, Event, InBuffers, PersistentState, Request, RequestId};
@@ -54,7 +56,7 @@ impl World {
                     };
                     if owned.document.node != to {
                         let next = owned.document.with_order(wish);
-                        brain.owner.write(name, Some(owned.revision), next, Vec::new());
+                        brain.owner.write(name, Some(owned.revision), Arc::new(next), Vec::new());
                     }
                 }
             }

@@ -86,7 +86,7 @@ impl World {
                     brain.tell(event, now);
                 }
                 OwnerAction::Write { group, revision, document, .. } => {
-                    self.write_ownership(node, brain, group, revision, *document);
+                    self.write_ownership(node, brain, group, revision, document);
                 }
                 OwnerAction::Kill(group) => {
                     // Who starts again and is shown what was may take what runs for something older.
@@ -114,17 +114,17 @@ impl World {
         brain: &mut Brain,
         group: GroupName,
         revision: Option<u64>,
-        mut document: Ownership,
+        mut document: Arc<Ownership>,
     ) {
         let Some(index) = self.group_at(&group) else { return };
         if self.mutants.has(Mutant::BudgetForgotten) {
-            document.failovers.clear();
+            Arc::make_mut(&mut document).failovers.clear();
         }
         if self.mutants.has(Mutant::OrderForgotten) && document.state == OwnerState::Assigned {
-            document.outcome = None;
+            Arc::make_mut(&mut document).outcome = None;
         }
         let mine = document.node == self.names[self.nodes[node].name];
-        let puts = vec![(Key::Own(index), Arc::new(Paper::Own(document.clone())))];
+        let puts = vec![(Key::Own(index), Arc::new(Paper::Own(Arc::clone(&document))))];
         self.write((node, brain), Purpose::Own(group.clone()), vec![(Key::Own(index), revision)], puts);
         if self.mutants.has(Mutant::StartBeforeCommit) && mine && document.state == OwnerState::Assigned {
             let revision = revision.unwrap_or(0);
@@ -195,18 +195,18 @@ impl World {
         let believes = self.mutants.has(Mutant::FreedIgnored);
         for (name, session) in of.machine.nodes() {
             let sid = session.sid.0;
-            let over = of.machine.is_over(name, session.sid, 0);
-            let silent = matches!(of.machine.sight(name, now), Some(Sight::NotSeen(_)));
+            let over = || of.machine.is_over(name, session.sid, 0);
+            let silent = || matches!(of.machine.sight(name, now), Some(Sight::NotSeen(_)));
             let state = match session.state {
-                Standing::Alive if believes && silent && *name != self.names[of.name] => {
+                Standing::Alive if believes && silent() && *name != self.names[of.name] => {
                     Session::Dead { sid }
                 }
                 Standing::Alive => {
                     let renewals = u32::try_from(session.ctr).unwrap_or(u32::MAX);
                     Session::Alive { sid, age: session.params.h.saturating_mul(renewals) }
                 }
-                Standing::Dead if over => Session::Dead { sid },
-                Standing::Left if over => Session::Left { sid },
+                Standing::Dead if over() => Session::Dead { sid },
+                Standing::Left if over() => Session::Left { sid },
                 // Nothing is taken over yet: the database is another one than before.
                 Standing::Dead | Standing::Left => Session::Never,
             };
@@ -235,9 +235,9 @@ impl World {
     fn decide(&mut self, node: usize, brain: &mut Brain) {
         let now = self.nodes[node].now(self.now);
         let due = brain.coordinator.next_timeout().is_some_and(|at| at <= now);
-        let may = brain.owner.began() && self.decides(node) && self.nodes[node].machine.may_act(now);
         let again = brain.undecided && brain.owner.next_timeout().is_none_or(|at| at <= now);
-        if !may || (!brain.decide || brain.decide_at > self.now) && !due && !again {
+        let may = || brain.owner.began() && self.decides(node) && self.nodes[node].machine.may_act(now);
+        if (!brain.decide || brain.decide_at > self.now) && !due && !again || !may() {
             return;
         }
         brain.decide_at = self.now + self.rest;
@@ -265,7 +265,7 @@ impl World {
             match commit.document {
                 Document::Own(group, document) => {
                     self.check_placement(node, &brain.situation, &group, &document);
-                    brain.held_up |= !brain.owner.write(group, commit.revision, *document, commit.records);
+                    brain.held_up |= !brain.owner.write(group, commit.revision, document, commit.records);
                 }
                 Document::Node(name, record) => {
                     if let Some(of) = self.numbers.get(&name).copied() {
@@ -432,20 +432,19 @@ impl World {
         brain.unsaid = false;
         brain.say_at = None;
         let (mut guards, mut puts, mut said) = (Vec::new(), Vec::new(), Vec::new());
-        for view in brain.policy.view().groups {
-            let Some(index) = self.group_at(&view.name) else { continue };
-            let Some((published, later)) = brain.owner.says(&brain.policy, &view, now) else { continue };
+        for (index, group) in self.groups.iter().enumerate() {
+            let Some((published, later)) = brain.owner.says(&brain.policy, group, now) else { continue };
             brain.say_at = [brain.say_at, later].into_iter().flatten().min();
-            if brain.said.get(&view.name) != Some(&published) {
-                let own = brain.owner.documents().get(&view.name).map(|owned| owned.revision);
+            if brain.said.get(group) != Some(&published) {
+                let own = brain.owner.documents().get(group).map(|owned| owned.revision);
                 guards.push((Key::Own(index), own));
                 puts.push((Key::State(index), Arc::new(Paper::State(published.clone()))));
-                brain.said.insert(view.name.clone(), published.clone());
-                if let Some(facts) = brain.situation.groups.get_mut(&view.name) {
+                brain.said.insert(group.clone(), published.clone());
+                if let Some(facts) = brain.situation.groups.get_mut(group) {
                     facts.published = Some(published.clone());
                     brain.decide = true;
                 }
-                said.push((view.name, published));
+                said.push((group.clone(), published));
             }
         }
         if !puts.is_empty() {
