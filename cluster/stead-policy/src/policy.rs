@@ -256,12 +256,16 @@ impl Policy {
             return;
         };
         let mut runtime = self.groups.remove(group).unwrap_or_default();
-        let names: BTreeSet<ResourceName> = config.resources.keys().cloned().collect();
-        for name in runtime.resources.keys().filter(|name| !names.contains(*name)) {
-            self.maintenance.remove(name);
-        }
-        runtime.resources.retain(|name, _| names.contains(name));
-        self.index.retain(|name, of| of != group || names.contains(name));
+        runtime.resources.retain(|name, _| {
+            let stays = config.resources.contains_key(name);
+            if !stays {
+                self.maintenance.remove(name);
+                if self.index.get(name) == Some(group) {
+                    self.index.remove(name);
+                }
+            }
+            stays
+        });
         runtime.dependents = BTreeMap::new();
         for (name, resource) in &config.resources {
             self.index.insert(name.clone(), group.clone());
@@ -270,16 +274,16 @@ impl Policy {
             }
         }
         runtime.order = crate::plan::order(config);
-        for name in &names {
+        for name in config.resources.keys() {
+            if runtime.resources.contains_key(name) {
+                continue;
+            }
             let wanted = self.wish(group, name);
             let maintenance = self.maintenance.contains(name);
             let held = self.paused && wanted;
             let why = held.then(|| self.why_held());
-            runtime.resources.entry(name.clone()).or_insert_with(|| Resource {
-                held,
-                why,
-                ..Resource::new(wanted && !held, maintenance, now)
-            });
+            let fresh = Resource { held, why, ..Resource::new(wanted && !held, maintenance, now) };
+            runtime.resources.insert(name.clone(), fresh);
         }
         self.groups.insert(group.clone(), runtime);
     }

@@ -91,7 +91,7 @@ impl World {
             let epoch = of.epoch;
             let at = self.now.max(of.guardian_stopped) + 10_000;
             let incarnation = self.store.incarnation;
-            self.push(at, Happening::Deliver { node, epoch, incarnation, input: Box::new(Input::AllGone) });
+            self.push(at, Happening::Deliver { node, epoch, incarnation, input: Input::AllGone });
         }
     }
 }

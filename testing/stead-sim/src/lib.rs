@@ -36,6 +36,7 @@
 //! I7, I8, I10, I11, I14 and I15 are about requests, resources and placement: they are checked where the production code
 //! decides.
 
+mod agenda;
 mod brain;
 mod clock;
 mod corpus;

@@ -164,7 +164,7 @@ impl World {
             return;
         }
         if let Some(until) = self.held(node) {
-            self.push(until, Happening::Deliver { node, epoch, incarnation, input: Box::new(input) });
+            self.push(until, Happening::Deliver { node, epoch, incarnation, input });
             return;
         }
         if self.nodes[node].process == Process::Opening {
@@ -333,8 +333,7 @@ impl World {
             Action::AskGuardian { question } => {
                 let epoch = self.nodes[node].epoch;
                 let at = self.now.max(self.nodes[node].guardian_stopped) + 10_000;
-                let (incarnation, input) =
-                    (self.nodes[node].knows, Box::new(Input::GuardianAnswered(question)));
+                let (incarnation, input) = (self.nodes[node].knows, Input::GuardianAnswered(question));
                 self.push(at, Happening::Deliver { node, epoch, incarnation, input });
             }
             Action::KillAll { why } => {

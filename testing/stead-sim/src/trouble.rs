@@ -192,7 +192,7 @@ impl World {
             let epoch = self.nodes[node].epoch;
             if node != name && self.nodes[node].process == Process::Running {
                 let incarnation = self.nodes[node].knows;
-                let input = Box::new(Input::Fenced(name, sid));
+                let input = Input::Fenced(name, sid);
                 self.push(self.now + MILLI, Happening::Deliver { node, epoch, incarnation, input });
             }
         }

@@ -28,10 +28,10 @@ impl World {
         if of.twice > self.now && self.random.once_in(2) {
             let again = Request { answered: false, ..request.clone() };
             let late = self.random.extreme(MILLI, 20 * SECOND);
-            self.push(self.now + late, Happening::Arrive(Box::new(again)));
+            self.push(self.now + late, Happening::Arrive(again));
         }
         let at = self.now + self.latency(node);
-        self.push(at, Happening::Arrive(Box::new(request)));
+        self.push(at, Happening::Arrive(request));
     }
 
     pub(crate) fn answer(&mut self, request: &Request, input: Input) {
@@ -42,14 +42,14 @@ impl World {
         }
         let at = self.now + self.latency(node);
         let incarnation = self.store.incarnation;
-        self.push(at, Happening::Deliver { node, epoch: request.epoch, incarnation, input: Box::new(input) });
+        self.push(at, Happening::Deliver { node, epoch: request.epoch, incarnation, input });
     }
 
     pub(crate) fn arrive(&mut self, request: Request) {
         if self.down.0 > self.now {
             if self.down.1.is_multiple_of(2) || self.calm {
                 let late = self.random.extreme(0, 10 * MILLI);
-                self.push(self.down.0 + late, Happening::Arrive(Box::new(request)));
+                self.push(self.down.0 + late, Happening::Arrive(request));
             }
             return;
         }
@@ -180,7 +180,7 @@ impl World {
         let epoch = of.epoch;
         let incarnation = self.store.incarnation;
         let at = self.now + self.latency(node);
-        self.push(at, Happening::Deliver { node, epoch, incarnation, input: Box::new(input) });
+        self.push(at, Happening::Deliver { node, epoch, incarnation, input });
     }
 
     pub(crate) fn put_own(&mut self, request: &Request) {

@@ -1,7 +1,6 @@
 //! The loop: one heap of events in real time, which nobody inside can see.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use stead_policy::cluster::{Settings, Unwritten};
 use stead_policy::{ClusterConfig, MonitorId, OpId};
 use stead_types::{GroupName, NodeName, ResourceName, Time};
 
+use crate::agenda::Agenda;
 use crate::brain::{Call, Hosts, Sickness};
 use crate::clock::Clock;
 use crate::fault::{Fault, Kind, MILLI, SECOND};
@@ -152,6 +152,10 @@ pub(crate) struct Request {
     pub(crate) ask: Ask,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "most of them are of the largest kinds, and none is moved about"
+)]
 #[derive(Clone, Debug)]
 pub(crate) enum Happening {
     Wake {
@@ -161,12 +165,12 @@ pub(crate) enum Happening {
         node: usize,
         epoch: u64,
     },
-    Arrive(Box<Request>),
+    Arrive(Request),
     Deliver {
         node: usize,
         epoch: u64,
         incarnation: u64,
-        input: Box<Input>,
+        input: Input,
     },
     GuardFires {
         node: usize,
@@ -212,30 +216,10 @@ pub(crate) enum Happening {
     },
 }
 
-pub(crate) struct Entry(u64, u64, Happening);
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        (self.0, self.1) == (other.0, other.1)
-    }
-}
-impl Eq for Entry {}
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.0, self.1).cmp(&(other.0, other.1))
-    }
-}
-
 /// A cluster and the world around it.
 pub(crate) struct World {
     pub(crate) now: u64,
-    pub(crate) sequence: u64,
-    pub(crate) heap: BinaryHeap<Reverse<Entry>>,
+    pub(crate) agenda: Agenda,
     pub(crate) random: Random,
     pub(crate) mutants: Mutants,
     pub(crate) wait: Option<Duration>,
@@ -311,8 +295,8 @@ impl World {
     /// Everything up to that instant, or up to the first rule that is broken.
     pub(crate) fn go_on(&mut self, end: u64) {
         let mut at_once = 0;
-        while self.violation.is_none() && self.heap.peek().is_some_and(|Reverse(next)| next.0 <= end) {
-            let Some(Reverse(Entry(at, _, happening))) = self.heap.pop() else { return };
+        while self.violation.is_none() {
+            let Some((at, happening)) = self.agenda.pop(end) else { return };
             at_once = if at == self.now { at_once + 1 } else { 0 };
             self.now = at;
             if at_once == MOST_AT_ONCE {
@@ -383,8 +367,7 @@ impl World {
         let remember = faults.iter().any(|fault| matches!(fault.kind, Kind::Restored | Kind::StaleReads));
         let mut world = World {
             now: 0,
-            sequence: 0,
-            heap: BinaryHeap::new(),
+            agenda: Agenda::default(),
             mutants: setup.mutants,
             wait: setup.timings.and_then(|(_, wait)| wait),
             names,
@@ -488,8 +471,7 @@ impl World {
     }
 
     pub(crate) fn push(&mut self, at: u64, happening: Happening) {
-        self.sequence += 1;
-        self.heap.push(Reverse(Entry(at.max(self.now), self.sequence, happening)));
+        self.agenda.push(at.max(self.now), happening);
     }
 
     pub(crate) fn broken(&mut self, invariant: &'static str, what: String) {
@@ -509,9 +491,9 @@ impl World {
         match happening {
             Happening::Wake { node } => self.wake(node),
             Happening::Tick { node, epoch } => self.tick(node, epoch),
-            Happening::Arrive(request) => self.arrive(*request),
+            Happening::Arrive(request) => self.arrive(request),
             Happening::Deliver { node, epoch, incarnation, input } => {
-                self.deliver(node, epoch, incarnation, *input);
+                self.deliver(node, epoch, incarnation, input);
             }
             Happening::GuardFires { node } => self.guard_fires(node),
             Happening::Dead { node, group, id } => self.dead(node, group, id),

@@ -299,7 +299,7 @@ impl<'s> Round<'_, 's> {
         let mut wanted = None;
         if let Some(to) = &order.to {
             let obstacle = match self.survey.at(to) {
-                None => Some("is no node of this cluster any more".to_owned()),
+                None => Some("is no node of this cluster any more".into()),
                 Some(at) => self
                     .survey
                     .obstacle(name, facts, at)

@@ -23,6 +23,9 @@ impl<'s> Round<'_, 's> {
         let situation = self.situation;
         let mut kept_out = situation.nodes.values().filter(|node| node.record.quarantine.is_some()).count();
         for (name, facts) in &situation.nodes {
+            if self.blameless(name, facts) {
+                continue;
+            }
             let mut record = self.with_losses(name, facts);
             let settings = &situation.settings;
             let mut events = Vec::new();
@@ -80,6 +83,13 @@ impl<'s> Round<'_, 's> {
                 }
             }
         }
+    }
+
+    /// True if there is nothing to count of a node, and nothing that ends.
+    fn blameless(&self, name: &NodeName, facts: &NodeFacts) -> bool {
+        let lost = || self.memory.lost.iter().any(|(node, _)| node == name);
+        let dead = matches!(facts.session, Session::Dead { .. });
+        !dead && facts.record.losses.is_empty() && facts.record.quarantine.is_none() && !lost()
     }
 
     /// True if the node's session has a group: it is too late to keep it out.

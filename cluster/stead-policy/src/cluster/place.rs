@@ -1,7 +1,8 @@
 //! Choosing the node: who may, who should, and why.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use stead_types::{Code, GroupName, NodeName, TypeName};
 
@@ -29,7 +30,7 @@ pub enum Verdict {
         /// Windows' code for it.
         code: Code,
         /// Why.
-        why: String,
+        why: Cow<'static, str>,
     },
 }
 
@@ -53,14 +54,18 @@ impl Placement {
     /// Why no node can take the group, in one line.
     #[must_use]
     pub fn obstacles(&self) -> String {
-        let mut said = Vec::new();
+        let mut said = String::new();
         for (node, verdict) in &self.verdicts {
             match verdict {
-                Verdict::Impossible { code: _, why } => said.push(format!("{node} {why}")),
+                Verdict::Impossible { code: _, why } => {
+                    let before = if said.is_empty() { "" } else { "; " };
+                    // Writing into a string does not fail.
+                    let _ = write!(said, "{before}{node} {why}");
+                }
                 Verdict::Chosen(_) | Verdict::Possible(_) => {}
             }
         }
-        if said.is_empty() { "there is no node".to_owned() } else { said.join("; ") }
+        if said.is_empty() { "there is no node".to_owned() } else { said }
     }
 }
 
@@ -113,35 +118,40 @@ impl Situation {
 
 impl Survey<'_> {
     /// Why a node cannot have a group, whatever others could.
-    pub(super) fn obstacle(&self, name: &GroupName, facts: &GroupFacts, at: usize) -> Option<(Code, String)> {
+    pub(super) fn obstacle(
+        &self,
+        name: &GroupName,
+        facts: &GroupFacts,
+        at: usize,
+    ) -> Option<(Code, Cow<'static, str>)> {
         let place = self.places.get(at)?;
         let kept_out = (Code::ERROR_CLUSTER_NODE_QUARANTINED, "is quarantined");
         if let Some((code, why)) = closed(place.facts).or(place.kept_out.then_some(kept_out)) {
-            return Some((code, why.to_owned()));
+            return Some((code, why.into()));
         }
         self.unfit(facts, at).map(|why| (Code::ERROR_NODE_CANT_HOST_RESOURCE, why)).or_else(|| {
             let repelled = self.repelled(name, facts, at)?;
             self.situation.settings.enforced_anti_affinity.then(|| {
                 (
                     Code::ERROR_CLUSTER_AFFINITY_CONFLICT,
-                    format!("has group \"{repelled}\", beside which it must not be"),
+                    format!("has group \"{repelled}\", beside which it must not be").into(),
                 )
             })
         })
     }
 
     /// Why a node could not have a group even if it were up.
-    pub(super) fn unfit(&self, facts: &GroupFacts, at: usize) -> Option<String> {
+    pub(super) fn unfit(&self, facts: &GroupFacts, at: usize) -> Option<Cow<'static, str>> {
         let place = self.places.get(at)?;
         if facts.rules.possible_owners.as_ref().is_some_and(|possible| !possible.contains(place.name)) {
-            return Some("is not a possible owner".to_owned());
+            return Some("is not a possible owner".into());
         }
         if let Some(of) = facts.rules.fence.watchdog.as_ref().filter(|_| !place.facts.watchdog) {
-            return Some(format!("has no watchdog, which resource type \"{of}\" needs"));
+            return Some(format!("has no watchdog, which resource type \"{of}\" needs").into());
         }
         let cannot = |of: &TypeName| Some((of.clone(), place.facts.cannot_host.get(of)?));
         let (missing, why) = facts.rules.types.iter().find_map(cannot)?;
-        Some(format!("cannot load resource type \"{missing}\": {why}"))
+        Some(format!("cannot load resource type \"{missing}\": {why}").into())
     }
 
     /// Where a group goes that counts nowhere.
@@ -151,7 +161,7 @@ impl Survey<'_> {
         for (at, place) in self.places.iter().enumerate() {
             let excluded = wish.excluding.and_then(|excluding| excluding.get(place.name));
             let obstacle = match excluded {
-                Some(why) => Some((Code::ERROR_NODE_CANT_HOST_RESOURCE, why.clone())),
+                Some(why) => Some((Code::ERROR_NODE_CANT_HOST_RESOURCE, why.clone().into())),
                 None => self.obstacle(name, facts, at).filter(|(code, _)| {
                     !wish.ignore_affinity || *code != Code::ERROR_CLUSTER_AFFINITY_CONFLICT
                 }),

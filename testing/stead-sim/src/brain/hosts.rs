@@ -81,7 +81,7 @@ impl World {
             return;
         }
         let (epoch, incarnation) = (of.epoch, of.knows);
-        let input = Box::new(Input::Told(events));
+        let input = Input::Told(events);
         self.push(self.now, Happening::Deliver { node, epoch, incarnation, input });
     }
 
