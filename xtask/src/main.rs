@@ -7,6 +7,7 @@ mod functions;
 mod fuzz;
 mod listings;
 mod packages;
+mod releases;
 mod run;
 mod soak;
 mod tests;

@@ -1,7 +1,9 @@
 //! What the tests need from the machine.
 
 use std::fs;
+use std::path::Path;
 
+use crate::releases;
 use crate::run::{run, run_in, works};
 
 /// A Debian package, how to tell that it is there, and what goes untested without it.
@@ -91,7 +93,7 @@ const UNPACKED: &[Package] = &[
 ];
 
 /// Where they are; the tests look there too.
-const TOOLS: &str = "target/tools";
+pub(crate) const TOOLS: &str = "target/tools";
 
 fn there(package: &Package) -> bool {
     let (program, args) = package.probe;
@@ -99,15 +101,18 @@ fn there(package: &Package) -> bool {
     works(program, args) || works(&unpacked.display().to_string(), args)
 }
 
-fn unpack(package: &Package) -> Result<(), String> {
-    let folder = crate::root().join(TOOLS);
+/// Downloads a package as apt is asked for it, and unpacks it into a folder. Needs no rights.
+///
+/// # Errors
+/// What could not be done.
+pub(crate) fn unpack(folder: &Path, name: &str, asked: &str, options: &[&str]) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-    fs::create_dir_all(&folder).map_err(failed)?;
+    fs::create_dir_all(folder).map_err(failed)?;
     let shown = folder.display().to_string();
-    let begin = format!("{}_", package.name);
-    // Needs no rights: the file comes into the folder, and so does what is in it.
-    run_in(&folder, "apt-get", &["download", package.name])?;
-    for file in fs::read_dir(&folder).map_err(failed)? {
+    let begin = format!("{name}_");
+    // The file comes into the folder, and so does what is in it.
+    run_in(folder, "apt-get", &[&["download", asked], options].concat())?;
+    for file in fs::read_dir(folder).map_err(failed)? {
         let file = file.map_err(failed)?;
         if file.file_name().to_string_lossy().starts_with(&begin) {
             run("dpkg-deb", &["--extract", &file.path().display().to_string(), &shown])?;
@@ -121,7 +126,7 @@ fn unpack(package: &Package) -> Result<(), String> {
 pub(crate) fn install() {
     install_packages();
     for package in UNPACKED.iter().filter(|package| !there(package)) {
-        if let Err(error) = unpack(package) {
+        if let Err(error) = unpack(&crate::root().join(TOOLS), package.name, package.name, &[]) {
             eprintln!("xtask: {error}");
         }
         if !there(package) {
@@ -131,6 +136,7 @@ pub(crate) fn install() {
             );
         }
     }
+    releases::unpack();
 }
 
 /// Installs what is missing where that is allowed, and says what could not be.

@@ -61,11 +61,13 @@ pub struct Plan {
     pub groups: &'static [&'static str],
     /// More of the configuration file.
     pub more: String,
+    /// The program of the members of etcd; the one that is installed without.
+    pub etcd: Option<PathBuf>,
 }
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { profile: "default", nodes: 3, groups: &["a", "b", "c"], more: String::new() }
+        Plan { profile: "default", nodes: 3, groups: &["a", "b", "c"], more: String::new(), etcd: None }
     }
 }
 
@@ -77,6 +79,7 @@ pub struct Cluster {
     nodes: Vec<String>,
     groups: Vec<String>,
     net: u32,
+    etcd: PathBuf,
 }
 
 /// The program of the witness, beside this one.
@@ -104,6 +107,7 @@ impl Cluster {
             nodes,
             groups,
             net: (process * 7 + made) % 250,
+            etcd: plan.etcd.clone().or_else(etcd).unwrap(),
         };
         // Another lab may have the subnet.
         for attempt in 0.. {
@@ -195,8 +199,8 @@ impl Cluster {
     }
 
     fn lab_command(&self, arguments: &[&str]) -> Command {
-        let tools = etcd().unwrap().parent().unwrap().display().to_string();
-        let path = format!("{}:{tools}", std::env::var("PATH").unwrap_or_default());
+        let etcd = self.etcd.parent().unwrap().display();
+        let path = format!("{etcd}:{}", std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new(stead());
         command.args(["lab", "--name", &self.name]).args(arguments);
         command.env("PATH", path).env_remove("STEAD_DATA");

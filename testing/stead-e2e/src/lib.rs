@@ -115,6 +115,34 @@ pub fn etcd() -> Option<PathBuf> {
     found
 }
 
+/// The version of an etcd, as numbers; none if it is not one that runs here.
+fn version(program: &Path) -> Option<[u32; 3]> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = text.lines().find_map(|line| line.strip_prefix("etcd Version:"))?;
+    let mut numbers = words.trim().split(['.', '-', '+']).map_while(|number| number.parse().ok());
+    Some([numbers.next()?, numbers.next()?, numbers.next()?])
+}
+
+/// Every version of etcd there is here, with its program, the oldest first: the one of [`etcd`], and those of other
+/// releases of Debian that `cargo xtask test` has unpacked. If there is only one, it says so, loudly.
+#[must_use]
+pub fn etcds() -> Vec<([u32; 3], PathBuf)> {
+    let unpacked =
+        ["trixie", "sid"].map(|release| root().join("target/tools").join(release).join("usr/bin/etcd"));
+    let all = etcd().into_iter().chain(unpacked);
+    let mut found: Vec<_> = all.filter_map(|path| Some((version(&path)?, path))).collect();
+    found.sort();
+    found.dedup_by_key(|(version, _)| *version);
+    if found.len() < 2 {
+        eprintln!(
+            "SKIPPED: there is no second version of etcd; cargo xtask test unpacks those of Debian's trixie and sid below \
+             target/tools if apt-get reaches http://deb.debian.org"
+        );
+    }
+    found
+}
+
 /// Looks again and again until `look` finds something.
 ///
 /// # Panics

@@ -15,14 +15,40 @@ use stead_store_etcd::{EtcdStore, Options, Start};
 /// What takes longer hangs.
 pub(crate) const HUNG: Duration = Duration::from_secs(60);
 
-/// The program, installed or unpacked by `cargo xtask test`; a test without it is skipped, and says so.
+/// A program, installed or unpacked by `cargo xtask test`.
 fn program(name: &str) -> Option<PathBuf> {
     let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/usr/bin").join(name);
-    [PathBuf::from(name), unpacked].into_iter().find(|path| {
-        let version = if name == "etcdctl" { "version" } else { "--version" };
-        let quiet = Command::new(path).arg(version).env("ETCDCTL_API", "3").stdout(Stdio::null()).status();
-        quiet.is_ok_and(|status| status.success())
-    })
+    let version = if name == "etcdctl" { "version" } else { "--version" };
+    [PathBuf::from(name), unpacked].into_iter().find(|path| runs(path, version))
+}
+
+/// True if that program tells its version, and so is there and one for this machine.
+fn runs(program: &Path, version: &str) -> bool {
+    let quiet = Command::new(program).arg(version).env("ETCDCTL_API", "3").stdout(Stdio::null()).status();
+    quiet.is_ok_and(|status| status.success())
+}
+
+/// The etcd that every other test is against; without it, it is said.
+pub(crate) fn installed() -> Option<PathBuf> {
+    let (Some(program), Some(_)) = (program("etcd"), program("etcdctl")) else {
+        eprintln!("SKIPPED: etcd is not there; apt-get install etcd-server etcd-client, or cargo xtask test");
+        return None;
+    };
+    Some(program)
+}
+
+/// The etcd of other releases of Debian, as `cargo xtask test` unpacks them; without any it is said.
+pub(crate) fn others() -> Vec<PathBuf> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
+    let all = ["trixie", "sid"].map(|release| tools.join(release).join("usr/bin/etcd"));
+    let found: Vec<PathBuf> = all.into_iter().filter(|path| runs(path, "--version")).collect();
+    if found.is_empty() {
+        eprintln!(
+            "SKIPPED: no other version of etcd is there; cargo xtask test unpacks those of Debian's trixie and sid below \
+             target/tools if apt-get reaches http://deb.debian.org"
+        );
+    }
+    found
 }
 
 fn free_port(address: Ipv4Addr) -> u16 {
@@ -30,6 +56,7 @@ fn free_port(address: Ipv4Addr) -> u16 {
 }
 
 struct Member {
+    program: PathBuf,
     name: String,
     client: String,
     peer: String,
@@ -38,7 +65,6 @@ struct Member {
 
 /// The members. All are killed when it is dropped.
 pub(crate) struct Cluster {
-    program: PathBuf,
     folder: tempfile::TempDir,
     members: Vec<Member>,
     flags: Vec<String>,
@@ -50,6 +76,11 @@ impl Cluster {
         Cluster::start_with(members, "http", |_, _| Vec::new())
     }
 
+    /// A running cluster whose members are these programs.
+    pub(crate) fn start_of(programs: &[PathBuf]) -> Self {
+        Cluster::make(programs, "http", |_, _| Vec::new())
+    }
+
     /// The same with more flags, made from the cluster's folder and the members' addresses, and `http` or `https` for
     /// clients.
     pub(crate) fn start_with(
@@ -57,15 +88,15 @@ impl Cluster {
         scheme: &str,
         flags: impl FnOnce(&Path, &[String]) -> Vec<String>,
     ) -> Option<Self> {
-        let (Some(program), Some(_)) = (program("etcd"), program("etcdctl")) else {
-            eprintln!(
-                "SKIPPED: etcd is not there; apt-get install etcd-server etcd-client, or cargo xtask test"
-            );
-            return None;
-        };
+        let program = installed()?;
+        Some(Cluster::make(&vec![program; members], scheme, flags))
+    }
+
+    fn make(programs: &[PathBuf], scheme: &str, flags: impl FnOnce(&Path, &[String]) -> Vec<String>) -> Self {
         static ADDRESSES: AtomicUsize = AtomicUsize::new(1);
         let folder = tempfile::tempdir().unwrap();
-        let addresses: Vec<Ipv4Addr> = (0..members)
+        let addresses: Vec<Ipv4Addr> = programs
+            .iter()
             .map(|_| {
                 // An address of their own keeps the ports free while a member is down.
                 let [_, _, high, low] = std::process::id().to_be_bytes();
@@ -78,18 +109,19 @@ impl Cluster {
         let member = |number: usize| {
             let address = addresses[number];
             Member {
+                program: programs[number].clone(),
                 name: format!("m{number}"),
                 client: format!("{scheme}://{address}:{}", free_port(address)),
                 peer: format!("http://{address}:{}", free_port(address)),
                 process: None,
             }
         };
-        let members = (0..members).map(member).collect();
-        let mut cluster = Cluster { program, folder, members, flags };
+        let members = (0..programs.len()).map(member).collect();
+        let mut cluster = Cluster { folder, members, flags };
         for number in 0..cluster.members.len() {
             cluster.run(number);
         }
-        Some(cluster)
+        cluster
     }
 
     fn data(&self, number: usize) -> PathBuf {
@@ -106,7 +138,7 @@ impl Cluster {
             .open(self.folder.path().join(format!("{number}.log")))
             .unwrap();
         let member = &self.members[number];
-        let process = Command::new(&self.program)
+        let process = Command::new(&member.program)
             .args(["--name", &member.name])
             .arg("--data-dir")
             .arg(self.data(number))

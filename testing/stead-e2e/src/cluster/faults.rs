@@ -181,6 +181,20 @@ impl Cluster {
         self.resume(&self.processes(node, Kind::Member));
     }
 
+    /// Names another etcd in a node's `node.toml`: its member is that one from its next start on.
+    ///
+    /// # Panics
+    /// When the file has no member.
+    pub fn install_etcd(&self, node: &str, program: &Path) {
+        let path = self.data(node).join("node.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with("binary = "));
+        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        let named = format!("[member]\nbinary = {:?}\n", program.display().to_string());
+        assert!(text.contains("[member]\n"), "{text}");
+        std::fs::write(path, text.replace("[member]\n", &named)).unwrap();
+    }
+
     fn freezer(&self, node: &str) -> PathBuf {
         let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(PathBuf::from);
         let root = roots.into_iter().find(|root| root.join("cgroup.procs").exists());

@@ -102,6 +102,18 @@ impl Cluster {
         });
     }
 
+    /// Asks processes to end, and waits until they have; there must be some.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn end_all(&self, processes: &[u64]) {
+        assert!(!processes.is_empty(), "there is nothing to end");
+        signal(processes, Signal::TERM);
+        self.until("what was asked to end to be gone", || {
+            processes.iter().all(|process| !alive(*process)).then_some(())
+        });
+    }
+
     /// Stops processes where they are; there must be some.
     ///
     /// # Panics

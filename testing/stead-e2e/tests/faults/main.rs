@@ -11,6 +11,7 @@ mod operators;
 mod pairs;
 mod processes;
 mod programs;
+mod versions;
 mod witness;
 
 use std::time::Duration;
