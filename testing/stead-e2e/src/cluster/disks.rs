@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 use super::{Cluster, said};
 
-/// The disk below a node's data folder: a file of the test with a file system in it. Gone when dropped.
+/// The disk below a folder of a node: a file of the test with a file system in it. Gone when dropped.
 #[derive(Debug)]
 pub struct Disk {
     data: PathBuf,
@@ -58,7 +59,20 @@ impl Cluster {
     /// When it cannot be.
     #[must_use]
     pub fn small_disk(&self, node: &str, size: u64) -> Disk {
-        let (data, image) = (self.data(node), self.folder().join(format!("{node}.disk")));
+        self.disk_of(node, self.data(node), size)
+    }
+
+    /// The same with what its member of etcd keeps, and nothing else.
+    ///
+    /// # Panics
+    /// When it cannot be.
+    #[must_use]
+    pub fn disk_of_etcd(&self, node: &str, size: u64) -> Disk {
+        self.disk_of(node, self.data(node).join("etcd"), size)
+    }
+
+    fn disk_of(&self, node: &str, data: PathBuf, size: u64) -> Disk {
+        let image = self.folder().join(format!("{node}.disk"));
         File::create(&image).unwrap().set_len(size << 20).unwrap();
         let (place, image) = (data.display().to_string(), image.display().to_string());
         run("mkfs.ext4", &["-q", "-m", "0", &image]);
@@ -128,6 +142,16 @@ impl Disk {
     /// Lets them go on.
     pub fn go_on(&self) {
         run("fsfreeze", &["--unfreeze", &self.data.display().to_string()]);
+    }
+
+    /// Lets everybody who writes to it wait for as long as `each`, again and again, for so long altogether.
+    pub fn slow(&self, each: Duration, altogether: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < altogether {
+            self.stall();
+            std::thread::sleep(each);
+            self.go_on();
+        }
     }
 
     /// Has the kernel find an error in the file system, which is read only from then on.

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
+
 use super::{Cluster, Kind, said};
 use crate::{etcd, stead};
 
@@ -179,6 +181,22 @@ impl Cluster {
     /// Gives it back.
     pub fn return_etcd(&self, node: &str) {
         self.resume(&self.processes(node, Kind::Member));
+    }
+
+    /// Has a node's member lead etcd; false if etcdctl is not installed.
+    #[must_use]
+    pub fn lead(&self, node: &str) -> bool {
+        let Some(status) = self.etcdctl(node, &["endpoint", "status", "--write-out", "json"]) else {
+            return false;
+        };
+        let status: Value = serde_json::from_str(&status).unwrap();
+        let id = status[0]["Status"]["header"]["member_id"].as_u64().unwrap();
+        let leader = self.leader();
+        if leader != node {
+            self.etcdctl(&leader, &["move-leader", &format!("{id:x}")]).unwrap();
+        }
+        self.until(&format!("{node} to lead etcd"), || (self.leader() == node).then_some(()));
+        true
     }
 
     /// Names another etcd in a node's `node.toml`: its member is that one from its next start on.

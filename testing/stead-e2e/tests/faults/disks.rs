@@ -102,3 +102,73 @@ fn a_disk_that_stalls_ends_no_work() {
     drop(disk);
     cluster.end();
 }
+
+/// E4: the disk of one member of etcd is slow, so that every write to it waits for 2 s, or stalls for longer; of one that
+/// follows, and of the one that leads. The others go on without it, and so does the node beside it.
+#[test]
+fn a_slow_disk_of_a_member_of_etcd_ends_no_work() {
+    if !possible() || !disks_possible() {
+        return;
+    }
+    let cluster = Cluster::up(&Plan::default());
+    let disk = cluster.disk_of_etcd("n1", 512);
+    cluster.all_answer("n1");
+    cluster.all_up();
+    for (group, node) in [("a", "n1"), ("b", "n2"), ("c", "n3")] {
+        cluster.move_to(group, node);
+    }
+    cluster.all_up();
+    let slow = || disk.slow(Duration::from_secs(2), Duration::from_secs(10));
+    let stalls = || {
+        disk.stall();
+        cluster.pass(Duration::from_secs(10));
+        disk.go_on();
+    };
+    // While orders are given as well: they are done, or it is said why not.
+    let orders = || {
+        std::thread::scope(|scope| {
+            scope.spawn(slow);
+            for (group, to) in [("b", "n1"), ("a", "n2"), ("b", "n2"), ("a", "n1")] {
+                let began = std::time::Instant::now();
+                cluster.move_to(group, to);
+                cluster.measured("E4", &format!("{group} was on {to} after {}", seconds(began.elapsed())));
+            }
+        });
+    };
+    let back = || {
+        for node in cluster.nodes() {
+            cluster.all_answer(node);
+        }
+        cluster.all_up();
+    };
+    // Without etcdctl, which it says.
+    if !cluster.lead("n2") {
+        cluster.power_off("n1");
+        drop(disk);
+        return cluster.end();
+    }
+    for (part, leader) in [("it follows", "n2"), ("it leads", "n1")] {
+        // A leader that stands still is none soon, so it is made one before each.
+        let begin = || {
+            back();
+            assert!(cluster.lead(leader));
+        };
+        for (what, fault) in [("every write takes 2 s", &slow as &dyn Fn()), ("no write for 10 s", &stalls)] {
+            let row = format!("E4, {part}, {what}");
+            undisturbed(&cluster, &row, Duration::from_secs(2), || {
+                begin();
+                fault();
+                let now = cluster.leader();
+                cluster.measured(&row, &format!("led by {leader} before, by {now} after"));
+                assert_ne!(now, "n1", "whose disk stands still");
+            });
+        }
+        begin();
+        orders();
+        cluster.never_two();
+    }
+    back();
+    cluster.power_off("n1");
+    drop(disk);
+    cluster.end();
+}
