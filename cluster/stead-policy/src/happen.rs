@@ -579,6 +579,11 @@ impl Policy {
                     self.failed(&name, code, "its resource DLL could not open it", now);
                 }
             }
+            // Its monitor knows better: it is not at rest. Where that is not known here yet, it is about to be told.
+            CallPurpose::Close if code == Code::ERROR_INVALID_STATE => {
+                resource.opened = Opened::Yes;
+                resource.settled &= resource.active();
+            }
             CallPurpose::Close => {
                 resource.opened = Opened::No;
                 resource.monitor = None;

@@ -501,15 +501,20 @@ impl Monitor {
                 }
             }
             ToMonitor::Close { op, instance, deleting } => {
+                let mut closes = false;
                 self.with(op, instance, |instance| {
-                    if deleting {
+                    if deleting && instance.with_hosting(|hosting| hosting.state().closes()) {
                         // Whatever the DLL answers, it is closed next.
                         let code = (abi::CLUSCTL_RESOURCE_DELETE, "CLUSCTL_RESOURCE_DELETE");
                         engine.notify(instance, code, Vec::new());
                     }
                     engine.step(instance, Event::CloseRequested(op.0));
+                    closes = instance.with_hosting(|hosting| hosting.state().ends());
                 });
-                self.instances.remove(&instance);
+                // One that is not closed is still this monitor's: the node asks for it, and none is opened beside it.
+                if closes {
+                    self.instances.remove(&instance);
+                }
             }
             ToMonitor::Check { op, resource, type_name, library, properties, stored } => {
                 let node = self.node;

@@ -712,7 +712,10 @@ impl Monitors {
                 self.events.push_back(MonitorEvent::Done { op, code, detail });
             }
             Pending::Close(op, instance) => {
-                self.forget_instance(instance);
+                // Refused, it is open as before.
+                if code != Code::ERROR_INVALID_STATE {
+                    self.forget_instance(instance);
+                }
                 self.events.push_back(MonitorEvent::Done { op, code, detail });
             }
             Pending::Control => self.events.push_back(MonitorEvent::Controlled { op, code, output }),

@@ -336,6 +336,11 @@ impl World {
                 self.events.push_back(Event::Done { op, code });
             }
             Action::Close { op, resource, deleting: _ } => {
+                if let Some(code) = self.refused(&resource).filter(|code| *code == Code::ERROR_INVALID_STATE)
+                {
+                    self.events.push_back(Event::Done { op, code });
+                    return;
+                }
                 self.open.remove(&resource);
                 self.events.push_back(Event::Done { op, code: Code::SUCCESS });
             }

@@ -56,6 +56,39 @@ impl State {
         State::Closing,
     ];
 
+    /// True where `Close` is not refused.
+    #[must_use]
+    pub const fn closes(self) -> bool {
+        match self {
+            State::Closed | State::Offline | State::Failed => true,
+            State::Opening
+            | State::OnlineCall
+            | State::OnlinePending
+            | State::Online
+            | State::OfflineCall
+            | State::OfflinePending
+            | State::Terminating(_)
+            | State::Closing => false,
+        }
+    }
+
+    /// True if there is no instance, or soon will be none, whatever happens.
+    #[must_use]
+    pub const fn ends(self) -> bool {
+        match self {
+            State::Closed | State::Closing => true,
+            State::Opening
+            | State::Offline
+            | State::OnlineCall
+            | State::OnlinePending
+            | State::Online
+            | State::OfflineCall
+            | State::OfflinePending
+            | State::Terminating(_)
+            | State::Failed => false,
+        }
+    }
+
     /// The state people and the node see. Pending is shown from the start of the call, so that nobody sees Offline
     /// while a call runs.
     #[must_use]
