@@ -7,6 +7,7 @@
 //! ([`member_main`]), and the cluster has a certificate authority of its own ([`Authority`]). A node is invited by one
 //! that is there ([`invite`]): what it needs travels in a document that is sealed with a key, is used once, and can be
 //! fetched for a quarter of an hour ([`Invitation`]).
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "on a full disk they panic")]
 
 mod adopt;
 mod authority;

@@ -4,6 +4,7 @@
 //! this node finds the cluster when its own member is the one that is gone. When it dies, the kernel ends etcd with it.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +24,13 @@ use crate::secret;
 /// How often the members are looked at: while this one waits for its vote, and then.
 const LOOK: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
+/// Writes a line to standard error, which is the log. One that cannot be written, as on a full disk, is lost: etcd may go on.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = writeln!(std::io::stderr(), "stead member: {}", format_args!($($text)*));
+    }};
+}
+
 /// A member under our feet is not the first to go when memory runs out.
 const OOM: &str = "-900";
 
@@ -37,13 +45,13 @@ pub fn member_main(args: Vec<OsString>) -> ExitCode {
             Some("--data") => data = words.next().map(PathBuf::from),
             Some("--become-etcd-of") => parent = words.next().and_then(|word| word.to_str()?.parse().ok()),
             Some(_) | None => {
-                eprintln!("stead member: {} is not known; it takes --data DIR", word.display());
+                say!("{} is not known; it takes --data DIR", word.display());
                 return ExitCode::from(2);
             }
         }
     }
     let Some(data) = data else {
-        eprintln!("stead member: --data DIR is missing");
+        say!("--data DIR is missing");
         return ExitCode::from(2);
     };
     let done = match parent {
@@ -53,7 +61,7 @@ pub fn member_main(args: Vec<OsString>) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("stead member: {error}");
+            say!("{error}");
             ExitCode::FAILURE
         }
     }
@@ -104,7 +112,7 @@ fn run(data: &Path) -> Result<ExitCode, Trouble> {
             tokio::select! {
                 ended = etcd.wait() => {
                     let status = ended.map_err(|error| failed("etcd", error))?;
-                    eprintln!("stead member: etcd ended ({status})");
+                    say!("etcd ended ({status})");
                     return Ok(ExitCode::from(u8::from(!status.success())));
                 }
                 _ = told.recv() => {
@@ -134,7 +142,7 @@ fn look_after(admin: &Admin, data: &Path, file: &NodeFile) {
             Err(error) => Some(format!("the certificate of this node ends soon and is not renewed: {error}")),
         };
         if let Some(said) = said.filter(|said| told.as_ref() != Some(said)) {
-            eprintln!("stead member: {said}");
+            say!("{said}");
             told = Some(said);
         }
         if let Ok((_, members)) = admin.list() {
@@ -142,12 +150,12 @@ fn look_after(admin: &Admin, data: &Path, file: &NodeFile) {
             match ours {
                 Some(ours) if ours.learner => {
                     if !waiting {
-                        eprintln!("stead member: catching up; it votes as soon as it has");
+                        say!("catching up; it votes as soon as it has");
                         waiting = true;
                     }
                     // Until it has caught up, etcd refuses.
                     if admin.promote(ours.id).is_ok() {
-                        eprintln!("stead member: it has caught up and votes");
+                        say!("it has caught up and votes");
                     }
                 }
                 Some(_) => next = LOOK.1,

@@ -2,6 +2,7 @@
 //!
 //! It is started by the guardian, with the link to it on standard input, and may die and be started again at any time:
 //! groups run on, and the next one adopts them without touching a resource.
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "on a full disk they panic")]
 
 mod apply;
 mod asked;
@@ -24,6 +25,7 @@ mod standing;
 mod translate;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -45,7 +47,8 @@ pub fn node_main(args: Vec<OsString>) -> ExitCode {
     let (data, name) = match arguments(args) {
         Ok(read) => read,
         Err(text) => {
-            eprintln!("stead node: {text}");
+            // One that cannot be written changes nothing.
+            let _ = writeln!(std::io::stderr(), "stead node: {text}");
             return ExitCode::from(2);
         }
     };

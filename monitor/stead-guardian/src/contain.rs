@@ -95,7 +95,7 @@ pub(crate) fn start_when(
         if let Some(go) = go
             && let Err(error) = told_to_go(go, kept)
         {
-            eprintln!("stead warden: {error}");
+            note!("stead warden: {error}");
             return 73;
         }
         for fd in kept {

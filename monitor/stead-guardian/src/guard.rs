@@ -67,7 +67,7 @@ pub(crate) fn start(
         sys::clone(Namespaces::NONE, || match keep(guardian, &theirs, containment, args, kept, duty) {
             Ok(()) => 0,
             Err(error) => {
-                eprintln!("stead guard: {error}");
+                note!("stead guard: {error}");
                 73
             }
         })?;
@@ -222,7 +222,7 @@ fn keep(
                             deadline = next;
                             timer.set(expiration(deadline), absolute)?;
                         }
-                        Err(error) => eprintln!("stead guard: {error}"),
+                        Err(error) => note!("stead guard: {error}"),
                     }
                 }
                 Err(LinkError::WouldBlock) => break,

@@ -18,6 +18,7 @@
 //! exactly its own processes with it. Mounts of the host are seen inside, mounts made inside are not seen outside and
 //! go with the namespace. What a monitor's processes may use together is limited by control groups where they can be had,
 //! what each of them may use by itself everywhere; the guardian's log says what is in force.
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "on a full disk they panic")]
 
 /// Writes a line to the log, with its time.
 macro_rules! note {

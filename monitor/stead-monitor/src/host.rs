@@ -168,7 +168,7 @@ pub fn host_main(matches: &ArgMatches, builtin: &'static [Builtin]) -> ExitCode 
     let request = match Request::new(matches) {
         Ok(request) => request,
         Err(error) => {
-            eprintln!("stead host: {error}");
+            complain!("stead host: {error}");
             return ExitCode::from(2);
         }
     };
@@ -177,10 +177,10 @@ pub fn host_main(matches: &ArgMatches, builtin: &'static [Builtin]) -> ExitCode 
     let done = match inherited.as_deref() {
         Some([board, start]) => {
             if let Err(error) = crate::privilege::give_up() {
-                eprintln!("stead host: {error}");
+                complain!("stead host: {error}");
             }
             let status = session::run(request, builtin, board, start).unwrap_or_else(|error| {
-                eprintln!("stead host: {error}");
+                complain!("stead host: {error}");
                 1
             });
             session::farewell(board, status);
@@ -189,7 +189,7 @@ pub fn host_main(matches: &ArgMatches, builtin: &'static [Builtin]) -> ExitCode 
         Some(_) | None => supervise(&request),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("stead host: {error}");
+        complain!("stead host: {error}");
         ExitCode::FAILURE
     })
 }

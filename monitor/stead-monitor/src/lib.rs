@@ -3,6 +3,14 @@
 //! [`hosting`] decides and is pure; `engine` carries out; `dll` holds what is unsafe. Two programs are made of them:
 //! the monitor of a group, driven by the node ([`monitor_main`]), and `stead host`, driven by hand. `verify` judges a
 //! resource DLL; it shares `dll` with them and makes calls that a monitor makes only on a bad day.
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "on a full disk they panic")]
+
+/// Writes a line to standard error. One that cannot be written, as on a full disk, is lost: nothing ends for it.
+macro_rules! complain {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
 
 mod alone;
 mod asking;

@@ -119,11 +119,11 @@ impl Node {
             Ok(()) => true,
             Err(LinkError::WouldBlock) => false,
             Err(error @ LinkError::TooLong(_)) => {
-                eprintln!("stead monitor: left out: {error}");
+                complain!("stead monitor: left out: {error}");
                 true
             }
             Err(error @ (LinkError::Closed | LinkError::Garbage(_) | LinkError::System(_))) => {
-                eprintln!("stead monitor: the link to the node is lost: {error}");
+                complain!("stead monitor: the link to the node is lost: {error}");
                 // A crash like any other: one of the resources in here is to blame.
                 std::process::abort()
             }
@@ -321,7 +321,7 @@ fn link() -> Result<Link<OwnedFd>, rustix::io::Errno> {
 #[must_use]
 pub fn monitor_main(args: Vec<OsString>, builtin: &'static [Builtin]) -> ExitCode {
     let Err(error) = run(&args, builtin);
-    eprintln!("stead monitor: {error}");
+    complain!("stead monitor: {error}");
     ExitCode::FAILURE
 }
 
@@ -330,7 +330,7 @@ fn run(args: &[OsString], builtin: &'static [Builtin]) -> Result<Infallible, Box
     let node: &'static Node = Box::leak(Box::new(Node { link: link()?, out: Mutex::default(), wake }));
     crate::process::keep_host_from_children();
     if let Err(error) = crate::privilege::give_up() {
-        eprintln!("stead monitor: {error}");
+        complain!("stead monitor: {error}");
     }
     let board = board_of(args);
     if let Some(board) = &board {

@@ -112,7 +112,7 @@ pub fn verify_main(matches: &ArgMatches, builtin: &'static [Builtin]) -> ExitCod
     let request = match run::Request::new(matches) {
         Ok(request) => request,
         Err(error) => {
-            eprintln!("stead verify: {error}");
+            complain!("stead verify: {error}");
             return ExitCode::from(2);
         }
     };
@@ -120,7 +120,7 @@ pub fn verify_main(matches: &ArgMatches, builtin: &'static [Builtin]) -> ExitCod
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("stead verify: {error}");
+            complain!("stead verify: {error}");
             ExitCode::from(3)
         }
     }

@@ -1,4 +1,5 @@
 //! Resource types shipped with stead, built with the SDK and reached through the same function tables as any other.
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "on a full disk they panic")]
 
 mod address;
 mod application;

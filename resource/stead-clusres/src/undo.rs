@@ -1,5 +1,6 @@
 //! `stead undo`: takes away what monitors that died left on this machine.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use stead_sdk::Level;
@@ -24,11 +25,12 @@ pub fn undo(log: impl Fn(Level, &str)) -> Vec<String> {
 /// Exit status 0: nothing is left. 1: something is.
 #[must_use]
 pub fn undo_main() -> ExitCode {
-    let left = undo(|_, text| eprintln!("stead undo: {text}"));
+    // A line that cannot be written, as on a full disk, is lost. What is to be taken away is taken away.
+    let left = undo(|_, text| drop(writeln!(io::stderr(), "stead undo: {text}")));
     for line in left.iter().take(MOST_LINES) {
         let line: String =
             line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_LINE).collect();
-        println!("{line}");
+        let _ = writeln!(io::stdout(), "{line}");
     }
     ExitCode::from(u8::from(!left.is_empty()))
 }

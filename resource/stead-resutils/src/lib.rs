@@ -5,6 +5,7 @@
 //! caller may get wrong by the documentation gets the documented code; nothing is written past the size given.
 //!
 //! Strings and buffers handed out are freed with `LocalFree`. Strings are UTF-16, and keep what is not well-formed.
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "on a full disk they panic")]
 #![allow(unsafe_code, reason = "C functions that take raw pointers")]
 #![allow(non_snake_case, non_camel_case_types, reason = "the documented names")]
 #![allow(clippy::too_many_arguments, reason = "the documented signatures")]

@@ -1,6 +1,7 @@
 //! Services of resources. A service is a unit of systemd of that name; where systemd does not run there are none:
 //! 1060, and one line says so, through `LogEvent` where one is given, else on standard error.
 
+use std::io::Write;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -47,7 +48,7 @@ impl Log {
                     // SAFETY: the monitor's own function, with a format that asks for the one string it gets.
                     unsafe { log(self.1, ERROR_LEVEL, format.as_ptr(), text.as_ptr()) };
                 }
-                None => eprintln!("libresutils: {message}"),
+                None => drop(writeln!(std::io::stderr(), "libresutils: {message}")),
             }
             code
         })

@@ -145,3 +145,35 @@ fn listings_and_requests_speak_json() {
     assert!(said.to_string().contains("ERROR_GROUP_NOT_FOUND"), "{said}");
     assert_eq!(node.end(), 0);
 }
+
+/// What serves others ends as it would have, also where its log takes no line any more: a disk is full.
+#[test]
+fn programs_whose_log_is_full_end_as_they_would_have() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("node.toml"), "no = [TOML").unwrap();
+    let data = folder.path().to_str().unwrap();
+    for arguments in [
+        &["node", "--nonsense"][..],
+        &["member", "--nonsense"],
+        &["member"],
+        &["member", "--data", data],
+        &["monitor", "--name", "alone"],
+        &["warden"],
+        &["guardian", "--nonsense"],
+        &["host", "/absent.so"],
+        &["verify", "/absent.so"],
+    ] {
+        let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let run = |full: Option<std::fs::File>| {
+            let mut command = Command::new(stead());
+            command.args(arguments).env_remove("STEAD_DATA").stdin(std::process::Stdio::null());
+            if let Some(full) = full {
+                command.stdout(full.try_clone().unwrap()).stderr(full);
+            }
+            command.output().unwrap().status.code()
+        };
+        let code = run(None);
+        assert!(code.is_some_and(|code| (1..10).contains(&code)), "{arguments:?} ends with {code:?}");
+        assert_eq!(run(Some(full())), code, "{arguments:?}, and nothing can be written");
+    }
+}

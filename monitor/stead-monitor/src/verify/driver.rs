@@ -76,7 +76,7 @@ pub(crate) fn trial_main(builtin: &'static [Builtin]) -> ExitCode {
     let spec: Spec = match serde_json::from_str(&text) {
         Ok(spec) => spec,
         Err(error) => {
-            eprintln!("stead verify: a trial without a script: {error}");
+            complain!("stead verify: a trial without a script: {error}");
             return ExitCode::from(70);
         }
     };
@@ -89,7 +89,7 @@ pub(crate) fn trial_main(builtin: &'static [Builtin]) -> ExitCode {
         return ExitCode::from(70);
     }
     if let Err(error) = crate::privilege::give_up() {
-        eprintln!("stead verify: {error}");
+        complain!("stead verify: {error}");
     }
     let recorder = recorder(File::from(out));
     set_callbacks(recorder);

@@ -4,7 +4,7 @@
     reason = "records are filtered: each place wants a kind or two of many"
 )]
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -169,7 +169,7 @@ impl Progress {
 
     fn show(&self, text: &str) {
         if self.0 {
-            eprint!("\r\x1b[2K{text}");
+            let _ = write!(io::stderr(), "\r\x1b[2K{text}");
         }
     }
 }
@@ -398,7 +398,7 @@ fn conclude(request: &Request, course: &Course<'_>, evidence: &Evidence) -> Outc
     }
     if !course.able {
         let why = last_failure(evidence);
-        eprintln!(
+        complain!(
             "stead verify: it never came online{why}: most rules could not be judged; give it the properties it needs with --property"
         );
         return Ok(ExitCode::from(3));
