@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stead_api::{Apply, Line};
 use stead_monitor_protocol::{Library, OpId, Properties};
-use stead_policy::cluster::{Property, Settings, unwatched};
+use stead_policy::cluster::{Property, unwatched};
 use stead_policy::{ClusterConfig, Plan, PlanProblem, PlanStep, Request, ResourceConfig};
 use stead_types::{Code, GroupName, PropertyMap, ResourceName, TypeName};
 
@@ -222,6 +222,7 @@ impl Node {
             return;
         }
         // Looked at once more: an operator may have changed something in the meantime.
+        applying.wanted.settings = translate::settings(&applying.apply.config.cluster, &self.catalog);
         let plan = match self.policy.plan(&applying.wanted, applying.apply.prune) {
             Ok(plan) => plan,
             Err(problems) => {
@@ -264,7 +265,7 @@ impl Node {
             return;
         }
         let settle = if applying.apply.no_wait { Vec::new() } else { groups };
-        self.store_part(plan, Parts::new(applying.wanted, applying.apply.prune, applying.lines, settle));
+        self.store_part(plan, Parts::new(applying.wanted, applying.apply, applying.lines, settle));
     }
 
     /// Answers when all these groups are as wanted, or cannot become so.
@@ -310,8 +311,10 @@ impl Node {
             | PlanStep::SetSettings(_) => true,
         };
         let changed = |step: &PlanStep| {
-            if let PlanStep::SetSettings(wanted) = step {
-                return changed_settings(&have.settings.clone().unwrap_or_default(), wanted);
+            if let PlanStep::SetSettings(change) = step {
+                let line =
+                    |(known, from, to): (&Property, u32, u32)| format!("  {} {from} -> {to}", known.name);
+                return change.changed().map(line).collect();
             }
             let PlanStep::SetGroup(config) = step else { return Vec::new() };
             let old = have.groups.get(&config.name);
@@ -362,10 +365,4 @@ impl Node {
         }
         (!parts.is_empty()).then(|| format!("  change resource \"{}\": {}", new.name, parts.join(", ")))
     }
-}
-
-/// What is new about the cluster's settings, a sentence each.
-fn changed_settings(old: &Settings, new: &Settings) -> Vec<String> {
-    let changed = Property::ALL.iter().filter(|property| property.of(old) != property.of(new));
-    changed.map(|known| format!("  {} {} -> {}", known.name, known.of(old), known.of(new))).collect()
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use stead_api::{Config, GroupDoc, GroupSetDoc, ResourceDoc, TypeDoc};
 use stead_monitor_protocol::{KeyChange, Library, Properties};
-use stead_policy::cluster::{Property, Settings};
+use stead_policy::cluster::{Property, Settings, SettingsChange};
 use stead_policy::{
     Change, ClusterConfig, GroupConfig, GroupSetConfig, PlanProblem, PlanStep, ResourceConfig, TypeConfig,
 };
@@ -465,11 +465,15 @@ impl Catalog {
         )
     }
 
-    /// Only what is not as it is without a word is stored.
-    fn put_settings(&self, settings: &Settings) -> Operation {
-        let numbers = settings.numbers();
-        let field = |property: &Property| (property.name.to_owned(), json!(numbers.get(property.name)));
-        self.put(SETTINGS.to_owned(), Value::Object(Property::ALL.iter().map(field).collect()))
+    /// Only what is not as it is without a word is stored. What does not change is as it is by now, and not as it was when
+    /// this was planned: another node may have changed it since.
+    fn put_settings(&self, change: &SettingsChange) -> Operation {
+        let plain = Settings::default();
+        let field = |(property, _, number): (&Property, u32, u32)| {
+            let stored = (number != property.of(&plain)).then_some(number);
+            (property.name.to_owned(), json!(stored))
+        };
+        self.put(SETTINGS.to_owned(), Value::Object(change.changed().map(field).collect()))
     }
 
     /// The cluster's settings, as far as they are stored.
@@ -531,7 +535,7 @@ impl Catalog {
                 Change::Step(PlanStep::DeleteGroupSet(name)) => {
                     operations.push(Operation::Delete(set_key(name)))
                 }
-                Change::Step(PlanStep::SetSettings(settings)) => operations.push(self.put_settings(settings)),
+                Change::Step(PlanStep::SetSettings(change)) => operations.push(self.put_settings(change)),
                 Change::GroupPersistentState(name, state) => {
                     operations
                         .extend(self.amend(group_key(name), json!({ "persistent_state": state.map(word) })));
@@ -662,8 +666,9 @@ mod tests {
         assert!(read.problems.is_empty(), "{:?}", read.problems);
         let store = |catalog: &mut Catalog, wanted: ClusterConfig| {
             let sets = wanted.sets.into_values().map(PlanStep::SetGroupSet);
-            let steps: Vec<Change> =
-                sets.chain(wanted.settings.map(PlanStep::SetSettings)).map(Change::Step).collect();
+            let have = Settings::read(&catalog.settings()).unwrap();
+            let settings = wanted.settings.map(|to| PlanStep::SetSettings(SettingsChange::new(have, to)));
+            let steps: Vec<Change> = sets.chain(settings).map(Change::Step).collect();
             let operations = catalog.operations(&steps);
             catalog.take(operations, 2);
         };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use stead_api::Apply;
 use stead_policy::{Answer, Change, ClusterConfig, Plan, PlanProblem, PlanStep, Refusal, Request, RequestId};
 use stead_store::Operation;
 use stead_types::{Code, GroupName};
@@ -10,7 +11,7 @@ use stead_types::{Code, GroupName};
 use crate::catalog::Catalog;
 use crate::command::Lines;
 use crate::node::Node;
-use crate::report;
+use crate::{report, translate};
 
 /// etcd takes 127 changes at once and, of 128 comparisons, 126 of ours.
 const DOCUMENTS: usize = 120;
@@ -22,7 +23,8 @@ const BYTES: usize = 1_000_000;
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) wanted: ClusterConfig,
-    pub(crate) prune: bool,
+    /// What was asked for, as it was given.
+    apply: Apply,
     pub(crate) lines: Lines,
     /// What is waited for when everything is stored.
     pub(crate) settle: Vec<GroupName>,
@@ -152,11 +154,11 @@ fn named(step: &PlanStep) -> String {
 impl Parts {
     pub(crate) const fn new(
         wanted: ClusterConfig,
-        prune: bool,
+        apply: Apply,
         lines: Lines,
         settle: Vec<GroupName>,
     ) -> Self {
-        Parts { wanted, prune, lines, settle, request: None, stored: 0, asked: 0 }
+        Parts { wanted, apply, lines, settle, request: None, stored: 0, asked: 0 }
     }
 }
 
@@ -188,7 +190,8 @@ impl Node {
             return Some(answer);
         };
         // Looked at anew: another node may have changed something in the meantime.
-        let plan = self.policy.plan(&parts.wanted, parts.prune);
+        parts.wanted.settings = translate::settings(&parts.apply.config.cluster, &self.catalog);
+        let plan = self.policy.plan(&parts.wanted, parts.apply.prune);
         if answer != Ok(Answer::Done) {
             let first = plan.ok().and_then(|plan| ordered(plan).steps.first().map(named));
             return Some(amended(answer, parts.stored, &first.unwrap_or_else(|| "the rest".to_owned())));
@@ -222,7 +225,6 @@ impl Node {
 #[allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 mod tests {
     use super::*;
-    use crate::translate;
 
     /// Groups with so many resources each, and what they depend on.
     fn plan(groups: &[(&str, usize, &[&str])], text: &str) -> (Catalog, Plan) {

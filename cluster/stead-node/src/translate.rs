@@ -69,6 +69,19 @@ pub(crate) fn read(config: &Config, catalog: &mut Catalog) -> Read {
     Read { wanted, problems: translator.problems, complete: !translator.incomplete }
 }
 
+/// The cluster's settings as they would be now, if any are given: those that are not named stay. What is given was read
+/// before and found good.
+pub(crate) fn settings(given: &BTreeMap<String, u64>, catalog: &Catalog) -> Option<Settings> {
+    if given.is_empty() { None } else { Settings::read(&with_settings(given, catalog)).ok() }
+}
+
+fn with_settings(given: &BTreeMap<String, u64>, catalog: &Catalog) -> BTreeMap<String, u64> {
+    let mut numbers = catalog.settings();
+    numbers.retain(|known, _| !given.keys().any(|name| name.eq_ignore_ascii_case(known)));
+    numbers.extend(given.clone());
+    numbers
+}
+
 impl Translator<'_> {
     fn wrong(&mut self, place: &str, text: String) {
         self.problems.push(PlanProblem {
@@ -160,15 +173,12 @@ impl Translator<'_> {
         }
     }
 
-    /// The cluster's settings as they would be: those that are not named stay.
+    /// The cluster's settings as they would be.
     fn settings(&mut self, given: &BTreeMap<String, u64>) -> Option<Settings> {
         if given.is_empty() {
             return None;
         }
-        let mut numbers = self.catalog.settings();
-        numbers.retain(|known, _| !given.keys().any(|name| name.eq_ignore_ascii_case(known)));
-        numbers.extend(given.clone());
-        match Settings::read(&numbers) {
+        match Settings::read(&with_settings(given, self.catalog)) {
             Ok(settings) => Some(settings),
             Err(problems) => {
                 for (name, text) in problems {

@@ -126,7 +126,10 @@ impl Policy {
                 }
                 PlanStep::SetGroupSet(set) => drop(self.config.sets.insert(set.name.clone(), set)),
                 PlanStep::DeleteGroupSet(name) => drop(self.config.sets.remove(&name)),
-                PlanStep::SetSettings(settings) => self.config.settings = Some(settings),
+                PlanStep::SetSettings(change) => {
+                    let have = self.config.settings.take().unwrap_or_default();
+                    self.config.settings = Some(change.on(&have));
+                }
                 PlanStep::SetGroup(mut wanted) => {
                     let name = wanted.name.clone();
                     let new = !self.config.groups.contains_key(&name);

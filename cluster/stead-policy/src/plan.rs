@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stead_types::{Code, CommonProperties, GroupName, ResourceName};
 
+use crate::cluster::SettingsChange;
 use crate::config::{ClusterConfig, GroupConfig, ResourceConfig};
 use crate::policy::Policy;
 use crate::request::{Plan, PlanProblem, PlanStep};
@@ -221,10 +222,9 @@ impl Policy {
                 steps.push(PlanStep::SetType(config.clone()));
             }
         }
-        if let Some(settings) = &wanted.settings
-            && *settings != self.config.settings.clone().unwrap_or_default()
-        {
-            steps.push(PlanStep::SetSettings(settings.clone()));
+        let have = self.config.settings.clone().unwrap_or_default();
+        if let Some(settings) = wanted.settings.as_ref().filter(|settings| **settings != have) {
+            steps.push(PlanStep::SetSettings(SettingsChange::new(have, settings.clone())));
         }
         for (name, set) in &wanted.sets {
             if self.config.sets.get(name) != Some(set) {

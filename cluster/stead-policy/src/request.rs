@@ -6,7 +6,7 @@ use stead_types::{
     TypeName,
 };
 
-use crate::cluster::Settings;
+use crate::cluster::SettingsChange;
 use crate::config::{GroupConfig, GroupSetConfig, TypeConfig};
 
 /// The `InBuffer` of a request, filed under the name of the resource type it is meant for.
@@ -204,8 +204,8 @@ pub enum PlanStep {
     SetGroupSet(GroupSetConfig),
     /// Deletes a group set.
     DeleteGroupSet(GroupSetName),
-    /// Replaces the cluster's settings.
-    SetSettings(Settings),
+    /// Changes settings of the cluster; the others stay.
+    SetSettings(SettingsChange),
 }
 
 /// One thing wrong with a wanted configuration.

@@ -183,11 +183,11 @@ impl Policy {
             }
             (Purpose::Plan(id, parked), Ok(())) => self.adopt(id, parked.plan, now),
             (Purpose::Wish(id, request, _), Err(code)) => {
-                let detail = "the cluster database could not store it; nothing was changed";
+                let detail = unwritten(code, "nothing was changed");
                 self.finish(id, Err(refusal(&describe(&request), code, detail)));
             }
             (Purpose::Plan(id, parked), Err(code)) => {
-                let detail = "the cluster database could not store it; the configuration is as it was";
+                let detail = unwritten(code, "the configuration is as it was");
                 self.finish(id, Err(refusal("configuration: apply", code, detail)));
                 // What was taken offline for a deletion that did not happen comes back.
                 self.restore(&parked.before, now);
@@ -596,6 +596,15 @@ fn offline_flags(ignore: bool, keep: bool, queue: bool) -> OfflineFlags {
         }
     }
     flags
+}
+
+/// Why a write did not happen, and what is so instead.
+fn unwritten(code: Code, instead: &str) -> String {
+    if code == Code::ERROR_REVISION_MISMATCH {
+        format!("another node changed the configuration at the same time; {instead}: ask again")
+    } else {
+        format!("the cluster database could not store it; {instead}")
+    }
 }
 
 /// A request as people read it.

@@ -7,7 +7,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use stead_policy::cluster::{GroupRules, ReadyWhen, Settings};
+use stead_policy::cluster::{GroupRules, ReadyWhen, Settings, SettingsChange};
 use stead_policy::{
     Action, Answer, ClusterConfig, Event, GroupConfig, GroupSetConfig, Plan, PlanStep, Policy, Refusal,
     Request, RequestId,
@@ -207,7 +207,7 @@ fn a_deleted_group_leaves_its_sets() {
 fn a_plan_says_what_changes() {
     let have = whole(vec![plain("a"), plain("b")], vec![set("s", &["a"], None), set("t", &["b"], None)]);
     let fewer = Settings { quarantine_threshold: 5, ..Settings::default() };
-    let have = ClusterConfig { settings: Some(fewer), ..have };
+    let have = ClusterConfig { settings: Some(fewer.clone()), ..have };
     let stored = policy(have.clone());
     assert_eq!(stored.plan(&have, true), Ok(Plan::default()));
     let wanted = whole(Vec::new(), vec![set("s", &["a", "b"], None)]);
@@ -218,7 +218,7 @@ fn a_plan_says_what_changes() {
     assert_eq!(plan.steps, [PlanStep::DeleteGroup(name("b")), PlanStep::DeleteGroupSet(name("t"))]);
     let wanted = ClusterConfig { settings: Some(Settings::default()), ..ClusterConfig::default() };
     let plan = stored.plan(&wanted, false).unwrap();
-    assert_eq!(plan.steps, [PlanStep::SetSettings(Settings::default())]);
+    assert_eq!(plan.steps, [PlanStep::SetSettings(SettingsChange::new(fewer, Settings::default()))]);
     let fresh = policy(ClusterConfig::default());
     assert_eq!(fresh.plan(&wanted, false), Ok(Plan::default()), "it is what a cluster begins with");
 }

@@ -187,3 +187,88 @@ fn a_group_that_no_node_can_take_over_says_why() {
     world.settled("n1", "web");
     assert!(group(&world, "n1", "web")["why"].is_null());
 }
+
+/// The number of a setting, as a node knows it.
+fn setting(world: &World, node: &str, name: &str) -> Option<u64> {
+    let told: Value =
+        serde_json::from_slice(&world.run(node, &["cluster", "settings", "--json"]).stdout).ok()?;
+    told.as_array()?.iter().find(|setting| setting["name"] == name)?["value"].as_u64()
+}
+
+/// What a node was told is done stays, whatever another one was on its way to change at that time.
+#[test]
+fn of_two_that_change_different_settings_neither_takes_the_other_back() {
+    let Some(world) = World::with_nodes(&["n1", "n2"]) else { return };
+    // Planned before, stored after: what is to be deleted takes its time to go offline.
+    let path = world.config(&["web"]);
+    let kept = std::fs::read_to_string(&path).unwrap();
+    let slow = format!(
+        "[[group]]\nname = \"slow\"\n[[group.resource]]\nname = \"slow-app\"\ntype = \"Generic Application\"\n\
+         properties = {{ CommandLine = \"sh -c 'trap \\\"sleep 4; exit\\\" TERM; while :; do sleep 0.1; done' {}\" }}\n",
+        world.number("slow")
+    );
+    std::fs::write(&path, format!("{kept}{slow}")).unwrap();
+    let file = path.to_str().unwrap();
+    world.ok("n1", &["apply", file]);
+    until("slow to be online", || (group(&world, "n1", "slow")["state"] == "Online").then_some(()));
+    let owner = group(&world, "n1", "slow")["owner_node"].as_str().unwrap().to_owned();
+    let other = if owner == "n1" { "n2" } else { "n1" };
+    std::fs::write(&path, format!("{kept}[cluster]\nQuarantineThreshold = 7\n")).unwrap();
+    std::thread::scope(|scope| {
+        let applied = scope.spawn(|| world.run(&owner, &["apply", file, "--prune"]));
+        until("slow to go offline", || {
+            (group(&world, &owner, "slow")["resources"][0]["state"] == "OfflinePending").then_some(())
+        });
+        world.ok(other, &["cluster", "set", "GroupDependencyTimeout=61"]);
+        let applied = applied.join().unwrap();
+        assert!(applied.status.success(), "{}", said(&applied));
+    });
+    for node in ["n1", "n2"] {
+        until("both to be known", || {
+            let both = (
+                setting(&world, node, "QuarantineThreshold")?,
+                setting(&world, node, "GroupDependencyTimeout")?,
+            );
+            assert!(
+                both.0 != 7 || both.1 == 61,
+                "{node}: what {other} was told is done is taken back: {both:?}"
+            );
+            (both == (7, 61)).then_some(())
+        });
+    }
+
+    // At once, again and again: what is not done is said not to be.
+    let writer = |node: &'static str, name: &'static str| {
+        let world = &world;
+        move || {
+            let mut done = None;
+            for number in 100..120 {
+                let told = world.run(node, &["cluster", "set", &format!("{name}={number}")]);
+                match told.status.code() {
+                    Some(0) => done = Some(number),
+                    Some(3) => assert!(said(&told).contains("at the same time"), "{}", said(&told)),
+                    code => panic!("{code:?}: {}", said(&told)),
+                }
+                if let Some(done) = done {
+                    // This node knows what it has stored itself.
+                    assert_eq!(setting(world, node, name), Some(done));
+                }
+            }
+            done.expect("something to be done")
+        }
+    };
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(writer("n1", "GroupDependencyTimeout"));
+        let second = scope.spawn(writer("n2", "ClusterGroupWaitDelay"));
+        (first.join().unwrap(), second.join().unwrap())
+    });
+    for node in ["n1", "n2"] {
+        until("the last that were done", || {
+            let known = (
+                setting(&world, node, "GroupDependencyTimeout")?,
+                setting(&world, node, "ClusterGroupWaitDelay")?,
+            );
+            (known == (first, second)).then_some(())
+        });
+    }
+}

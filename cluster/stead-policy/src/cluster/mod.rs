@@ -84,7 +84,7 @@ pub use ownership::{
 pub use place::{Placement, Verdict};
 pub(crate) use providers::{ready, said};
 pub(crate) use sets::awaited;
-pub use settings::{Property, Settings};
+pub use settings::{Property, Settings, SettingsChange};
 pub use situation::{
     Drain, DrainStatus, GroupFacts, GroupRules, NodeFacts, NodeRecord, Owned, Provider, Published,
     Quarantine, ReadyWhen, Resume, ResumeFailback, Session, Situation,

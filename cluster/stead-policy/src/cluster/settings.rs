@@ -258,10 +258,60 @@ impl Settings {
     }
 }
 
+/// A change of settings: what it changes, from which number to which, and of nothing else. Between two that change
+/// different settings, neither takes the other back, whichever was planned first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsChange {
+    from: Settings,
+    to: Settings,
+}
+
+impl SettingsChange {
+    /// What makes the second out of the first.
+    #[must_use]
+    pub const fn new(from: Settings, to: Settings) -> Self {
+        SettingsChange { from, to }
+    }
+
+    /// What changes: the setting, its number before, and after.
+    pub fn changed(&self) -> impl Iterator<Item = (&'static Property, u32, u32)> {
+        let numbers = |known: &'static Property| (known, known.of(&self.from), known.of(&self.to));
+        Property::ALL.iter().map(numbers).filter(|(_, from, to)| from != to)
+    }
+
+    /// These settings with the change. What it does not change stays, even if it is not as it was when this was planned.
+    #[must_use]
+    pub fn on(&self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        for (property, _, to) in self.changed() {
+            (property.set)(&mut settings, to);
+        }
+        settings
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_takes_no_other_back() {
+        let plain = Settings::default();
+        let planned = |change: fn(&mut Settings)| {
+            let mut to = plain.clone();
+            change(&mut to);
+            SettingsChange::new(plain.clone(), to)
+        };
+        let first = planned(|settings| settings.quarantine_threshold = 7);
+        let second = planned(|settings| settings.drained_at_once = 9);
+        let both = second.on(&first.on(&plain));
+        assert_eq!((both.quarantine_threshold, both.drained_at_once), (7, 9));
+        assert_eq!(both, first.on(&second.on(&plain)));
+        let told: Vec<(&str, u32, u32)> =
+            first.changed().map(|(property, from, to)| (property.name, from, to)).collect();
+        assert_eq!(told, [("QuarantineThreshold", 3, 7)]);
+    }
 
     fn numbers(given: &[(&str, u64)]) -> BTreeMap<String, u64> {
         given.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect()
