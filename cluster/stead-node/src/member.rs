@@ -82,6 +82,7 @@ enum Purpose {
 struct Awaited {
     group: GroupName,
     settling: u64,
+    since: Time,
 }
 
 /// A node among several.
@@ -126,6 +127,8 @@ pub(crate) struct Member {
     odd: BTreeMap<String, String>,
     moving: Vec<moving::Moving>,
     awaited: Vec<Awaited>,
+    /// When it is looked again whether nobody will have one of them.
+    forsaken_at: Time,
     asked: Vec<nodes::Asked>,
     /// Questions to resource DLLs what is to go with the departure of their group.
     contexts: BTreeMap<GroupName, context::Context>,
@@ -189,6 +192,7 @@ impl Member {
             odd: BTreeMap::new(),
             moving: Vec::new(),
             awaited: Vec::new(),
+            forsaken_at: Time::ZERO,
             asked: Vec::new(),
             contexts: BTreeMap::new(),
             fences: fencing::Fences::default(),
@@ -294,6 +298,7 @@ impl Node {
         self.fence_silent();
         self.leave_on();
         self.give_back();
+        self.settle_forsaken();
         self.decide();
         self.write_wishes();
         self.publish();

@@ -183,6 +183,31 @@ fn a_group_that_no_node_can_take_over_says_why() {
             "{explained}"
         );
     }
+
+    // What is applied is stored, and nobody is waited for who does not come.
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("name = \"web\"\n", "name = \"web\"\ndescription = \"the shop\"\n");
+    let new = text.replace("\"db", "\"new").replace("\"web", "\"other");
+    std::fs::write(&path, format!("{text}{new}")).unwrap();
+    let applied = world.run("n1", &["apply", path.to_str().unwrap(), "--timeout", "30s"]);
+    let told = said(&applied);
+    assert_eq!(applied.status.code(), Some(1), "{told}");
+    for (of, why) in
+        [("web", "its node n2 is gone, for "), ("other", "no node can take it: n1 is not a possible owner")]
+    {
+        let line = format!("group \"{of}\": it is stored, and nobody serves it: {why}");
+        assert!(told.contains(&line) && told.contains(&format!("`stead explain {of}`")), "{told}");
+    }
+    assert!(world.ok("n3", &["config"]).contains("the shop"));
+    world.settled("n3", "new");
+    // Nor for what is to be offline, and is.
+    let kept = text.replace("name = \"web\"\n", "name = \"web\"\npersistent_state = \"Offline\"\n");
+    std::fs::write(&path, &kept).unwrap();
+    let applied = world.run("n1", &["apply", path.to_str().unwrap(), "--timeout", "30s"]);
+    assert!(applied.status.success(), "{}", said(&applied));
+    std::fs::write(&path, kept.replace("Offline", "Online")).unwrap();
+    let applied = world.run("n1", &["apply", path.to_str().unwrap(), "--timeout", "30s"]);
+    assert_eq!(applied.status.code(), Some(1), "{}", said(&applied));
     world.start("n2");
     world.settled("n1", "web");
     assert!(group(&world, "n1", "web")["why"].is_null());

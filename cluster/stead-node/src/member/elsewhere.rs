@@ -3,7 +3,7 @@
 use stead_api::{Event, Failure};
 use stead_policy::cluster::{GroupRules, OwnerState};
 use stead_store::Entry;
-use stead_types::{GroupName, NodeName};
+use stead_types::{Code, GroupName, NodeName};
 
 use super::Awaited;
 use super::documents::{QUEUED, WAITING_FOR_DEPENDENCIES};
@@ -15,7 +15,8 @@ impl Node {
     /// An apply waits for groups, wherever they are or will be.
     pub(crate) fn await_groups(&mut self, groups: Vec<GroupName>, settling: u64) {
         if let Some(member) = &mut self.member {
-            member.awaited.extend(groups.into_iter().map(|group| Awaited { group, settling }));
+            let since = timer::now();
+            member.awaited.extend(groups.into_iter().map(|group| Awaited { group, settling, since }));
         }
         self.settle_elsewhere();
     }
@@ -37,8 +38,30 @@ impl Node {
             }
         }
         member.awaited = waiting;
-        for Awaited { group, settling } in here {
+        for Awaited { group, settling, since: _ } in here {
             self.ask_settled(group, settling);
+        }
+        for (settling, failure) in over {
+            self.settled_one(settling, failure);
+        }
+    }
+
+    /// Tells applies about groups that nobody has and nobody is about to have. Looked at once in a while: it is not urgent.
+    pub(crate) fn settle_forsaken(&mut self) {
+        let now = timer::now();
+        let Some(member) = &mut self.member else { return };
+        if member.awaited.is_empty() || member.forsaken_at > now {
+            return;
+        }
+        let pause = member.begin.params.h * MISSED;
+        member.forsaken_at = now.after(pause);
+        let mut over = Vec::new();
+        for awaited in std::mem::take(&mut member.awaited) {
+            let late = now.since(awaited.since) >= pause;
+            match member.forsaken(&awaited.group, now).filter(|_| late) {
+                Some(failure) => over.push((awaited.settling, failure)),
+                None => member.awaited.push(awaited),
+            }
         }
         for (settling, failure) in over {
             self.settled_one(settling, failure);
@@ -221,6 +244,42 @@ impl super::Member {
             stead_types::GroupState::Pending | stead_types::GroupState::Failed => false,
         };
         there.then_some(None)
+    }
+
+    /// The end of waiting for a group that nobody looks after and, as things are, nobody is about to: the failure, where it
+    /// is wanted online. None while somebody has it, or is to have it sooner or later.
+    fn forsaken(&self, group: &GroupName, now: stead_types::Time) -> Option<Option<Failure>> {
+        use stead_lease::Sight;
+        let facts = self.situation.groups.get(group)?;
+        let why = match &facts.owned {
+            None => {
+                let placement = self.situation.place(group, &std::collections::BTreeMap::new())?;
+                let nobody = placement.chosen.is_none() && self.situation.awaited(group).is_none();
+                nobody.then(|| format!("no node can take it: {}", placement.obstacles()))?
+            }
+            Some(owned) => {
+                let node = &owned.document.node;
+                let why = self.unserved(group, now)?;
+                let comes = match self.machine.sight(node, now) {
+                    None | Some(Sight::Unreadable(_)) => false,
+                    // It comes back, or is soon gone.
+                    Some(Sight::NotSeen(_) | Sight::Deleted) if self.machine.over_at(node).is_some() => true,
+                    Some(Sight::Up | Sight::NotSeen(_) | Sight::Left | Sight::Down | Sight::Deleted) => {
+                        let waits = self.situation.awaited(group).is_some() && facts.wanted_online;
+                        waits || matches!(self.situation.successor(group), Some(Ok(_)))
+                    }
+                };
+                (!comes).then_some(why)?
+            }
+        };
+        Some(facts.wanted_online.then(|| Failure {
+            what: format!("group \"{group}\": apply"),
+            error: report::code(Code::ERROR_HOST_NODE_NOT_AVAILABLE),
+            detail: format!(
+                "group \"{group}\": it is stored, and nobody serves it: {why}; it begins as soon as a node can have it, see \
+                 `stead explain {group}`"
+            ),
+        }))
     }
 
     /// A group of another node, or of none.
