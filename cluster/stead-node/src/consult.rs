@@ -1,15 +1,16 @@
-//! Before dependencies change and things are deleted the resource DLLs concerned are asked, and may refuse.
+//! Before dependencies or possible owners change and things are deleted the resource DLLs concerned are asked, and may refuse.
 //!
-//! Windows: mscs/resource-control-codes (`ADD_DEPENDENCY`, `REMOVE_DEPENDENCY`, `QUERY_DELETE`)
+//! Windows: mscs/resource-control-codes (`ADD_DEPENDENCY`, `REMOVE_DEPENDENCY`, `ADD_OWNER`, `REMOVE_OWNER`,
+//! `QUERY_DELETE`)
 //! Note: a resource that is not open is opened for it, by the node that has its group, and closed when the change is made
 //! or refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stead_api::{Failure, Line};
 use stead_monitor_protocol::{Consultation, OpId};
 use stead_policy::{Plan, PlanProblem, PlanStep, Request, ResourceConfig};
-use stead_types::{Code, ResourceName, TypeName};
+use stead_types::{Code, NodeName, ResourceName, TypeName};
 
 use crate::command::Lines;
 use crate::edge::monitor::Said;
@@ -35,6 +36,14 @@ impl Asked {
                     Consultation::RemoveDependency(provider) => {
                         format!("the resource DLL of \"{resource}\" does not let go of \"{provider}\"")
                     }
+                    Consultation::AddOwner(node) => {
+                        format!("the resource DLL of \"{resource}\" does not let node \"{node}\" have it")
+                    }
+                    Consultation::RemoveOwner(node) => {
+                        format!(
+                            "the resource DLL of \"{resource}\" does not let it be kept from node \"{node}\""
+                        )
+                    }
                     Consultation::QueryDelete => {
                         format!("the resource DLL of \"{resource}\" does not let it be deleted")
                     }
@@ -49,7 +58,8 @@ impl Asked {
         PlanProblem { place, text: format!("{what}: {code}"), code }
     }
 
-    /// What is refused because it could not be asked; nothing if that holds nothing up: a dependency can be changed back.
+    /// What is refused because it could not be asked; nothing if that holds nothing up: dependencies and owners can be changed
+    /// back.
     fn unasked(&self, code: Code, text: &str) -> Option<PlanProblem> {
         match self {
             Asked::Resource { resource, question: Consultation::QueryDelete, place } => {
@@ -60,7 +70,11 @@ impl Asked {
                 Some(PlanProblem { place: place.clone(), text, code })
             }
             Asked::Resource {
-                question: Consultation::AddDependency(_) | Consultation::RemoveDependency(_),
+                question:
+                    Consultation::AddDependency(_)
+                    | Consultation::RemoveDependency(_)
+                    | Consultation::AddOwner(_)
+                    | Consultation::RemoveOwner(_),
                 ..
             }
             | Asked::Type(_) => None,
@@ -75,6 +89,12 @@ impl Asked {
             }
             Asked::Resource { resource, question: Consultation::RemoveDependency(provider), .. } => {
                 Some((resource.clone(), Consultation::AddDependency(provider.clone())))
+            }
+            Asked::Resource { resource, question: Consultation::AddOwner(node), .. } => {
+                Some((resource.clone(), Consultation::RemoveOwner(node.clone())))
+            }
+            Asked::Resource { resource, question: Consultation::RemoveOwner(node), .. } => {
+                Some((resource.clone(), Consultation::AddOwner(node.clone())))
             }
             Asked::Resource { question: Consultation::QueryDelete, .. } | Asked::Type(_) => None,
         }
@@ -105,6 +125,7 @@ impl Node {
     /// Whom a plan concerns.
     pub(crate) fn questions(&self, plan: &Plan) -> Vec<Asked> {
         let have = self.policy.config();
+        let nodes = self.node_names();
         let mut questions = Vec::new();
         for step in &plan.steps {
             match step {
@@ -112,9 +133,10 @@ impl Node {
                     let Some(old) = have.groups.get(&wanted.name) else { continue };
                     for resource in wanted.resources.values() {
                         if let Some(old) = old.resources.get(&resource.name) {
-                            let place =
-                                format!("group/{}/resource/{}/depends_on", wanted.name, resource.name);
-                            questions.extend(dependencies(old, resource, &place));
+                            let place = format!("group/{}/resource/{}", wanted.name, resource.name);
+                            questions.extend(dependencies(old, resource, &format!("{place}/depends_on")));
+                            let place = format!("{place}/possible_owners");
+                            questions.extend(owners(old, resource, &nodes, &place));
                         }
                     }
                 }
@@ -275,7 +297,7 @@ fn dependencies(old: &ResourceConfig, new: &ResourceConfig, place: &str) -> Vec<
         |config: &ResourceConfig, name: &ResourceName| config.dependency.providers().any(|on| on == name);
     let asked = |question| Asked::Resource { resource: new.name.clone(), question, place: place.to_owned() };
     let mut questions: Vec<Asked> = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for provider in new.dependency.providers().filter(|name| !has(old, name)) {
         if seen.insert(provider) {
             questions.push(asked(Consultation::AddDependency(provider.clone())));
@@ -287,4 +309,19 @@ fn dependencies(old: &ResourceConfig, new: &ResourceConfig, place: &str) -> Vec<
         }
     }
     questions
+}
+
+/// What is asked about the nodes that can have it and could not, or the other way round. Without possible owners every node
+/// can.
+fn owners(old: &ResourceConfig, new: &ResourceConfig, nodes: &BTreeSet<NodeName>, place: &str) -> Vec<Asked> {
+    let of = |config: &ResourceConfig| {
+        if config.possible_owners.is_empty() { nodes.clone() } else { config.possible_owners.clone() }
+    };
+    let (before, after) = (of(old), of(new));
+    let added = after.difference(&before).cloned().map(Consultation::AddOwner);
+    let removed = before.difference(&after).cloned().map(Consultation::RemoveOwner);
+    added
+        .chain(removed)
+        .map(|question| Asked::Resource { resource: new.name.clone(), question, place: place.to_owned() })
+        .collect()
 }

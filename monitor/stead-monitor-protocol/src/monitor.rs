@@ -57,6 +57,10 @@ pub enum Consultation {
     AddDependency(#[serde(with = "word")] ResourceName),
     /// `CLUSCTL_RESOURCE_REMOVE_DEPENDENCY`: the resource is to depend on this one no more.
     RemoveDependency(#[serde(with = "word")] ResourceName),
+    /// `CLUSCTL_RESOURCE_ADD_OWNER`: this node is to be among those that can have the resource.
+    AddOwner(#[serde(with = "word")] NodeName),
+    /// `CLUSCTL_RESOURCE_REMOVE_OWNER`: this node is to be among them no more.
+    RemoveOwner(#[serde(with = "word")] NodeName),
     /// `CLUSCTL_RESOURCE_QUERY_DELETE`: the resource is to be deleted.
     QueryDelete,
 }

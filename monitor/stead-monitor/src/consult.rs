@@ -9,8 +9,8 @@ use stead_types::{Code, ResourceName, ResourceState, TypeName};
 
 use crate::engine::{Engine, Source};
 
-fn wide(name: &ResourceName) -> Vec<u8> {
-    to_wide(name.as_str()).iter().flat_map(|unit| unit.to_le_bytes()).collect()
+fn wide(name: &str) -> Vec<u8> {
+    to_wide(name).iter().flat_map(|unit| unit.to_le_bytes()).collect()
 }
 
 /// The control code of a question, and its input.
@@ -18,8 +18,14 @@ fn wide(name: &ResourceName) -> Vec<u8> {
 /// Windows: mscs/resource-control-codes
 pub(crate) fn code_of(question: &Consultation) -> (u32, Vec<u8>) {
     match question {
-        Consultation::AddDependency(provider) => (abi::CLUSCTL_RESOURCE_ADD_DEPENDENCY, wide(provider)),
-        Consultation::RemoveDependency(provider) => (abi::CLUSCTL_RESOURCE_REMOVE_DEPENDENCY, wide(provider)),
+        Consultation::AddDependency(provider) => {
+            (abi::CLUSCTL_RESOURCE_ADD_DEPENDENCY, wide(provider.as_str()))
+        }
+        Consultation::RemoveDependency(provider) => {
+            (abi::CLUSCTL_RESOURCE_REMOVE_DEPENDENCY, wide(provider.as_str()))
+        }
+        Consultation::AddOwner(node) => (abi::CLUSCTL_RESOURCE_ADD_OWNER, wide(node.as_str())),
+        Consultation::RemoveOwner(node) => (abi::CLUSCTL_RESOURCE_REMOVE_OWNER, wide(node.as_str())),
         Consultation::QueryDelete => (abi::CLUSCTL_RESOURCE_QUERY_DELETE, Vec::new()),
     }
 }
@@ -29,7 +35,7 @@ pub(crate) fn code_of(question: &Consultation) -> (u32, Vec<u8>) {
 /// Windows: clusapi/ns-clusapi-clus_provider_state_change_info
 /// Note: the id of a resource is its name, as `CLUSCTL_RESOURCE_GET_ID` says. `dwSize` counts the whole of it.
 pub(crate) fn provider_change(provider: &ResourceName, state: ResourceState) -> Vec<u8> {
-    let id = wide(provider);
+    let id = wide(provider.as_str());
     let size = u32::try_from(8 + id.len()).unwrap_or(u32::MAX);
     let mut info = size.to_le_bytes().to_vec();
     info.extend(state.number().to_le_bytes());

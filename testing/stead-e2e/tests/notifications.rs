@@ -8,6 +8,8 @@ use stead_e2e::{Node, compile, kill, root, until};
 
 const ADD_DEPENDENCY: &str = "01500012";
 const REMOVE_DEPENDENCY: &str = "01500016";
+const ADD_OWNER: &str = "0150001a";
+const REMOVE_OWNER: &str = "0150001e";
 const QUERY_DELETE: &str = "010001b9";
 const TYPE_QUERY_DELETE: &str = "020001b9";
 const DELETE: &str = "01500006";
@@ -285,6 +287,43 @@ fn never_opened(recorder: &Recorder) -> Node {
     assert_eq!(recorder.lines(&["r"]).iter().filter(|line| *line == "r Open").count(), 1);
     recorder.forget();
     node
+}
+
+#[test]
+fn possible_owners_change_only_if_the_dll_agrees() {
+    let recorder = Recorder::new();
+    let mut node = Node::up(&config(&recorder.dll, &resource("r", "")));
+    node.wait("r", "Online");
+    let status: serde_json::Value = serde_json::from_str(&node.ok(&["status", "--json"])).unwrap();
+    let me = status["groups"][0]["owner_node"].as_str().unwrap().to_owned();
+    let set = |owners: &[&str]| {
+        let owners = format!("possible_owners = {owners:?}\n");
+        config(&recorder.dll, &(resource("r", "") + &owners))
+    };
+    let told = || recorder.lines(&[ADD_OWNER, REMOVE_OWNER]);
+    let line = |code: &str, name: &str| format!("r {code} {}", wide(name));
+    recorder.forget();
+    // Without any, all could have it: this one is told of none that it has.
+    assert!(node.apply(&set(&[&me, "far"])).status.success());
+    assert_eq!(told(), [line(ADD_OWNER, "far")]);
+    recorder.forget();
+    assert!(node.apply(&set(&[&me, "near"])).status.success());
+    assert_eq!(told(), [line(ADD_OWNER, "near"), line(REMOVE_OWNER, "far")]);
+
+    recorder.forget();
+    recorder.answers(&format!("{REMOVE_OWNER} 5069\n"));
+    let refused = node.apply(&set(&[&me, "far"]));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert!(said.contains("does not let it be kept from node \"near\"") && said.contains("5069"), "{said}");
+    until("the consent is taken back", || told().get(2).cloned());
+    assert_eq!(told(), [line(ADD_OWNER, "far"), line(REMOVE_OWNER, "near"), line(REMOVE_OWNER, "far")]);
+    let kept: serde_json::Value = serde_json::from_str(&node.ok(&["config"])).unwrap();
+    let owners = kept["groups"][0]["resources"][0]["possible_owners"].as_array().unwrap();
+    assert_eq!(owners.len(), 2);
+    assert!(owners.contains(&me.into()) && owners.contains(&"near".into()), "{owners:?}");
+    assert_eq!(node.state("r"), "Online");
+    assert_eq!(node.end(), 0);
 }
 
 #[test]

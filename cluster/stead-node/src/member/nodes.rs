@@ -33,11 +33,23 @@ const fn failback(of: stead_policy::ResumeFailback) -> ResumeFailback {
 }
 
 impl Node {
+    /// The nodes of the cluster, as far as they are known here; this one alone if it is not one of several.
+    pub(crate) fn node_names(&self) -> BTreeSet<NodeName> {
+        match &self.member {
+            None => BTreeSet::from([self.name()]),
+            Some(member) => {
+                let sessions = member.machine.nodes().map(|(node, _)| node);
+                sessions.chain(member.situation.nodes.keys()).cloned().collect()
+            }
+        }
+    }
+
     /// Where a configuration names nodes that nobody knows. They may join later; more often it is a slip.
     pub(crate) fn strangers(&self, wanted: &ClusterConfig) -> Vec<Problem> {
-        let Some(member) = &self.member else { return Vec::new() };
-        let known: BTreeSet<&NodeName> =
-            member.machine.nodes().map(|(node, _)| node).chain(member.situation.nodes.keys()).collect();
+        if self.member.is_none() {
+            return Vec::new();
+        }
+        let known = self.node_names();
         let names = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let stranger = |node: &NodeName, place: String| {
             (!known.contains(node)).then(|| Problem {

@@ -49,6 +49,8 @@ impl Driver {
             (abi::CLUSCTL_RESOURCE_QUERY_DELETE, &[]),
             (abi::CLUSCTL_RESOURCE_ADD_DEPENDENCY, &name),
             (abi::CLUSCTL_RESOURCE_REMOVE_DEPENDENCY, &name),
+            (abi::CLUSCTL_RESOURCE_ADD_OWNER, &name),
+            (abi::CLUSCTL_RESOURCE_REMOVE_OWNER, &name),
         ];
         for (code, input) in questions {
             self.ask(index, code, Purpose::Question, input, 0)?;
