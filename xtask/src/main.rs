@@ -23,7 +23,7 @@ usage: cargo xtask TASK
   tidy [--fix]     dependency edges, source pages, file sizes; --fix rewrites book/coverage.md
   bench [NAME…]    measure, and print a table; release build
   sim [--seeds N] [--mutants] [--seed SEED] …
-                   the cluster in virtual time: seeds must break no rule, every wrong protocol must; release build
+                   the cluster in virtual time: seeds must break no rule, every wrong protocol must; optimised build
   fuzz [TARGET…] [--minutes N]
                    the targets of stead-fuzz under libFuzzer, N minutes each (5); needs a nightly compiler
   soak [--minutes N] [--seed S]
@@ -49,9 +49,10 @@ fn main() -> ExitCode {
         ["fuzz", words @ ..] => fuzz::run_all(words),
         ["soak", words @ ..] => faults::soak(words),
         ["soak-verify", words @ ..] => soak::verify(words),
-        ["sim", words @ ..] => {
-            run::run("cargo", &[&["run", "--release", "--quiet", "-p", "stead-sim", "--"], words].concat())
-        }
+        ["sim", words @ ..] => run::run(
+            "cargo",
+            &[&["run", "--profile", "sim", "--quiet", "-p", "stead-sim", "--"], words].concat(),
+        ),
         ["bench", names @ ..] => bench::run_all(names),
         _ => {
             eprint!("{USAGE}");

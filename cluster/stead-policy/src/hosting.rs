@@ -424,7 +424,9 @@ impl Policy {
 
     /// Goes on with what comes and what goes.
     pub(crate) fn progress(&mut self, group: &GroupName) {
-        let Some(hosted) = self.hosted.as_ref().and_then(|hosted| hosted.get(group)).cloned() else { return };
+        let hosted = self.hosted.as_ref().and_then(|hosted| hosted.get(group));
+        let on_its_way = |hosted: &&Hosted| hosted.departure.is_some() || hosted.arrival.is_some();
+        let Some(hosted) = hosted.filter(on_its_way).cloned() else { return };
         if let Some(departure) = &hosted.departure {
             if hosted.released || !hosted.begun || !self.emptied(group) {
                 return;

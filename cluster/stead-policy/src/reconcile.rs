@@ -183,7 +183,6 @@ impl Policy {
         if !self.wanted(name) || self.held_back(group) {
             return;
         }
-        let home = self.home(group, name);
         let Some(runtime) = self.groups.get(group) else { return };
         let Some(resource) = runtime.resources.get(name) else { return };
         if !resource.at_rest() || resource.opened == Opened::Opening || resource.opened == Opened::Closing {
@@ -213,6 +212,7 @@ impl Policy {
         }) {
             return;
         }
+        let home = self.home(group, name);
         if resource.opened == Opened::Yes && resource.monitor.as_ref() != Some(&home) {
             let resource = name.clone();
             if let Some(runtime) = self.resource_mut(name) {

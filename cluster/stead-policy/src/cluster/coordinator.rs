@@ -21,7 +21,7 @@ use crate::request::InBuffers;
 #[derive(Debug, Default)]
 pub struct Coordinator {
     /// When each failover, failed order, loss of a node and quarantine was first seen.
-    pub(super) failovers: BTreeMap<(GroupName, u64), Time>,
+    pub(super) failovers: BTreeMap<GroupName, BTreeMap<u64, Time>>,
     pub(super) outcomes: BTreeMap<(GroupName, u64), Time>,
     pub(super) losses: BTreeMap<(NodeName, u128), Time>,
     pub(super) quarantines: BTreeMap<(NodeName, u128), Time>,
@@ -132,9 +132,13 @@ impl Coordinator {
         let document = |group: &GroupName| {
             situation.groups.get(group).and_then(|facts| facts.owned.as_ref()).map(|owned| &owned.document)
         };
-        self.failovers.retain(|(group, generation), _| {
-            document(group)
-                .is_some_and(|own| own.failovers.iter().any(|failover| failover.generation == *generation))
+        self.failovers.retain(|group, seen| {
+            let own = document(group);
+            let counted = |generation: &u64| {
+                own.is_some_and(|own| own.failovers.iter().any(|failover| failover.generation == *generation))
+            };
+            seen.retain(|generation, _| counted(generation));
+            !seen.is_empty()
         });
         self.outcomes.retain(|(group, id), _| {
             document(group).is_some_and(|own| own.outcome.as_ref().is_some_and(|last| last.id == *id))
@@ -429,11 +433,11 @@ impl<'s> Round<'_, 's> {
         (id, code): (u32, Code),
     ) {
         let own: &Ownership = &owned.document;
-        let failovers = self.recent(name, facts, own);
         let told = own.held.as_ref() == Some(&why);
-        if told && failovers.len() == own.failovers.len() {
+        if told && self.used(name, facts, own) == own.failovers.len() {
             return;
         }
+        let failovers = self.recent(name, facts, own);
         let text = format!("group \"{name}\": {why}");
         self.amend(name, owned, Ownership { held: Some(why), failovers, ..own.clone() });
         if !told {

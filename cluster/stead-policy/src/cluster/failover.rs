@@ -20,17 +20,25 @@ impl<'s> Round<'_, 's> {
     /// The failovers that still count. Whoever counts remembers when it first saw each: a new coordinator counts them
     /// longer, never shorter.
     pub(super) fn recent(&mut self, name: &GroupName, facts: &GroupFacts, own: &Ownership) -> Vec<Failover> {
-        let period = self.period(facts);
-        let mut recent = Vec::new();
-        for failover in &own.failovers {
-            let key = (name.clone(), failover.generation);
-            let ends = self.memory.failovers.entry(key).or_insert(self.now).after(period);
-            if ends > self.now {
-                self.memory.wake(ends);
-                recent.push(failover.clone());
-            }
+        own.failovers.iter().filter(|failover| self.counts(name, facts, failover)).cloned().collect()
+    }
+
+    /// How many of them there are.
+    pub(super) fn used(&mut self, name: &GroupName, facts: &GroupFacts, own: &Ownership) -> usize {
+        own.failovers.iter().filter(|failover| self.counts(name, facts, failover)).count()
+    }
+
+    fn counts(&mut self, name: &GroupName, facts: &GroupFacts, failover: &Failover) -> bool {
+        let seen = match self.memory.failovers.get_mut(name) {
+            Some(seen) => seen,
+            None => self.memory.failovers.entry(name.clone()).or_default(),
+        };
+        let first = *seen.entry(failover.generation).or_insert(self.now);
+        let ends = first.after(self.period(facts));
+        if ends > self.now {
+            self.memory.wake(ends);
         }
-        recent
+        ends > self.now
     }
 
     /// Nodes on which this failure has been already, the present one included. Where the group was online before it
@@ -66,7 +74,7 @@ impl<'s> Round<'_, 's> {
         facts: &GroupFacts,
         own: &Ownership,
     ) -> Result<(NodeName, Placement), String> {
-        let used = self.recent(name, facts, own).len();
+        let used = self.used(name, facts, own);
         let limit = match facts.rules.failover_threshold {
             u32::MAX => self.situation.nodes.len().saturating_sub(1),
             threshold => usize::try_from(threshold).unwrap_or(usize::MAX),

@@ -81,7 +81,7 @@ pub use owner::{Owner, OwnerAction, Tenure, Unwritten};
 pub use ownership::{
     Arrival, ArrivalKind, Cause, Failover, Order, OrderWish, Outcome, OwnerState, Ownership, Release,
 };
-pub use place::{Placement, Verdict};
+pub use place::{Merit, Placement, Verdict};
 pub(crate) use providers::{ready, said};
 pub(crate) use sets::awaited;
 pub use settings::{Property, Settings, SettingsChange};

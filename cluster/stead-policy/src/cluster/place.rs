@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 use stead_types::{Code, GroupName, NodeName, TypeName};
 
 use super::situation::{GroupFacts, NodeFacts, Session, Situation};
-use super::survey::Survey;
+use super::survey::{Place, Survey};
 
 /// Where a group goes, and why not elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub struct Placement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is the one.
-    Chosen(String),
+    Chosen(Merit),
     /// It could take it, and another is better.
-    Possible(String),
+    Possible(Merit),
     /// It cannot take it.
     Impossible {
         /// Windows' code for it.
@@ -34,11 +34,47 @@ pub enum Verdict {
     },
 }
 
+/// What speaks for a node as the place of a group, and against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merit {
+    /// Its place among the preferred owners, from 0.
+    pub preferred: Option<usize>,
+    /// The group was there last, and that counts.
+    pub last: bool,
+    /// So many groups are there.
+    pub load: usize,
+    /// A group there, beside which it rather is not.
+    pub beside: Option<GroupName>,
+}
+
+impl Merit {
+    fn rank(&self) -> Rank {
+        (self.beside.is_some(), self.preferred.unwrap_or(usize::MAX), !self.last, self.load)
+    }
+}
+
+impl fmt::Display for Merit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(position) = self.preferred {
+            write!(f, "preferred owner {}, ", position + 1)?;
+        }
+        if self.last {
+            f.write_str("it was there last, ")?;
+        }
+        let groups = if self.load == 1 { "group" } else { "groups" };
+        write!(f, "{} {groups} there", self.load)?;
+        if let Some(other) = &self.beside {
+            write!(f, ", beside group \"{other}\", which it rather is not")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Chosen(why) => write!(f, "chosen: {why}"),
-            Verdict::Possible(why) => write!(f, "possible: {why}"),
+            Verdict::Chosen(merit) => write!(f, "chosen: {merit}"),
+            Verdict::Possible(merit) => write!(f, "possible: {merit}"),
             Verdict::Impossible { code: _, why } => write!(f, "impossible: {why}"),
         }
     }
@@ -169,38 +205,37 @@ impl Survey<'_> {
             let verdict = match obstacle {
                 Some((code, why)) => Verdict::Impossible { code, why },
                 None => {
-                    let (rank, why) = self.rank(name, facts, at, wish);
-                    if best.is_none_or(|(so_far, _)| rank < so_far) {
-                        best = Some((rank, at));
+                    let merit = self.merit(name, facts, (at, place), wish);
+                    if best.is_none_or(|(so_far, _)| merit.rank() < so_far) {
+                        best = Some((merit.rank(), at));
                     }
-                    Verdict::Possible(why)
+                    Verdict::Possible(merit)
                 }
             };
             verdicts.push((place.name.clone(), verdict));
         }
         let chosen = best.map(|(_, at)| at);
         if let Some((_, verdict)) = chosen.and_then(|at| verdicts.get_mut(at))
-            && let Verdict::Possible(why) = verdict
+            && let Verdict::Possible(merit) = verdict
         {
-            *verdict = Verdict::Chosen(std::mem::take(why));
+            *verdict = Verdict::Chosen(merit.clone());
         }
         Placement { chosen: chosen.and_then(|at| self.places.get(at)).map(|at| at.name.clone()), verdicts }
     }
 
-    fn rank(&self, name: &GroupName, facts: &GroupFacts, at: usize, wish: Wish<'_>) -> (Rank, String) {
-        let Some(place) = self.places.get(at) else { return ((true, usize::MAX, true, 0), String::new()) };
-        let repelled = if wish.ignore_affinity { None } else { self.repelled(name, facts, at) };
-        let preferred = facts.rules.preferred_owners.iter().position(|owner| owner == place.name);
-        let last = wish.cold && facts.owned.as_ref().is_some_and(|owned| owned.document.node == *place.name);
-        let mut said = Vec::new();
-        said.extend(preferred.map(|position| format!("preferred owner {}", position + 1)));
-        if last {
-            said.push("it was there last".to_owned());
+    fn merit(
+        &self,
+        name: &GroupName,
+        facts: &GroupFacts,
+        (at, place): (usize, &Place<'_>),
+        wish: Wish<'_>,
+    ) -> Merit {
+        let beside = if wish.ignore_affinity { None } else { self.repelled(name, facts, at) };
+        Merit {
+            preferred: facts.rules.preferred_owners.iter().position(|owner| owner == place.name),
+            last: wish.cold && facts.owned.as_ref().is_some_and(|owned| owned.document.node == *place.name),
+            load: place.load,
+            beside: beside.cloned(),
         }
-        let groups = if place.load == 1 { "group" } else { "groups" };
-        said.push(format!("{} {groups} there", place.load));
-        said.extend(repelled.map(|other| format!("beside group \"{other}\", which it rather is not")));
-        let rank = (repelled.is_some(), preferred.unwrap_or(usize::MAX), !last, place.load);
-        (rank, said.join(", "))
     }
 }
