@@ -174,6 +174,12 @@ pub struct Node {
     /// When the node that answers last saw a sign of its life, in ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_ms_ago: Option<u64>,
+    /// How long ago its session was renewed, as the node that answers has heard, in ms; none where it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed_ms_ago: Option<u64>,
+    /// How often it is renewed, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed_every_ms: Option<u64>,
     /// It is the one that plans where groups go.
     #[serde(default)]
     pub coordinator: bool,

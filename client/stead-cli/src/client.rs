@@ -83,6 +83,9 @@ async fn connect(data: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(format!("/proc/self/fd/{}/node.sock", folder.as_raw_fd())).await
 }
 
+/// So long is waited for what can be done without.
+const SOON: std::time::Duration = std::time::Duration::from_secs(2);
+
 impl Client {
     /// The node whose data are in this folder. Nothing is asked yet.
     pub(crate) fn new(data: &Path) -> Self {
@@ -113,6 +116,11 @@ impl Client {
     /// Asks for one document.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         self.one(Method::GET, path, Vec::new()).await
+    }
+
+    /// Asks for one document that is not needed: none if nobody answers soon.
+    pub(crate) async fn soon<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
+        tokio::time::timeout(SOON, self.get(path)).await.ok()?.ok()
     }
 
     /// Sends one document and reads one.

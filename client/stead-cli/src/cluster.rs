@@ -2,14 +2,16 @@
 
 pub(crate) mod args;
 mod certificates;
+mod status;
 
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use stead_api::Status;
 use stead_membership as membership;
-use stead_membership::{ClusterName, ClusterStatus, CreateOrder, Etcd, Invitation, InviteOrder, JoinOrder};
+use stead_membership::{ClusterName, CreateOrder, Etcd, Invitation, InviteOrder, JoinOrder};
 
 use crate::client::Trouble;
 use crate::exit::Exit;
@@ -30,14 +32,20 @@ fn usage(text: &str) -> Trouble {
     Trouble { exit: Exit::Usage, text: text.to_owned() }
 }
 
-/// Carries out a verb. Nothing here speaks to a node: the commands work while none runs.
-pub(crate) fn run(data: &Path, verb: OfflineVerb, json: bool) -> Result<Exit, Trouble> {
+/// Carries out a verb. Nothing here speaks to a node: the commands work while none runs. `heard` is what one says, if any
+/// does.
+pub(crate) fn run(
+    data: &Path,
+    verb: OfflineVerb,
+    heard: Option<&Status>,
+    json: bool,
+) -> Result<Exit, Trouble> {
     let data = absolute(data)?;
     match verb {
         OfflineVerb::Create(given) => create(&data, given, json),
         OfflineVerb::Join(given) => join(&data, given, json),
         OfflineVerb::Invite(given) => invite(&data, &given, json),
-        OfflineVerb::Status => status(&data, json),
+        OfflineVerb::Status => status::status(&data, heard, json),
         OfflineVerb::Certificates => certificates::list(&data, json),
         OfflineVerb::Renew { seconds } => certificates::renew(&data, seconds, json),
         OfflineVerb::Leave => {
@@ -325,57 +333,6 @@ fn invite(data: &Path, given: &Invite, json: bool) -> Result<Exit, Trouble> {
     };
     show::say(&format!("  stead cluster join --invitation {source} --data DIR"));
     Ok(Exit::Done)
-}
-
-fn status(data: &Path, json: bool) -> Result<Exit, Trouble> {
-    let status = membership::status(data)?;
-    let exit = if status.works() { Exit::Done } else { Exit::Failed };
-    if json {
-        show::json(&status);
-        return Ok(exit);
-    }
-    tell(&status);
-    Ok(exit)
-}
-
-fn mib(bytes: Option<u64>) -> String {
-    bytes.map_or_else(String::new, |bytes| format!("{:.1} MiB", bytes as f64 / 1_048_576.0))
-}
-
-fn tell(status: &ClusterStatus) {
-    let ClusterStatus { cluster, id, node, timers, voters, answering, may_lose, .. } = status;
-    show::out(&format!("cluster {cluster}, id {id}; this is node {node}"));
-    show::out(&format!("times: {timers}"));
-    let more = match (status.works(), may_lose) {
-        (false, _) => {
-            "NO MAJORITY: nothing can be changed, and every node ends what it runs at its deadline".to_owned()
-        }
-        (true, 0) => "no further one may be lost".to_owned(),
-        (true, 1) => "one more may be lost".to_owned(),
-        (true, many) => format!("{many} more may be lost"),
-    };
-    show::out(&format!("etcd: {answering} of {voters} voting members answer; {more}\n"));
-    let rows = status.nodes.iter().map(|(name, session)| vec![name.clone(), session.clone()]).collect();
-    show::out(&show::list(&["NODE", "SESSION"], rows));
-    let rows = status
-        .members
-        .iter()
-        .map(|member| {
-            let name = if member.name.is_empty() { "(never started)" } else { &member.name };
-            vec![
-                name.to_owned(),
-                member.state.clone(),
-                member.client_urls.join(" "),
-                member.version.clone().unwrap_or_default(),
-                mib(member.size),
-                mib(member.used),
-                member.alarms.join("; "),
-            ]
-        })
-        .collect();
-    show::out("");
-    show::out(&show::list(&["MEMBER", "STATE", "ADDRESS", "VERSION", "SIZE", "IN USE", "ALARMS"], rows));
-    warn(&status.warnings);
 }
 
 #[cfg(test)]

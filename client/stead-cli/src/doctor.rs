@@ -248,6 +248,8 @@ mod tests {
             quarantine_ends_ms: None,
             session: None,
             seen_ms_ago: None,
+            renewed_ms_ago: None,
+            renewed_every_ms: None,
             coordinator: false,
         };
         let status =

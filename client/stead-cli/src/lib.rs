@@ -36,7 +36,7 @@ use args::{
     Cli, Everywhere, Flags, GroupVerb, MoveFlags, OfflineFlags, ResourceVerb, TypeVerb, Verb, Waiting,
 };
 use client::{Client, Trouble, encode};
-use cluster::args::ClusterVerb;
+use cluster::args::{ClusterVerb, OfflineVerb};
 pub use config::{check_file, read_config};
 use exit::Exit;
 use operate::Manner;
@@ -125,7 +125,18 @@ fn carry_out(cli: Cli, mut command: Command, others: Others) -> Result<Exit, Tro
             runtime.block_on(settings::set(&client, &settings, json))
         }
         Verb::Cluster(cluster::args::Cluster { verb: ClusterVerb::Offline(verb) }) => {
-            cluster::run(&data, *verb, json)
+            let heard = match *verb {
+                OfflineVerb::Status => runtime.block_on(client.soon::<Status>(routes::STATUS)),
+                OfflineVerb::Create(_)
+                | OfflineVerb::Join(_)
+                | OfflineVerb::Invite(_)
+                | OfflineVerb::Leave
+                | OfflineVerb::Adopt { .. }
+                | OfflineVerb::Certificates
+                | OfflineVerb::Renew { .. }
+                | OfflineVerb::Members(_) => None,
+            };
+            cluster::run(&data, *verb, heard.as_ref(), json)
         }
         Verb::Node(args::Node { verb }) => {
             let run = |machine: &args::Machine| node_run(&data, machine);

@@ -59,6 +59,8 @@ pub(crate) fn status(
                 quarantine_ends_ms: None,
                 session: None,
                 seen_ms_ago: None,
+                renewed_ms_ago: None,
+                renewed_every_ms: None,
                 coordinator: false,
             })
             .collect(),

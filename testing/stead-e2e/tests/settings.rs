@@ -297,3 +297,17 @@ fn of_two_that_change_different_settings_neither_takes_the_other_back() {
         });
     }
 }
+
+/// Members of etcd answer, and a node does not renew its session: it is named, with what to look at.
+#[test]
+fn a_silent_node_is_named_where_the_members_are_shown() {
+    let Some(world) = World::with_nodes(&["n1", "n2"]) else { return };
+    let shown = world.ok("n1", &["cluster", "status"]);
+    assert!(shown.contains("RENEWED") && shown.contains(" s ago") && !shown.contains("SILENT"), "{shown}");
+    world.freeze("n2");
+    let told = until("n2 to be silent", || {
+        let told = said(&world.run("n1", &["cluster", "status"]));
+        told.contains("node n2 is SILENT: its session was renewed ").then_some(told)
+    });
+    assert!(told.contains("alive, SILENT") && told.contains("ping -M do"), "{told}");
+}

@@ -167,10 +167,13 @@ impl super::Member {
         let coordinator = self.coordinator_name();
         let shown = self.machine.nodes().map(|(node, session)| {
             let record = self.situation.nodes.get(node).map(|facts| facts.record.clone()).unwrap_or_default();
-            let seen = match self.machine.sight(node, now) {
-                Some(Sight::NotSeen(since)) => Some(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
-                Some(Sight::Up | Sight::Left | Sight::Down | Sight::Deleted | Sight::Unreadable(_))
-                | None => None,
+            let ms = |of: std::time::Duration| u64::try_from(of.as_millis()).unwrap_or(u64::MAX);
+            let (seen, renewed) = match self.machine.sight(node, now) {
+                Some(Sight::NotSeen(since)) => (Some(ms(since)), Some(ms(since))),
+                Some(Sight::Up) => (None, self.machine.unchanged_since(node).map(|at| ms(now.since(at)))),
+                Some(Sight::Left | Sight::Down | Sight::Deleted | Sight::Unreadable(_)) | None => {
+                    (None, None)
+                }
             };
             stead_api::Node {
                 name: node.to_string(),
@@ -196,6 +199,8 @@ impl super::Member {
                 quarantine: record.quarantine.map(|quarantine| quarantine.reason),
                 session: Some(session.sid.to_string()),
                 seen_ms_ago: seen,
+                renewed_ms_ago: renewed,
+                renewed_every_ms: renewed.map(|_| ms(session.params.h)),
                 coordinator: coordinator.as_ref() == Some(node),
             }
         });
