@@ -634,7 +634,7 @@ mod tests {
             .groups
             .values()
             .cloned()
-            .map(|group| Change::Step(PlanStep::SetGroup(group)))
+            .map(|group| Change::Step(PlanStep::SetGroup(Box::new(group))))
             .collect();
         let operations = catalog.operations(&steps);
         catalog.take(operations, 2);
@@ -667,7 +667,8 @@ mod tests {
         let store = |catalog: &mut Catalog, wanted: ClusterConfig| {
             let sets = wanted.sets.into_values().map(PlanStep::SetGroupSet);
             let have = Settings::read(&catalog.settings()).unwrap();
-            let settings = wanted.settings.map(|to| PlanStep::SetSettings(SettingsChange::new(have, to)));
+            let settings =
+                wanted.settings.map(|to| PlanStep::SetSettings(Box::new(SettingsChange::new(have, to))));
             let steps: Vec<Change> = sets.chain(settings).map(Change::Step).collect();
             let operations = catalog.operations(&steps);
             catalog.take(operations, 2);
@@ -692,7 +693,7 @@ mod tests {
     fn unknown_fields_survive_a_rewrite() {
         let (mut catalog, config) = catalog();
         let group = config.groups.values().next().unwrap().clone();
-        let operations = catalog.operations(&[Change::Step(PlanStep::SetGroup(group))]);
+        let operations = catalog.operations(&[Change::Step(PlanStep::SetGroup(Box::new(group)))]);
         catalog.take(operations, 2);
         assert_eq!(catalog.documents["group/web"]["colour"], "red");
         assert_eq!(catalog.documents["resource/db"]["note"], "from a later version");

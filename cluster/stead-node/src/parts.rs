@@ -244,7 +244,7 @@ mod tests {
         let mut catalog = Catalog::new(["Generic Application".parse().unwrap()]);
         let read = translate::read(&config, &mut catalog);
         assert!(read.problems.is_empty(), "{:?}", read.problems);
-        let steps = read.wanted.groups.into_values().map(PlanStep::SetGroup).collect();
+        let steps = read.wanted.groups.into_values().map(Box::new).map(PlanStep::SetGroup).collect();
         (catalog, Plan { steps })
     }
 

@@ -119,7 +119,7 @@ impl Policy {
         for step in plan.steps {
             match step {
                 PlanStep::SetType(config) => {
-                    self.config.types.insert(config.name.clone(), config);
+                    self.config.types.insert(config.name.clone(), *config);
                 }
                 PlanStep::DeleteType(name) => {
                     self.config.types.remove(&name);
@@ -152,7 +152,7 @@ impl Policy {
                     if new && wanted.persistent_state.is_none() {
                         wanted.persistent_state = Some(PersistentState::Online);
                     }
-                    self.config.groups.insert(name.clone(), wanted);
+                    self.config.groups.insert(name.clone(), *wanted);
                     touched.insert(name);
                 }
                 PlanStep::DeleteResource(group, name) => {

@@ -219,12 +219,12 @@ impl Policy {
         let mut steps = Vec::new();
         for (name, config) in &wanted.types {
             if self.config.types.get(name) != Some(config) {
-                steps.push(PlanStep::SetType(config.clone()));
+                steps.push(PlanStep::SetType(Box::new(config.clone())));
             }
         }
         let have = self.config.settings.clone().unwrap_or_default();
         if let Some(settings) = wanted.settings.as_ref().filter(|settings| **settings != have) {
-            steps.push(PlanStep::SetSettings(SettingsChange::new(have, settings.clone())));
+            steps.push(PlanStep::SetSettings(Box::new(SettingsChange::new(have, settings.clone()))));
         }
         for (name, set) in &wanted.sets {
             if self.config.sets.get(name) != Some(set) {
@@ -247,7 +247,7 @@ impl Policy {
         }
         for (name, group) in &wanted.groups {
             if self.config.groups.get(name).is_none_or(|old| differs(old, group)) {
-                steps.push(PlanStep::SetGroup(group.clone()));
+                steps.push(PlanStep::SetGroup(Box::new(group.clone())));
             }
         }
         if prune {

@@ -190,10 +190,10 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlanStep {
     /// Creates a type or replaces its document.
-    SetType(TypeConfig),
+    SetType(Box<TypeConfig>),
     /// Creates a group or replaces its document, resources included: resources absent from it stay as they are,
     /// those in it are created or replaced.
-    SetGroup(GroupConfig),
+    SetGroup(Box<GroupConfig>),
     /// Deletes a resource, taking it offline first.
     DeleteResource(GroupName, ResourceName),
     /// Deletes a group with its resources, taking them offline first.
@@ -205,7 +205,7 @@ pub enum PlanStep {
     /// Deletes a group set.
     DeleteGroupSet(GroupSetName),
     /// Changes settings of the cluster; the others stay.
-    SetSettings(SettingsChange),
+    SetSettings(Box<SettingsChange>),
 }
 
 /// One thing wrong with a wanted configuration.

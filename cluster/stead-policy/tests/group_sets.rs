@@ -218,7 +218,10 @@ fn a_plan_says_what_changes() {
     assert_eq!(plan.steps, [PlanStep::DeleteGroup(name("b")), PlanStep::DeleteGroupSet(name("t"))]);
     let wanted = ClusterConfig { settings: Some(Settings::default()), ..ClusterConfig::default() };
     let plan = stored.plan(&wanted, false).unwrap();
-    assert_eq!(plan.steps, [PlanStep::SetSettings(SettingsChange::new(fewer, Settings::default()))]);
+    assert_eq!(
+        plan.steps,
+        [PlanStep::SetSettings(Box::new(SettingsChange::new(fewer, Settings::default())))]
+    );
     let fresh = policy(ClusterConfig::default());
     assert_eq!(fresh.plan(&wanted, false), Ok(Plan::default()), "it is what a cluster begins with");
 }
