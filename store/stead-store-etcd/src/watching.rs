@@ -148,14 +148,19 @@ impl Task {
         let every = members.options.beat;
         let mut beat = interval(every);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut silent = 0;
+        // Beats since it was last where the database was at the beginning of them. One whose disk stands still, or that the
+        // others cannot reach, may answer for as long as that lasts and hear of nothing.
+        let (mut silent, mut wanted) = (0, members.floor.get());
         let mut stream = self.open(&members, member, &ask, asked).await.map_err(End::Retry)?;
         loop {
             tokio::select! {
                 message = stream.message() => {
-                    silent = 0;
                     match message {
-                        Ok(Some(message)) => self.take(&members, member, message).await?,
+                        Ok(Some(message)) => {
+                            if self.take(&members, member, message).await? >= wanted {
+                                (silent, wanted) = (0, members.floor.get());
+                            }
+                        }
                         Ok(None) => {
                             return Err(End::Retry(Failure::new(Kind::Lost, &member.url, "it ended a watch")));
                         }
@@ -168,7 +173,9 @@ impl Task {
                     if silent > MISSED {
                         // What is written next would wait for it in vain as well.
                         members.turn_from(&member.url);
-                        return Err(End::Retry(Failure::silent(&member.url, (every * MISSED).as_secs_f64())));
+                        let seconds = (every * MISSED).as_secs_f64();
+                        let text = format!("it has told nothing for {seconds} s, or is behind the others for so long");
+                        return Err(End::Retry(Failure::new(Kind::Lost, &member.url, text)));
                     }
                     // What it answers is only a sign of life: the revision in it may be ahead of events that are
                     // still on their way. A full queue means that it does not read, which is a sign as well.
@@ -220,8 +227,9 @@ impl Task {
         }
     }
 
-    async fn take(&mut self, members: &Members, member: &Member, message: FromWatch) -> Result<(), End> {
-        members.check_cluster(member, message.header).map_err(End::Retry)?;
+    /// Takes a message in, and says at which revision the member was that sent it.
+    async fn take(&mut self, members: &Members, member: &Member, message: FromWatch) -> Result<Number, End> {
+        let header = members.check_cluster(member, message.header).map_err(End::Retry)?;
         if message.compacted != 0 {
             return Err(End::Compacted);
         }
@@ -236,7 +244,7 @@ impl Task {
         for news in self.news(message.events) {
             self.tell(news).await?;
         }
-        Ok(())
+        Ok(header.revision)
     }
 
     /// Events by transaction; etcd never divides one, nor gives them out of order. What was told already is left out.
