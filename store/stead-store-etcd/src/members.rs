@@ -27,8 +27,8 @@ use crate::wire::{
 /// A round in which nobody answered is followed by a pause, which grows up to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(320));
 
-/// The list of members is asked for again after this.
-const LEARN: Duration = Duration::from_secs(10);
+/// The list of members is asked for again after this: while only one is known, and then.
+const LEARN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 /// A connection that is silent for so long is tested, and given up when that is not answered. etcd takes offence at
 /// less than five seconds.
@@ -149,8 +149,9 @@ pub(crate) enum Next {
 }
 
 /// Whether a list of members that was asked for then may no longer be right.
-fn old(learned: Option<Instant>, now: Instant) -> bool {
-    learned.is_none_or(|at| now.saturating_duration_since(at) >= LEARN)
+fn old(learned: Option<Instant>, now: Instant, known: usize) -> bool {
+    let good_for = if known < 2 { LEARN.0 } else { LEARN.1 };
+    learned.is_none_or(|at| now.saturating_duration_since(at) >= good_for)
 }
 
 impl Members {
@@ -498,7 +499,7 @@ impl Members {
         let stale = self.stale.swap(false, Ordering::AcqRel);
         let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        if stale || old(*learned, now) {
+        if stale || old(*learned, now, self.lock().members.len()) {
             *learned = Some(now);
             let members = Arc::clone(self);
             tokio::spawn(async move { members.learn().await });
@@ -562,10 +563,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_of_members_is_asked_for_now_and_then() {
+    fn the_list_of_members_is_asked_for_now_and_then_and_more_often_by_who_knows_one_only() {
         let now = Instant::now();
-        assert!(old(None, now));
-        assert!(!old(Some(now), now + LEARN - Duration::from_millis(1)));
-        assert!(old(Some(now), now + LEARN));
+        let moment = Duration::from_millis(1);
+        for (known, good_for) in [(1, LEARN.0), (2, LEARN.1), (3, LEARN.1)] {
+            assert!(old(None, now, known));
+            assert!(!old(Some(now), now + good_for - moment, known));
+            assert!(old(Some(now), now + good_for, known));
+        }
     }
 }

@@ -27,6 +27,8 @@ pub enum Rules {
     Without(Vec<String>),
     /// Nothing of etcd's comes in or goes out.
     Etcd,
+    /// Nothing of what members of etcd say to each other comes in or goes out.
+    Peers,
     /// So many of 100 packets that come in are dropped.
     Loss(u32),
     /// Connections with other nodes are reset.
@@ -51,6 +53,10 @@ impl Rules {
             Rules::Etcd => {
                 let ports = "oifname != \"lo\" tcp dport { 2379, 2380 } drop; oifname != \"lo\" tcp sport { 2379, 2380 } drop;";
                 chains(&ports.replace("oifname", "iifname"), ports)
+            }
+            Rules::Peers => {
+                let port = "oifname != \"lo\" tcp dport 2380 drop; oifname != \"lo\" tcp sport 2380 drop;";
+                chains(&port.replace("oifname", "iifname"), port)
             }
             Rules::Loss(percent) => {
                 chains(&format!("iifname != \"lo\" numgen random mod 100 < {percent} drop;"), "")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stead_e2e::cluster::{Cluster, Plan, Rules, Way, instant, possible, said};
+use stead_e2e::cluster::{Cluster, Kind, Plan, Rules, Way, instant, possible, said};
 
 use crate::{seconds, tell, undisturbed};
 
@@ -140,5 +140,49 @@ fn a_cable_that_loses_long_packets_makes_no_two() {
     narrow("N15, it follows", &cluster.others(&[&leader])[0]);
     let leader = cluster.leader();
     narrow("N15, it leads", &leader);
+    cluster.end();
+}
+
+/// N2, of members of etcd: one does not reach the others, nor they it, and everybody reaches all nodes and all members. Whoever
+/// it is, and whether it led or not, its node goes on with the others, and hears what is asked of it.
+#[test]
+fn a_member_cut_off_from_the_others_costs_its_node_nothing() {
+    if !possible() {
+        return;
+    }
+    let cluster = Cluster::up(&Plan::default());
+    for (group, node) in [("a", "n1"), ("b", "n2"), ("c", "n3")] {
+        cluster.move_to(group, node);
+    }
+    cluster.all_up();
+    // n1 began when its member was the only one.
+    for (part, leader) in [("it follows", "n2"), ("it leads", "n1")] {
+        let alone = format!("N2, a member, {part}");
+        let begin = || {
+            cluster.firewall("n1", &[]);
+            for node in cluster.nodes() {
+                cluster.all_answer(node);
+            }
+            // Without etcdctl, which it says, whoever leads.
+            let _ = cluster.lead(leader);
+        };
+        undisturbed(&cluster, &alone, Duration::from_secs(8), || {
+            begin();
+            cluster.firewall("n1", &[Rules::Peers]);
+        });
+        // Its node listens to it when it has just begun.
+        begin();
+        cluster.kill_all(&cluster.processes("n1", Kind::Node));
+        cluster.all_answer("n1");
+        cluster.all_up();
+        cluster.firewall("n1", &[Rules::Peers]);
+        for (group, to) in [("b", "n1"), ("a", "n2"), ("b", "n2"), ("a", "n1")] {
+            let began = std::time::Instant::now();
+            cluster.move_to(group, to);
+            cluster.measured(&alone, &format!("{group} was on {to} after {}", seconds(began.elapsed())));
+        }
+    }
+    cluster.firewall("n1", &[]);
+    cluster.all_answer("n1");
     cluster.end();
 }
