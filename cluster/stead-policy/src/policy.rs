@@ -466,11 +466,24 @@ impl Policy {
     /// # Errors
     /// What does not hold.
     pub fn check(&self) -> Result<(), String> {
-        for (name, group) in &self.groups {
+        // Each that is indexed is there, and there are as many: so each that is there is indexed, where it is.
+        let mut last: Option<(&GroupName, &Group)> = None;
+        for (resource, name) in &self.index {
+            let group = match last {
+                Some((last, group)) if last == name => Some(group),
+                Some(_) | None => self.groups.get(name),
+            };
+            let Some(group) = group.filter(|group| group.resources.contains_key(resource)) else {
+                return Err(format!("{resource} is indexed under {name} and is not there"));
+            };
+            last = Some((name, group));
+        }
+        let there: usize = self.groups.values().map(|group| group.resources.len()).sum();
+        if there != self.index.len() {
+            return Err(format!("{there} resources are there, and {} are indexed", self.index.len()));
+        }
+        for group in self.groups.values() {
             for (resource, runtime) in &group.resources {
-                if self.index.get(resource) != Some(name) {
-                    return Err(format!("{resource} is not indexed under {name}"));
-                }
                 if runtime.active() && runtime.opened == Opened::No {
                     return Err(format!("{resource} is {} but not open", runtime.state));
                 }

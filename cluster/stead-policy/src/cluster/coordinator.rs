@@ -438,9 +438,9 @@ impl<'s> Round<'_, 's> {
             return;
         }
         let failovers = self.recent(name, facts, own);
-        let text = format!("group \"{name}\": {why}");
+        let text = (!told).then(|| format!("group \"{name}\": {why}"));
         self.amend(name, owned, Ownership { held: Some(why), failovers, ..own.clone() });
-        if !told {
+        if let Some(text) = text {
             self.record((id, Level::Error), Some(name), code, text);
         }
     }

@@ -278,6 +278,7 @@ impl<'s> Round<'_, 's> {
         {
             return Err("it could not be moved".to_owned());
         }
+        let now = *moving < self.situation.settings.drained_at_once.max(1);
         let (to, reasons) = match target {
             Some(target) => match self.survey.at(target) {
                 None => return Err(format!("the drain's target {target} is no node of this cluster")),
@@ -289,12 +290,12 @@ impl<'s> Round<'_, 's> {
             None => {
                 let placement = self.survey.place(guest.name, guest.facts, Wish::default());
                 match placement.chosen.clone() {
-                    Some(to) => (to, placement.reasons()),
+                    Some(to) => (to, if now { placement.reasons() } else { Vec::new() }),
                     None => return Err(format!("no node can take it: {}", placement.obstacles())),
                 }
             }
         };
-        if *moving < self.situation.settings.drained_at_once.max(1) {
+        if now {
             self.order(guest.name, guest.facts, guest.owned, (&to, reasons), (cause, flags));
         }
         *moving += 1;

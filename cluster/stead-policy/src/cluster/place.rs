@@ -80,11 +80,20 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Most lines are no longer than this.
+const ONE_LINE: usize = 64;
+
 impl Placement {
     /// One line a node.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
-        self.verdicts.iter().map(|(node, verdict)| format!("{node}: {verdict}")).collect()
+        let said = |(node, verdict): &(NodeName, Verdict)| {
+            let mut said = String::with_capacity(ONE_LINE);
+            // Writing into a string does not fail.
+            let _ = write!(said, "{node}: {verdict}");
+            said
+        };
+        self.verdicts.iter().map(said).collect()
     }
 
     /// Why no node can take the group, in one line.
