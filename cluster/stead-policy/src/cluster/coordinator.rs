@@ -7,12 +7,13 @@ use std::time::Duration;
 use stead_types::{Code, GroupName, GroupState, MoveFlags, NodeName, Time};
 
 use super::decision::{Decision, Freed, Guard};
+use super::failover::copied;
 use super::ownership::{
     Arrival, ArrivalKind, Cause, Failover, OrderWish, Outcome, OwnerState, Ownership, Release,
 };
 use super::place::{Placement, Wish, closed};
 use super::situation::{GroupFacts, Owned, Session, Situation};
-use super::survey::{Survey, hosted, over};
+use super::survey::{Survey, Tenancy, hosted, over, tenancy};
 use crate::action::{Level, Record};
 use crate::config::ColdStart;
 use crate::request::InBuffers;
@@ -103,7 +104,7 @@ impl Coordinator {
         let mut round = Round { memory: self, situation, survey, now, forming, decisions: Vec::new() };
         round.nodes();
         let mut order: Vec<(&GroupName, &GroupFacts)> = situation.groups.iter().collect();
-        order.sort_by_key(|(_, facts)| std::cmp::Reverse((hurried(facts), facts.rules.priority)));
+        order.sort_by_cached_key(|(_, facts)| std::cmp::Reverse((hurried(facts), facts.rules.priority)));
         for (name, facts) in &order {
             round.group(name, facts);
         }
@@ -216,10 +217,12 @@ impl<'s> Round<'_, 's> {
         let document = &owned.document;
         match document.state {
             OwnerState::Released(release) => self.released(name, facts, owned, release),
-            OwnerState::Assigned if over(self.situation, document) => self.take_over(name, facts, owned),
-            OwnerState::Assigned if hosted(self.situation, document) => self.hosted(name, facts, owned),
-            // Nothing is known of the owner's session: it may still have the group.
-            OwnerState::Assigned => {}
+            OwnerState::Assigned => match tenancy(self.situation, document) {
+                Tenancy::Over => self.take_over(name, facts, owned),
+                Tenancy::There => self.hosted(name, facts, owned),
+                // It may still have the group.
+                Tenancy::Unknown => {}
+            },
         }
     }
 
@@ -434,10 +437,11 @@ impl<'s> Round<'_, 's> {
     ) {
         let own: &Ownership = &owned.document;
         let told = own.held.as_ref() == Some(&why);
-        if told && self.used(name, facts, own) == own.failovers.len() {
+        let failovers = self.recent(name, facts, own);
+        if told && failovers.len() == own.failovers.len() {
             return;
         }
-        let failovers = self.recent(name, facts, own);
+        let failovers = copied(&failovers);
         let text = (!told).then(|| format!("group \"{name}\": {why}"));
         self.amend(name, owned, Ownership { held: Some(why), failovers, ..own.clone() });
         if let Some(text) = text {
@@ -466,7 +470,7 @@ impl<'s> Round<'_, 's> {
             cause,
             reasons,
         };
-        let failovers = self.recent(name, facts, &owned.document);
+        let failovers = copied(&self.recent(name, facts, &owned.document));
         let document = Ownership { held: None, failovers, ..owned.document.with_order(wish) };
         self.survey.unsettle(name, facts);
         if let Some(at) = self.survey.at(to) {
@@ -492,7 +496,7 @@ impl<'s> Round<'_, 's> {
         let before = facts.owned.as_ref();
         let old = before.map(|owned| &*owned.document);
         let generation = old.map_or(1, |old| old.generation.saturating_add(1));
-        let mut failovers = old.map(|old| self.recent(name, facts, old)).unwrap_or_default();
+        let mut failovers = old.map(|old| copied(&self.recent(name, facts, old))).unwrap_or_default();
         if gift.counts
             && let Some(old) = old
         {

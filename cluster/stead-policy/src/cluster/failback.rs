@@ -3,6 +3,7 @@
 use stead_types::{GroupName, GroupState, MoveFlags, NodeName};
 
 use super::coordinator::Round;
+use super::failover::copied;
 use super::ownership::{Cause, Ownership};
 use super::place::closed;
 use super::situation::{GroupFacts, NodeFacts, Owned, ResumeFailback};
@@ -11,7 +12,7 @@ use crate::config::Failback;
 impl<'s> Round<'_, 's> {
     pub(super) fn hosted(&mut self, name: &'s GroupName, facts: &'s GroupFacts, owned: &'s Owned) {
         let document: &Ownership = &owned.document;
-        let used = self.used(name, facts, document);
+        let recent = self.recent(name, facts, document);
         if document.order.is_some() {
             return;
         }
@@ -39,9 +40,8 @@ impl<'s> Round<'_, 's> {
         // What kept it is over, unless it is still kept offline for it.
         let kept = !document.arrival.start && !current.is_some_and(|published| published.served);
         let held = document.held.clone().filter(|_| kept);
-        if held != document.held || used != document.failovers.len() {
-            let recent = self.recent(name, facts, document);
-            self.amend(name, owned, Ownership { held, failovers: recent, ..document.clone() });
+        if held != document.held || recent.len() != document.failovers.len() {
+            self.amend(name, owned, Ownership { held, failovers: copied(&recent), ..document.clone() });
         }
     }
 

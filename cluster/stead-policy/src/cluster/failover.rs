@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use stead_types::{Code, GroupName, MoveFlags, NodeName};
+use stead_types::{Code, GroupName, MoveFlags, NodeName, Time};
 
 use super::coordinator::{Gift, Round};
 use super::decision::Freed;
 use super::ownership::{ArrivalKind, Cause, Failover, Ownership};
 use super::place::{Placement, Wish};
 use super::situation::{GroupFacts, Owned};
+
+/// As they go into a document.
+pub(super) fn copied(failovers: &[&Failover]) -> Vec<Failover> {
+    failovers.iter().copied().cloned().collect()
+}
 
 impl<'s> Round<'_, 's> {
     /// How long a failover counts.
@@ -19,26 +24,34 @@ impl<'s> Round<'_, 's> {
 
     /// The failovers that still count. Whoever counts remembers when it first saw each: a new coordinator counts them
     /// longer, never shorter.
-    pub(super) fn recent(&mut self, name: &GroupName, facts: &GroupFacts, own: &Ownership) -> Vec<Failover> {
-        own.failovers.iter().filter(|failover| self.counts(name, facts, failover)).cloned().collect()
-    }
-
-    /// How many of them there are.
-    pub(super) fn used(&mut self, name: &GroupName, facts: &GroupFacts, own: &Ownership) -> usize {
-        own.failovers.iter().filter(|failover| self.counts(name, facts, failover)).count()
-    }
-
-    fn counts(&mut self, name: &GroupName, facts: &GroupFacts, failover: &Failover) -> bool {
-        let seen = match self.memory.failovers.get_mut(name) {
-            Some(seen) => seen,
-            None => self.memory.failovers.entry(name.clone()).or_default(),
-        };
-        let first = *seen.entry(failover.generation).or_insert(self.now);
-        let ends = first.after(self.period(facts));
-        if ends > self.now {
-            self.memory.wake(ends);
+    pub(super) fn recent<'o>(
+        &mut self,
+        name: &GroupName,
+        facts: &GroupFacts,
+        own: &'o Ownership,
+    ) -> Vec<&'o Failover> {
+        let mut recent = Vec::new();
+        if own.failovers.is_empty() {
+            return recent;
         }
-        ends > self.now
+        let period = self.period(facts);
+        let memory = &mut *self.memory;
+        let seen = match memory.failovers.get_mut(name) {
+            Some(seen) => seen,
+            None => memory.failovers.entry(name.clone()).or_default(),
+        };
+        let mut wake: Option<Time> = None;
+        for failover in &own.failovers {
+            let ends = seen.entry(failover.generation).or_insert(self.now).after(period);
+            if ends > self.now {
+                wake = Some(wake.map_or(ends, |before| before.min(ends)));
+                recent.push(failover);
+            }
+        }
+        if let Some(at) = wake {
+            memory.wake(at);
+        }
+        recent
     }
 
     /// Nodes on which this failure has been already, the present one included. Where the group was online before it
@@ -74,7 +87,7 @@ impl<'s> Round<'_, 's> {
         facts: &GroupFacts,
         own: &Ownership,
     ) -> Result<(NodeName, Placement), String> {
-        let used = self.used(name, facts, own);
+        let used = self.recent(name, facts, own).len();
         let limit = match facts.rules.failover_threshold {
             u32::MAX => self.situation.nodes.len().saturating_sub(1),
             threshold => usize::try_from(threshold).unwrap_or(usize::MAX),

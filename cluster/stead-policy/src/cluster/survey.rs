@@ -27,21 +27,40 @@ pub(super) struct Survey<'a> {
     classes: BTreeMap<&'a str, Vec<(&'a GroupName, usize)>>,
 }
 
+/// What is known of the session a group was assigned to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tenancy {
+    /// It is alive.
+    There,
+    /// It is over.
+    Over,
+    /// Nothing. It may be alive.
+    Unknown,
+}
+
+/// What is known of the session of this node that a group was assigned to.
+fn tenancy_in(node: Option<&NodeFacts>, document: &Ownership) -> Tenancy {
+    match node.map(|node| node.session) {
+        // Absence proves nothing.
+        None | Some(Session::Never) => Tenancy::Unknown,
+        Some(Session::Alive { sid, .. }) if sid == document.session => Tenancy::There,
+        // Another session of the same node can only begin when the one before it is over.
+        Some(Session::Alive { .. } | Session::Dead { .. } | Session::Left { .. }) => Tenancy::Over,
+    }
+}
+
+pub(super) fn tenancy(situation: &Situation, document: &Ownership) -> Tenancy {
+    tenancy_in(situation.nodes.get(&document.node), document)
+}
+
 /// Whether the session a group was assigned to is over.
 pub(super) fn over(situation: &Situation, document: &Ownership) -> bool {
-    match situation.nodes.get(&document.node).map(|node| node.session) {
-        // Absence proves nothing.
-        None | Some(Session::Never) => false,
-        // Another session of the same node can only begin when the one before it is over.
-        Some(Session::Alive { sid, .. }) => sid != document.session,
-        Some(Session::Dead { .. } | Session::Left { .. }) => true,
-    }
+    tenancy(situation, document) == Tenancy::Over
 }
 
 /// True if the owner is there and has the group.
 pub(super) fn hosted(situation: &Situation, document: &Ownership) -> bool {
-    let session = situation.nodes.get(&document.node).and_then(|node| node.session.alive());
-    document.state == OwnerState::Assigned && session == Some(document.session)
+    document.state == OwnerState::Assigned && tenancy(situation, document) == Tenancy::There
 }
 
 impl<'a> Survey<'a> {
@@ -66,8 +85,10 @@ impl<'a> Survey<'a> {
         let heading = document.order.as_ref().and_then(|order| order.to.as_ref());
         match heading.and_then(|to| self.at(to)) {
             Some(at) => Some(at),
-            None if hosted(self.situation, document) => self.at(&document.node),
-            None => None,
+            None => self.at(&document.node).filter(|at| {
+                let node = self.places.get(*at).map(|place| place.facts);
+                document.state == OwnerState::Assigned && tenancy_in(node, document) == Tenancy::There
+            }),
         }
     }
 
