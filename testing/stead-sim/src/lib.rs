@@ -49,6 +49,7 @@ mod node;
 mod process;
 mod random;
 mod shrink;
+mod steps;
 mod store;
 mod trouble;
 mod wire;
@@ -65,6 +66,7 @@ pub use cover::{COVERED, Cover, Covered, covered};
 pub use directed::directed;
 pub use fault::{Fault, Kind};
 pub use shrink::shrink;
+pub use steps::{Steps, Untaken};
 pub use world::{GroupsBy, Setup, Tally, Violation};
 
 use world::World;

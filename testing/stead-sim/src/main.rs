@@ -18,6 +18,7 @@ usage: stead-sim [--seeds N] [--from SEED]     that many seeds; the first that b
        stead-sim --speed [--seeds N]           simulated cluster-hours an hour of one processor
 with --world simple|production|both            who decides about groups: a few lines, the product, or by turns
      --jobs N                                  so many seeds at the same time
+Seeds that break no rule are followed by the steps of the machines, a state and an event, that none of them took.
 ";
 
 /// The words after the name of the program.
@@ -123,6 +124,9 @@ fn many(from: u64, seeds: u64, jobs: usize, setup: &Setup) -> Result<(), String>
         sum.lapses,
         sum.quarantines
     );
+    for untaken in sum.steps.untaken() {
+        println!("{untaken}");
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use stead_types::Time;
 
 use crate::fault::SECOND;
 use crate::node::{Input, Process};
+use crate::steps::Occurrence;
 use crate::store::{Own, Snapshot};
 use crate::world::{Ask, Happening, RESTART, World};
 
@@ -124,7 +125,9 @@ impl World {
             kept: of.kept,
         };
         let now = of.now(real);
-        of.machine.handle(Event::Start(Box::new(start)), now);
+        let start = Event::Start(Box::new(start));
+        self.count_lease(node, &start);
+        self.nodes[node].machine.handle(start, now);
         if self.production {
             self.brain_begins(node);
         }
@@ -254,10 +257,17 @@ impl World {
         }
     }
 
+    pub(crate) fn count_lease(&mut self, node: usize, event: &Event) {
+        let of = &self.nodes[node];
+        let own = matches!(event, Event::Seen { node, .. } if *node == self.names[of.name]);
+        self.tally.steps.lease(of.machine.state(), event, own);
+    }
+
     /// Hands an event to the lease machine and carries out what it wants.
     pub(crate) fn give(&mut self, node: usize, event: Event) {
         let now = self.nodes[node].now(self.now);
         let news = !matches!(event, Event::Timer { .. });
+        self.count_lease(node, &event);
         self.nodes[node].machine.handle(event, now);
         if let Some(brain) = &mut self.nodes[node].brain {
             brain.heard = true;
@@ -346,6 +356,7 @@ impl World {
                 }
                 self.kill_all(node);
                 self.nodes[node].owes_gone = true;
+                self.count_everywhere(node, Occurrence::Forget);
                 if let Some(brain) = &mut self.nodes[node].brain {
                     brain.owner.forget();
                     brain.said.clear();

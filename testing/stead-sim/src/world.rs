@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::fault::{Fault, Kind, MILLI, SECOND};
 use crate::node::{Input, Node, Process};
 use crate::random::Random;
+use crate::steps::Steps;
 use crate::store::{Key, Own, Paper, Store};
 
 /// Who decides about groups.
@@ -96,12 +97,15 @@ pub struct Tally {
     pub lapses: u64,
     /// Quarantines.
     pub quarantines: u64,
+    /// Steps of the machines.
+    pub steps: Steps,
 }
 
 impl Tally {
     /// Counts another run.
     pub fn add(&mut self, other: &Tally) {
-        let Tally { events, nanos, starts, takeovers, lapses, quarantines } = other;
+        let Tally { events, nanos, starts, takeovers, lapses, quarantines, steps } = other;
+        self.steps.add(steps);
         self.events += events;
         self.nanos += nanos;
         self.starts += starts;

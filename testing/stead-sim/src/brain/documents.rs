@@ -12,6 +12,7 @@ use stead_types::{Code, GroupName};
 use super::{Brain, Purpose};
 use crate::fault::{MILLI, SECOND};
 use crate::node::Input;
+use crate::steps::Occurrence;
 use crate::store::{Key, Paper, Papers};
 use crate::world::{Ask, Request, World};
 
@@ -95,6 +96,7 @@ impl World {
                 if believes {
                     brain.owner.seen(&group, None);
                 }
+                self.count(node, brain, &group, Occurrence::Document);
                 brain.owner.seen(&group, Some(Owned { document: Arc::clone(document), revision }));
                 brain.refresh_owner(&group);
                 self.settle(node, brain, &group);
@@ -163,6 +165,12 @@ impl World {
         brain.decide |= std::mem::take(&mut brain.held_up);
         match purpose {
             Purpose::Own(group) => {
+                let occurrence = match result {
+                    Ok(_) => Occurrence::Stored,
+                    Err(Unwritten::Conflict) => Occurrence::Conflict,
+                    Err(Unwritten::Failed) => Occurrence::Unwritten,
+                };
+                self.count(node, brain, &group, occurrence);
                 let news = brain.owner.written(&group, result, now);
                 if let (Ok(revision), Some(index)) = (result, self.group_at(&group)) {
                     let newest = brain.seen.entry(Key::Own(index)).or_insert(revision);

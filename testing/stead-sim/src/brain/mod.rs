@@ -8,10 +8,11 @@ mod think;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use stead_policy::cluster::{Coordinator, NodeRecord, Owner, Published, Situation, Tenure};
+use stead_policy::cluster::{Coordinator, NodeRecord, Owner, OwnerState, Published, Situation, Tenure};
 use stead_policy::{Action, ClusterConfig, Event, Policy, RequestId, WriteId};
 use stead_types::{GroupName, NodeName, Time};
 
+use crate::steps::Tenant;
 use crate::store::Key;
 
 pub(crate) use configuration::{configuration, settings};
@@ -132,6 +133,20 @@ impl Brain {
     pub(crate) fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
+    }
+
+    /// How a group stands with the owner, by what the owner knows.
+    pub(crate) fn tenant(&self, group: &GroupName, session: Option<u128>) -> Tenant {
+        let Some(owned) = self.owner.documents().get(group) else { return Tenant::Unknown };
+        let document = &owned.document;
+        if self.owner.has(group) {
+            return if document.order.is_some() { Tenant::Ordered } else { Tenant::Had };
+        }
+        if document.node != *self.policy.node() {
+            return Tenant::Elsewhere;
+        }
+        let assigned = document.state == OwnerState::Assigned && session == Some(document.session);
+        if assigned { Tenant::Assigned } else { Tenant::Past }
     }
 
     /// A write of the configuration is under way: what others change of it waits.

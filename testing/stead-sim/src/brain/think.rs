@@ -15,6 +15,7 @@ use stead_types::{GroupName, NodeName};
 use super::{Brain, Leaving, Purpose};
 use crate::fault::{Kind, SECOND};
 use crate::node::Process;
+use crate::steps::Occurrence;
 use crate::store::{Key, Paper};
 use crate::world::{Happening, World};
 
@@ -53,6 +54,9 @@ impl World {
         }
         let may_act = self.nodes[node].machine.may_act(now);
         let tenure = Tenure { may_act, ..self.tenure(node) };
+        for group in &self.groups {
+            self.tally.steps.owner(brain.tenant(group, tenure.session), Occurrence::Adopt);
+        }
         let groups = brain.owner.adopt(&running, tenure);
         brain.policy.member(groups);
         let running = self.running(node);
@@ -67,6 +71,20 @@ impl World {
         let sid = of.machine.sid();
         let in_force = sid == Some(of.guard_sid) && !of.owes_gone;
         Tenure { session: sid.map(|sid| sid.0), may_act: in_force && of.machine.may_act(of.now(self.now)) }
+    }
+
+    pub(crate) fn count(&mut self, node: usize, brain: &Brain, group: &GroupName, occurrence: Occurrence) {
+        let session = self.nodes[node].machine.sid().map(|sid| sid.0);
+        self.tally.steps.owner(brain.tenant(group, session), occurrence);
+    }
+
+    pub(crate) fn count_everywhere(&mut self, node: usize, occurrence: Occurrence) {
+        let of = &self.nodes[node];
+        let Some(brain) = of.brain.as_deref() else { return };
+        let session = of.machine.sid().map(|sid| sid.0);
+        for group in &self.groups {
+            self.tally.steps.owner(brain.tenant(group, session), occurrence);
+        }
     }
 
     /// One group, after its document has changed or the session has.
@@ -330,9 +348,18 @@ impl World {
                     brain.asked.remove(&id);
                 }
                 Action::Write { write, changes } => self.write_configuration(node, brain, write, &changes),
-                Action::Release { group, release } => brain.owner.released(group, release),
-                Action::Moved { group, code, detail } => brain.owner.moved(group, code, detail),
+                Action::Release { group, release } => {
+                    self.count(node, brain, &group, Occurrence::Released);
+                    brain.owner.released(group, release);
+                }
+                Action::Moved { group, code, detail } => {
+                    self.count(node, brain, &group, Occurrence::Moved);
+                    brain.owner.moved(group, code, detail);
+                }
                 Action::Stopped => {
+                    for group in self.groups.clone() {
+                        self.count(node, brain, &group, Occurrence::Leave);
+                    }
                     brain.owner.leave();
                     brain.leaving = Some(Leaving::Saying);
                 }
@@ -488,6 +515,7 @@ impl World {
             Some(Leaving::Saying) => {
                 let said = brain.owner.is_settled() && brain.writes.is_empty();
                 if said && self.nodes[node].machine.state() == State::Active {
+                    self.count_lease(node, &SessionEvent::Leave);
                     self.nodes[node].machine.handle(SessionEvent::Leave, now);
                     self.nodes[node].dirty = true;
                 }
