@@ -143,6 +143,8 @@ pub(crate) struct Member {
     leases: Option<u128>,
     /// The guardian has begun them.
     in_force: bool,
+    /// Why the guardian did not: the process ends with this when the session is given up.
+    refused: Option<String>,
     renewals: renewals::Renewals,
     /// When the cluster database last answered anything about the session.
     heard: Time,
@@ -205,6 +207,7 @@ impl Member {
             unheard: false,
             armed: None,
             waits_for: None,
+            refused: None,
             accepted: Vec::new(),
             unfenced: Vec::new(),
             left: false,

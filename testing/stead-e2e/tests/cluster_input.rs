@@ -359,3 +359,31 @@ fn who_runs_a_node_is_told_what_it_does_and_ends_it_in_order() {
     assert!(doctor.contains("node n2 of cluster prod"), "{doctor}");
     assert_eq!(json!(world.status("n2")["groups"][0]["owner_node"]), "n2");
 }
+
+/// Where the guardian keeps no leases nothing can run: such a node has no session, gets no group, says why, and comes by
+/// itself when it is mended.
+#[test]
+fn a_node_whose_watchdog_cannot_be_used_is_given_nothing() {
+    let Some(mut world) = World::with_nodes(&["n1", "n2"]) else { return };
+    world.stop("n2");
+    world.online("web");
+    world.settled("n1", "web");
+    world.edit("n2", |text| format!("watchdog = \"/dev/null\"\n{text}"));
+    let before = world.document("session/n2");
+    assert!(before.contains("\"left\""), "{before}");
+    world.start("n2");
+    until("n2 to say why", || {
+        let told = said(&world.run("n2", &["status"]));
+        let refused = told.contains("it cannot begin: the guardian of node \"n2\" refused: session ");
+        (refused && told.contains("/dev/null")).then_some(())
+    });
+    assert_eq!(world.document("session/n2"), before, "it has a session, and can run nothing");
+    let refused = world.run("n1", &["group", "move", "web", "--to", "n2"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    assert!(said(&refused).contains("n2 has left"), "{}", said(&refused));
+    world.online("web");
+    world.edit("n2", |text| text.replace("watchdog = \"/dev/null\"\n", ""));
+    world.up("n2");
+    world.ok("n1", &["group", "move", "web", "--to", "n2"]);
+    world.online("web");
+}

@@ -8,6 +8,7 @@ use stead_policy::cluster::{Session, Tenure};
 use stead_policy::{Event as PolicyEvent, Level, Record};
 use stead_types::{Code, GroupName, NodeName, Time};
 
+use crate::edge::monitor::Monitors;
 use crate::edge::timer;
 use crate::node::Node;
 
@@ -59,7 +60,15 @@ impl Node {
                 member.waits_for = Some(held.session);
                 self.monitors.fence(held.session);
             }
-            (None, _) => self.begin_session(None),
+            (None, _) => self.begin_anew(),
+        }
+    }
+
+    /// Nothing is left of any session: another begins, once the guardian has agreed to keep its leases. The others are not
+    /// to give their groups to a node on which nothing can run.
+    fn begin_anew(&mut self) {
+        if let Some(member) = &mut self.member {
+            member.begin_leases(&mut self.monitors);
         }
     }
 
@@ -145,7 +154,6 @@ impl Node {
             }
             Action::Read { request, node } => member.threads.read_session(request, node),
             Action::Arm(kept) => {
-                let params = member.begin.params;
                 member.armed = Some(kept);
                 match member.leases {
                     Some(leases) if member.in_force => {
@@ -153,12 +161,7 @@ impl Node {
                         self.settle_groups();
                     }
                     Some(_) => {}
-                    None => {
-                        let number = random();
-                        member.leases = Some(number);
-                        let device = member.begin.file.watchdog.clone();
-                        self.monitors.begin_leases(number, (params.d, params.w), device);
-                    }
+                    None => member.begin_leases(&mut self.monitors),
                 }
             }
             Action::AskGuardian { question } => self.monitors.ask_guardian(question),
@@ -226,6 +229,9 @@ impl Node {
         self.settle_groups();
         if let Some(member) = &mut self.member {
             member.left |= member.machine.state() == State::Left;
+            if member.left {
+                self.failed = member.refused.take().or(self.failed.take());
+            }
         }
     }
 
@@ -293,9 +299,24 @@ impl Node {
         self.drive_owner();
     }
 
-    /// The guardian does not do what it was told: where it is a session that it refuses, nothing can begin here.
+    /// The guardian does not do what it was told. Where it is the leases that were to begin, nothing can run here: the
+    /// session is given up, if there is one, so that others take the groups over, and the process ends. The next one tries
+    /// again.
     pub(crate) fn guardian_refused(&mut self, error: &str) {
         let text = format!("the guardian of node \"{}\" refused: {error}", self.name());
+        let Some(member) = &mut self.member else { return self.record(record(10_053, Level::Error, text)) };
+        // Whatever else it refuses, it is not under a number that is to come into force.
+        let begins = member.leases.filter(|_| !member.in_force);
+        if begins.is_some_and(|number| error.contains(&format!("session {number}"))) {
+            if member.machine.state() == State::Stopped {
+                self.failed = Some(text);
+                return;
+            }
+            // Leases begin when everything that was under others before is verified gone.
+            member.refused = Some(text.clone());
+            member.machine.handle(Event::Leave, timer::now());
+            self.drive_session();
+        }
         self.record(record(10_053, Level::Error, text));
     }
 
@@ -311,6 +332,9 @@ impl Node {
             return;
         }
         member.in_force = true;
+        if member.machine.state() == State::Stopped {
+            return self.begin_session(None);
+        }
         if let Some(kept) = member.armed {
             self.monitors.lease(number, kept.deadline, blob(kept, number));
         }
@@ -332,7 +356,7 @@ impl Node {
         }
         member.waits_for = None;
         if member.machine.state() == State::Stopped {
-            self.begin_session(None);
+            self.begin_anew();
         } else {
             self.session_event(Event::AllGone);
         }
@@ -353,10 +377,16 @@ impl Node {
         if member.armed.is_none() || !member.machine.may_act(timer::now().after(TOO_LATE)) {
             return;
         }
-        let (number, params) = (random(), member.begin.params);
-        member.leases = Some(number);
-        let device = member.begin.file.watchdog.clone();
-        self.monitors.begin_leases(number, (params.d, params.w), device);
+        member.begin_leases(&mut self.monitors);
+    }
+}
+
+impl super::Member {
+    /// Asks the guardian for leases under a number that was never used.
+    fn begin_leases(&mut self, guardian: &mut Monitors) {
+        let (number, params) = (random(), self.begin.params);
+        self.leases = Some(number);
+        guardian.begin_leases(number, (params.d, params.w), self.begin.file.watchdog.clone());
     }
 }
 
