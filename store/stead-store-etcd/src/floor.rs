@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -58,14 +59,27 @@ impl Memory {
 struct File {
     path: PathBuf,
     content: Remembered,
-    written: Instant,
+    /// The revision that was written last.
+    written: Number,
 }
 
 /// The highest revision seen, in memory and, if there is one, in a file.
+///
+/// Renewals take note of revisions, and a disk may stall for longer than a lease lasts: so that nothing waits for it, the
+/// file is written on a thread of its own.
 #[derive(Debug, Default)]
 pub(crate) struct Floor {
     highest: AtomicI64,
+    /// Never held while the disk is waited for.
     file: Mutex<Option<File>>,
+    /// One writes at a time, and what is so by then: what was written last holds.
+    writing: Mutex<()>,
+    /// When the file is written next, and who writes it.
+    saver: Mutex<Option<(Instant, SyncSender<()>)>>,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is in the file; nothing if it is not there.
@@ -94,17 +108,24 @@ pub(crate) fn doubt(path: &Path, content: &Remembered) {
 }
 
 impl Floor {
-    fn file(&self) -> MutexGuard<'_, Option<File>> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Keeps it in a file from now on.
-    pub(crate) fn keep(&self, path: &Path, content: Remembered) -> Result<(), StoreError> {
+    pub(crate) fn keep(self: &Arc<Self>, path: &Path, content: Remembered) -> Result<(), StoreError> {
         self.note(content.revision);
-        let mut file = self.file();
         let content = Remembered { revision: self.get(), ..content };
         write(path, &content)?;
-        *file = Some(File { path: path.to_owned(), content, written: Instant::now() });
+        let written = content.revision;
+        *lock(&self.file) = Some(File { path: path.to_owned(), content, written });
+        let mut saver = lock(&self.saver);
+        if saver.is_none() {
+            let (wake, woken) = sync_channel(1);
+            let floor = Arc::downgrade(self);
+            let work = move || save_on(&floor, &woken);
+            std::thread::Builder::new()
+                .name("seen".to_owned())
+                .spawn(work)
+                .map_err(|error| StoreError::Io(format!("{}: {error}", path.display())))?;
+            *saver = Some((Instant::now() + EVERY, wake));
+        }
         Ok(())
     }
 
@@ -114,46 +135,61 @@ impl Floor {
 
     /// Takes note of a revision that the database has.
     pub(crate) fn note(&self, revision: Number) {
-        if self.highest.fetch_max(revision, Ordering::AcqRel) < revision {
-            self.save(EVERY);
+        if self.highest.fetch_max(revision, Ordering::AcqRel) >= revision {
+            return;
+        }
+        let now = Instant::now();
+        if let Some((next, wake)) = lock(&self.saver).as_mut().filter(|(next, _)| *next <= now) {
+            *next = now + EVERY;
+            // Where it still writes, it writes this the next time.
+            let _ = wake.try_send(());
         }
     }
 
     /// The database is at an earlier revision than was seen: written at once, since the process ends of it.
     pub(crate) fn doubt(&self) {
-        if let Some(file) = &mut *self.file() {
-            file.content.revision = self.get();
+        if let Some(file) = &mut *lock(&self.file) {
             file.content.doubted = true;
-            doubt(&file.path, &file.content);
         }
+        self.save();
     }
 
     fn settled(&self) {
-        if let Some(file) = &mut *self.file()
-            && std::mem::take(&mut file.content.doubted)
-        {
-            file.content.revision = self.get();
+        let doubted = lock(&self.file).as_mut().is_some_and(|file| std::mem::take(&mut file.content.doubted));
+        if doubted {
             // Where this fails, the node waits once more when it starts again.
-            let _ = write(&file.path, &file.content);
+            self.save();
         }
     }
 
-    fn save(&self, every: Duration) {
-        if let Some(file) = &mut *self.file()
-            && file.written.elapsed() >= every
-            && file.content.revision < self.get()
-        {
+    /// Writes what is so now.
+    fn save(&self) {
+        let _writing = lock(&self.writing);
+        let now = lock(&self.file).as_mut().map(|file| {
             file.content.revision = self.get();
-            file.written = Instant::now();
+            file.written = file.content.revision;
+            (file.path.clone(), file.content.clone())
+        });
+        if let Some((path, content)) = now {
             // A full disk makes the file older, which weakens a check and breaks nothing.
-            let _ = write(&file.path, &file.content);
+            let _ = write(&path, &content);
         }
+    }
+}
+
+/// Saves whenever it is woken, for as long as there is somebody who takes note of revisions.
+fn save_on(floor: &Weak<Floor>, woken: &Receiver<()>) {
+    while woken.recv().is_ok() {
+        let Some(floor) = floor.upgrade() else { return };
+        floor.save();
     }
 }
 
 impl Drop for Floor {
     fn drop(&mut self) {
-        self.save(Duration::ZERO);
+        if lock(&self.file).as_ref().is_some_and(|file| file.written < self.get()) {
+            self.save();
+        }
     }
 }
 
@@ -170,7 +206,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seen");
         assert_eq!(read(&path), Ok(None));
-        let floor = Floor::default();
+        let floor = Arc::new(Floor::default());
         floor.keep(&path, remembered(5)).unwrap();
         for revision in [9, 7] {
             floor.note(revision);
@@ -180,6 +216,33 @@ mod tests {
         assert_eq!(read(&path), Ok(Some(remembered(9))));
         fs::write(&path, "{").unwrap();
         assert!(matches!(read(&path), Err(StoreError::Corrupt(_))));
+    }
+
+    /// A disk that stalls, as a pipe that nobody reads: whoever opens it waits.
+    #[test]
+    fn who_takes_note_of_a_revision_does_not_wait_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seen");
+        let floor = Arc::new(Floor::default());
+        floor.keep(&path, remembered(5)).unwrap();
+        let beside = path.with_extension("new");
+        rustix::fs::mknodat(rustix::fs::CWD, &beside, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        lock(&floor.saver).as_mut().unwrap().0 = Instant::now();
+        let (done, heard) = std::sync::mpsc::channel();
+        let noting = Arc::clone(&floor);
+        std::thread::spawn(move || {
+            for revision in 6..1_000 {
+                noting.note(revision);
+                lock(&noting.saver).as_mut().unwrap().0 = Instant::now();
+            }
+            // Nor does a session that begins.
+            noting.settled();
+            done.send(noting.get()).unwrap();
+        });
+        assert_eq!(heard.recv_timeout(Duration::from_secs(20)), Ok(999), "it waits for the disk");
+        // The disk goes on: whoever writes comes to an end, and the next writes into a file.
+        drop(fs::File::options().read(true).write(true).open(&beside));
+        fs::remove_file(&beside).ok();
     }
 
     #[test]
