@@ -53,23 +53,33 @@ pub fn node_main(args: Vec<OsString>) -> ExitCode {
         }
     };
     // One line an event, into the log the guardian opened.
-    let log = Mutex::new(edge::log::Log::new(data.join("log/node.log")));
+    let log = match edge::log::Log::start(data.join("log/node.log")) {
+        Ok(log) => log,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "stead node: its log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     // A line that cannot be written is lost, and nothing else: of the failure there would be told on standard error, which
     // is the same file, and that would panic.
     let lines = tracing_subscriber::fmt().with_ansi(false).with_target(false).log_internal_errors(false);
-    lines.with_writer(log).init();
-    std::panic::set_hook(Box::new(|panic| {
+    lines.with_writer(Mutex::new(log.clone())).init();
+    let last = log.clone();
+    std::panic::set_hook(Box::new(move |panic| {
         tracing::error!(%panic, "the node cannot go on");
+        last.flush_soon();
         std::process::abort();
     }));
-    match begin::run(&data, name) {
+    let code = match begin::run(&data, name) {
         Ok(code) => code,
         Err(text) => {
             tracing::error!(text, "the node could not go on");
             standing::say(&data, &format!("it cannot begin: {text}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    log.flush_soon();
+    code
 }
 
 fn arguments(args: Vec<OsString>) -> Result<(PathBuf, NodeName), String> {
