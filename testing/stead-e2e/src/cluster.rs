@@ -1,5 +1,6 @@
 //! A cluster of several nodes in namespaces of this machine, by `stead lab`, with a witness in each group.
 
+mod clocks;
 mod disks;
 mod faults;
 mod processes;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use clocks::{Clock, clocks_possible};
 pub use disks::{Disk, disks_possible};
 pub use faults::{Copy, Rules, Way};
 pub use processes::Kind;

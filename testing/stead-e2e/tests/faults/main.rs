@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 mod certificates;
+mod clocks;
 mod database;
 mod disks;
 mod hosting;
