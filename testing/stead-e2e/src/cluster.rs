@@ -5,6 +5,7 @@ mod disks;
 mod faults;
 mod processes;
 mod random;
+mod wires;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use disks::{Disk, disks_possible};
 pub use faults::{Copy, Rules, Way};
 pub use processes::Kind;
 pub use random::{Chance, Fault};
+pub use wires::{Wire, Wired};
 
 use crate::witness::{self, Change, Testimony, now, testimony};
 use crate::{etcd, marked, stead};

@@ -74,19 +74,25 @@ pub fn libraries() -> &'static Path {
 /// # Panics
 /// When the compiler refuses, or warns.
 pub fn compile(source: &Path, folder: &Path, name: &str, extra: &[&str]) -> PathBuf {
-    let library = folder.join(name);
-    let output = Command::new("cc")
-        .args(["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fshort-wchar", "-pthread", "-g"])
-        .arg("-I")
-        .arg(root().join("resource/stead-resapi/include"))
-        .args(extra)
-        .arg(source)
-        .arg("-o")
-        .arg(&library)
-        .output()
-        .expect("a C compiler is needed: install gcc");
+    let include = root().join("resource/stead-resapi/include").display().to_string();
+    let library = ["-shared", "-fPIC", "-fshort-wchar", "-pthread", "-g", "-I", &include];
+    cc(source, &folder.join(name), &[&library, extra].concat())
+}
+
+/// Compiles a C source of this package into a program.
+///
+/// # Panics
+/// When it does not compile.
+pub fn compile_program(source: &Path, folder: &Path, name: &str) -> PathBuf {
+    cc(source, &folder.join(name), &["-O1"])
+}
+
+fn cc(source: &Path, made: &Path, flags: &[&str]) -> PathBuf {
+    let mut command = Command::new("cc");
+    command.args(["-Wall", "-Wextra", "-Werror"]).args(flags).arg(source).arg("-o").arg(made);
+    let output = command.output().expect("a C compiler is needed: install gcc");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    library
+    made.to_owned()
 }
 
 /// The scripted resource DLL of `dll/probe.c`, compiled once a process.

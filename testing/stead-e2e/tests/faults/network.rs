@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stead_e2e::cluster::{Cluster, Kind, Plan, Rules, Way, instant, possible, said};
+use stead_e2e::cluster::{Cluster, Kind, Plan, Rules, Way, Wire, instant, possible, said};
 
 use crate::{seconds, tell, undisturbed};
 
@@ -79,6 +79,60 @@ fn a_bad_network_ends_no_work() {
         cluster.firewall(&others[1], &[]);
     });
     cluster.all_answer(&leader);
+    cluster.end();
+}
+
+/// N7 and N9: what goes over a cable arrives late, twice, and in another order. As long as answers come within three quarters
+/// of a renewal period, a second here, nothing ends; when they come later the node's work ends, and nothing lives twice.
+#[test]
+fn a_cable_that_is_slow_doubles_and_disorders_makes_no_two() {
+    if !possible() {
+        return;
+    }
+    let cluster = Cluster::up(&Plan::default());
+    let leader = cluster.leader();
+    let others = cluster.others(&[&leader]);
+    for (group, node) in [("a", &leader), ("b", &others[0]), ("c", &others[1])] {
+        cluster.move_to(group, node);
+    }
+    cluster.all_up();
+    let long = Duration::from_secs(10);
+    // Each way: the answer to a question comes after twice as long.
+    let late = |ms| Wire { delay: (ms, ms), doubled: 0 };
+    let disordered = Wire { delay: (0, 20), doubled: 5 };
+    for (row, node, wire) in [
+        ("N7, 100 ms, a follower", &others[0], late(100)),
+        ("N7, 250 ms, a follower", &others[0], late(250)),
+        ("N7, 100 ms, the leader", &leader, late(100)),
+        ("N9, a follower", &others[0], disordered),
+        ("N9, the leader", &leader, disordered),
+    ] {
+        let mut wired = None;
+        undisturbed(&cluster, row, long, || {
+            wired = None;
+            wired = Some(cluster.wire(node, wire));
+        });
+        drop(wired);
+        cluster.all_answer(&others[1]);
+    }
+
+    for (row, node, group, ms) in [
+        ("N7, 500 ms, a follower", &others[0], "b", 500),
+        ("N7, 3 s, a follower", &others[0], "b", 3_000),
+        ("N7, 3 s, the leader", &leader, "a", 3_000),
+    ] {
+        let since = instant();
+        let wired = cluster.wire(node, late(ms));
+        let change = cluster.changed(group, since);
+        cluster.pass(Duration::from_secs(3));
+        cluster.never_two();
+        tell(&cluster, row, &change);
+        drop(wired);
+        cluster.all_answer(&others[1]);
+        cluster.all_up();
+        cluster.move_to(group, node);
+        cluster.all_up();
+    }
     cluster.end();
 }
 
