@@ -104,6 +104,9 @@ const FLAWS: &[(&str, &str, i32)] = &[
     ("stale-key", "key-handles", 1),
 ];
 
+/// What a flaw may break besides, as it happens: who reports under another's handle may do so when that one is terminated.
+const MAY_BREAK: [(&str, &str); 1] = [("global-handle", "quiet-after-terminate")];
+
 /// So many runs at once: most of them wait most of the time.
 const AT_ONCE: usize = 8;
 
@@ -113,7 +116,8 @@ fn breaks(library: &Path, (flaw, rule, exit): (&str, &str, i32)) -> Option<Strin
     let Ok(report) = serde_json::from_slice::<Value>(&output.stdout) else {
         return Some(format!("{flaw} gave no report: {output:?}"));
     };
-    let broken = rules(&report, "broken");
+    let mut broken = rules(&report, "broken");
+    broken.retain(|also| !MAY_BREAK.contains(&(flaw, *also)));
     if broken != [rule] || output.status.code() != Some(exit) {
         return Some(format!("{flaw} must break {rule} alone: {broken:?}, {}, {report:#}", output.status));
     }
