@@ -242,8 +242,12 @@ impl<'s> Round<'_, 's> {
 
     /// True if a group starts because the cluster does: it has not been lost by a node that was seen to live.
     fn cold(&self, facts: &GroupFacts) -> bool {
-        let lost =
-            facts.owned.as_ref().is_some_and(|owned| self.memory.renewed.contains(&owned.document.session));
+        let seen = |session: &u128| {
+            // What it owns was given to it since this coordinator first looked, or it renewed it since.
+            let first = self.memory.first_owners.as_ref();
+            first.is_some_and(|first| !first.contains(session)) || self.memory.renewed.contains(session)
+        };
+        let lost = facts.owned.as_ref().is_some_and(|owned| seen(&owned.document.session));
         self.forming.is_some() && !lost
     }
 
