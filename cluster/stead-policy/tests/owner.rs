@@ -218,21 +218,6 @@ fn a_conflict_is_tried_again_when_its_news_come_and_not_before_unless_they_do_no
 }
 
 #[test]
-fn a_conflict_whose_news_came_first_is_tried_again_at_once() {
-    let mut case = hosting();
-    let web = case.web.clone();
-    case.owner.leave();
-    let now = Time::from_millis(1_000);
-    case.owner.write_wishes(Some(7), now);
-    assert_eq!(done(&mut case.owner), ["write web at Some(6): Released(Leaving)"]);
-    case.sees(ordered(&document("n1", 7, 2), Some("n2")), 7);
-    case.owner.written(&web, Err(Unwritten::Conflict), now);
-    assert_eq!(case.owner.next_timeout(), None);
-    case.owner.write_wishes(Some(7), now);
-    assert_eq!(done(&mut case.owner), ["write web at Some(7): Released(Leaving)"]);
-}
-
-#[test]
 fn an_order_that_nobody_can_take_ends_with_5016() {
     let mut case = hosting();
     assert_eq!(case.sees(ordered(&document("n1", 7, 2), None), 7), Vec::<String>::new());

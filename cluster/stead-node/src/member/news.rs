@@ -319,8 +319,9 @@ impl Node {
                 Purpose::Node { .. } | Purpose::Host => member.failed(why),
             }
         }
-        // The news of a write may be here before its answer: what was decided on them had to wait for this.
-        member.decide |= std::mem::take(&mut member.held_up);
+        // The news of a write may be here before its answer: what was decided on them had to wait for this. A write that
+        // failed has a pause behind it, which this must not cut short.
+        member.decide |= std::mem::take(&mut member.held_up) && result.is_ok();
         let revision = result.ok();
         match purpose {
             Purpose::Own { group, records } => {

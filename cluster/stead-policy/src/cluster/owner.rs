@@ -98,15 +98,6 @@ enum Wish {
     Left,
 }
 
-/// A document on its way.
-#[derive(Debug)]
-struct Written {
-    /// What it becomes; nothing if it is deleted.
-    document: Option<Arc<Ownership>>,
-    /// The revision it must still have.
-    on: Option<u64>,
-}
-
 /// The groups of one node.
 #[derive(Debug)]
 pub struct Owner {
@@ -126,8 +117,8 @@ pub struct Owner {
     /// Their releases, until that is gone.
     withheld: BTreeMap<GroupName, Release>,
     wishes: BTreeMap<GroupName, Wish>,
-    /// Documents that are being written.
-    writing: BTreeMap<GroupName, Written>,
+    /// Documents that are being written, and what they become; nothing if they are deleted.
+    writing: BTreeMap<GroupName, Option<Arc<Ownership>>>,
     /// Writes that failed are tried again then, and why they failed.
     again: Option<(Time, Unwritten)>,
     actions: VecDeque<OwnerAction>,
@@ -521,8 +512,7 @@ impl Owner {
         if self.writing.contains_key(&group) {
             return false;
         }
-        let written = Written { document: Some(Arc::clone(&document)), on: revision };
-        self.writing.insert(group.clone(), written);
+        self.writing.insert(group.clone(), Some(Arc::clone(&document)));
         self.actions.push_back(OwnerAction::Write { group, revision, document, records });
         true
     }
@@ -533,24 +523,19 @@ impl Owner {
         if self.having.contains_key(group) || self.writing.contains_key(group) {
             return false;
         }
-        let on = self.documents.get(group).map(|owned| owned.revision);
-        self.writing.insert(group.clone(), Written { document: None, on });
+        self.writing.insert(group.clone(), None);
         true
     }
 
     /// A write has ended: the document is stored at this revision, or nothing was changed. True if that is news.
     pub fn written(&mut self, group: &GroupName, result: Result<u64, Unwritten>, now: Time) -> bool {
-        let Some(Written { document, on }) = self.writing.remove(group) else { return false };
+        let document = self.writing.remove(group).flatten();
         match (result, document) {
             (Ok(revision), Some(document)) => {
                 self.unconfirmed.remove(group);
                 self.seen(group, Some(Owned { document, revision }))
             }
             (Ok(_), None) => false,
-            // What was in the way has been seen already, and nothing else is to come.
-            (Err(Unwritten::Conflict), _) if self.documents.get(group).map(|owned| owned.revision) != on => {
-                false
-            }
             (Err(why), _) => {
                 self.failed(why, now);
                 false

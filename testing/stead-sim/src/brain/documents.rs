@@ -162,7 +162,7 @@ impl World {
             }
             self.nodes[node].stale = true;
         }
-        brain.decide |= std::mem::take(&mut brain.held_up);
+        brain.decide |= std::mem::take(&mut brain.held_up) && result.is_ok();
         match purpose {
             Purpose::Own(group) => {
                 let occurrence = match result {
