@@ -8,6 +8,7 @@
 //! > set s groups=a,b [count=N] [delay=S] [pending] [global] [waits=t]    a group set
 //! > waits-for g s                    the group depends on the set
 //!         [unfenced] [reset]              a resource of it has fence class F0, or F5
+//! > holds g [WHY]                   another coordinator writes why it is held
 //! > confirm n1 | watchdog n1          the end of its machine is confirmed; it has a watchdog
 //! > dies n1 | comes n1 [AGE] | leaves n1 | shuts-down n1 | pause n1 | drain n1 [to=n2] [remain] [retry]
 //! > resume n1 [none|immediate|policy] | pardon n1 | cannot-load n1 | can-load n1 | hard-affinity
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use coordinated::{Cluster, Manner, name, rules};
 use stead_policy::cluster::{
-    Cause, Coordinator, GroupFacts, OrderWish, Provider, ReadyWhen, Release, ResumeFailback,
+    Cause, Coordinator, GroupFacts, OrderWish, Ownership, Provider, ReadyWhen, Release, ResumeFailback,
 };
 use stead_policy::{ColdStart, Failback, GroupSetConfig};
 use stead_types::{GroupName, GroupSetName, GroupState, MoveFlags, NodeName, PauseFlags};
@@ -269,6 +270,12 @@ fn happens(cluster: &mut Cluster, words: &[&str]) -> Option<String> {
                 Some(manner) => drop(cluster.manners.insert(name(of), manner)),
                 None => drop(cluster.manners.remove(&name(of))),
             }
+        }
+        // Another coordinator, which sees something else.
+        ["holds", of, why @ ..] => {
+            let held = (!why.is_empty()).then(|| why.join(" "));
+            let own = Ownership { held, ..cluster.own(of).clone() };
+            cluster.write(&name(of), own);
         }
         ["releases-failed", of] => {
             let own = cluster.own(of).released(Release::Failed);

@@ -135,7 +135,7 @@ impl Node {
             return;
         }
         let due = member.coordinator.next_timeout().is_some_and(|at| at <= now);
-        let again = member.undecided && member.owner.next_timeout().is_none_or(|at| at <= now);
+        let again = member.undecided && !member.owner.rests(now);
         let hour = timer::hour_of_day();
         if member.situation.hour != hour {
             member.situation.hour = hour;

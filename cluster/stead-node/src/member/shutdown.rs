@@ -121,6 +121,9 @@ impl Node {
         let Some(member) = &mut self.member else { return };
         let me = member.me.clone();
         let Some(sid) = member.machine.sid() else { return };
+        if member.owner.rests(timer::now()) {
+            return;
+        }
         let facts = member.node_mut(&me);
         if facts.record.leaving == Some(sid.0) {
             return;

@@ -18,6 +18,9 @@ use crate::action::{Level, Record};
 use crate::config::ColdStart;
 use crate::request::InBuffers;
 
+/// For how long what is written about a group stays, at least.
+const AMENDED: Duration = Duration::from_secs(1);
+
 /// Who places groups. It remembers when it first saw things, and nothing it could not lose.
 #[derive(Debug, Default)]
 pub struct Coordinator {
@@ -34,6 +37,8 @@ pub struct Coordinator {
     pub(super) lost: BTreeSet<(NodeName, u128)>,
     /// Why a group is not placed yet.
     pub(super) waits: BTreeMap<GroupName, String>,
+    /// The revision each group's document was last amended at, and when.
+    amended: BTreeMap<GroupName, (u64, Time)>,
     /// How old each session was when it was first seen, and those that were renewed since.
     ages: BTreeMap<u128, Duration>,
     renewed: BTreeSet<u128>,
@@ -172,6 +177,7 @@ impl Coordinator {
             document(group).is_some_and(|own| hosted(situation, own))
                 && !situation.groups.get(group).is_some_and(GroupFacts::failing)
         };
+        self.amended.retain(|group, _| document(group).is_some());
         self.waiting.retain(|group, _| situation.groups.contains_key(group) && !placed(group));
         self.ready.retain(|(group, _), _| situation.groups.contains_key(group) && !placed(group));
     }
@@ -447,15 +453,28 @@ impl<'s> Round<'_, 's> {
         }
         let failovers = copied(&failovers);
         let text = (!told).then(|| format!("group \"{name}\": {why}"));
-        self.amend(name, owned, Ownership { held: Some(why), failovers, ..own.clone() });
-        if let Some(text) = text {
+        let amended = self.amend(name, owned, Ownership { held: Some(why), failovers, ..own.clone() });
+        if let Some(text) = text.filter(|_| amended) {
             self.record((id, Level::Error), Some(name), code, text);
         }
     }
 
-    pub(super) fn amend(&mut self, name: &GroupName, owned: &Owned, document: Ownership) {
+    /// Changes what is written about a group and not where it is. False, and nothing happens, while that has just been
+    /// done: two that decide at once and do not see the same would undo each other's words as fast as the database stores
+    /// them, and no other write would come between. Where there are no words yet, the first come at once.
+    pub(super) fn amend(&mut self, name: &GroupName, owned: &Owned, document: Ownership) -> bool {
+        let (revision, at) = *self.memory.amended.entry(name.clone()).or_insert((owned.revision, self.now));
+        if revision != owned.revision {
+            let again = at.after(AMENDED);
+            if again > self.now && owned.document.held.is_some() {
+                self.memory.wake(again);
+                return false;
+            }
+            self.memory.amended.insert(name.clone(), (owned.revision, self.now));
+        }
         let (group, guard) = (name.clone(), Guard::At(owned.revision));
         self.decisions.push(Decision::Amend { group, guard, document: Arc::new(document) });
+        true
     }
 
     pub(super) fn order(

@@ -176,6 +176,12 @@ impl Owner {
         self.again.map(|(at, _)| at)
     }
 
+    /// True while nothing is to be written: a write has just failed.
+    #[must_use]
+    pub fn rests(&self, now: Time) -> bool {
+        self.again.is_some_and(|(at, _)| at > now)
+    }
+
     /// The documents of all groups, as they were last seen.
     #[must_use]
     pub const fn documents(&self) -> &BTreeMap<GroupName, Owned> {
@@ -476,7 +482,7 @@ impl Owner {
     /// Writes what this node wishes of its groups. Call it whenever something has happened, and at
     /// [`Owner::next_timeout`].
     pub fn write_wishes(&mut self, session: Option<u128>, now: Time) {
-        if self.again.is_some_and(|(at, _)| at > now) {
+        if self.rests(now) {
             return;
         }
         self.again = None;
