@@ -499,7 +499,10 @@ impl Policy {
         for waiter in self.waiters.remove(group).unwrap_or_default() {
             self.finish(waiter.id, Ok(Answer::Cancelled));
         }
-        self.groups.remove(group);
+        if let Some(gone) = self.groups.remove(group) {
+            // Nothing of it is left: what a monitor has answered that was killed since is about nothing here.
+            self.calls.retain(|_, (resource, _)| !gone.resources.contains_key(resource));
+        }
         self.rebuild(group, now);
     }
 

@@ -89,6 +89,14 @@ impl Case {
         case
     }
 
+    /// A process without a session, which found the group on another node.
+    fn fresh() -> Case {
+        let mut case = Case { owner: Owner::new(name("n1")), web: name("web") };
+        case.owner.seen(&case.web, Some(Owned { document: document("n2", 3, 1).into(), revision: 5 }));
+        case.owner.adopt(&BTreeSet::new(), Tenure { session: None, may_act: false });
+        case
+    }
+
     fn settle(&mut self, tenure: Tenure) -> Vec<String> {
         self.owner.settle(&self.web, true, tenure, &Situation::default());
         done(&mut self.owner)
@@ -112,20 +120,49 @@ fn release() -> stead_policy::Release {
 
 /// A node of session 7 that has the group since it was assigned at revision 6.
 fn hosting() -> Case {
-    let mut case = Case::begins(document("n2", 3, 1), &[]);
+    let mut case = Case::fresh();
     assert_eq!(case.sees(document("n1", 7, 2), 6), ["web arrives"]);
     case
 }
 
 #[test]
 fn only_this_session_is_the_owner_and_only_while_it_may_act() {
-    let mut case = Case::begins(document("n2", 3, 1), &[]);
+    let mut case = Case::fresh();
     assert_eq!(case.sees(document("n1", 6, 2), 6), Vec::<String>::new(), "another session of this node");
-    let mut case = Case::begins(document("n2", 3, 1), &[]);
+    let mut case = Case::fresh();
     case.owner.seen(&case.web.clone(), Some(Owned { document: document("n1", 7, 2).into(), revision: 6 }));
     assert_eq!(case.settle(Tenure { may_act: false, ..ACTIVE }), Vec::<String>::new());
     assert_eq!(case.settle(ACTIVE), ["web arrives"]);
     assert_eq!(case.settle(ACTIVE), Vec::<String>::new(), "it arrives once");
+}
+
+/// A release of the process before may be under way all the while.
+#[test]
+fn a_lapsed_session_that_a_new_process_renews_starts_nothing_unconfirmed() {
+    let mut case = Case { owner: Owner::new(name("n1")), web: name("web") };
+    case.owner.seen(&case.web, Some(Owned { document: document("n1", 7, 2).into(), revision: 5 }));
+    let lapsed = Tenure { may_act: false, ..ACTIVE };
+    assert!(case.owner.adopt(&[name("web")].into(), lapsed).is_empty(), "it is being ended");
+    assert_eq!(case.settle(lapsed), Vec::<String>::new());
+    assert_eq!(case.settle(ACTIVE), ["write web at Some(5): Assigned"]);
+    let now = Time::from_millis(1_000);
+    case.owner.written(&case.web, Ok(6), now);
+    assert_eq!(case.settle(ACTIVE), ["web arrives"]);
+}
+
+/// What was read when it began may be older than all of that.
+#[test]
+fn a_group_that_a_resumed_session_is_given_is_confirmed_once() {
+    let mut case = Case::begins(document("n2", 3, 1), &[]);
+    assert_eq!(case.sees(document("n1", 7, 2), 6), ["write web at Some(6): Assigned"]);
+    case.owner.written(&case.web, Ok(7), Time::from_millis(1_000));
+    assert_eq!(case.settle(ACTIVE), ["web arrives"]);
+    case.owner.released(case.web.clone(), release());
+    case.owner.write_wishes(Some(7), Time::from_millis(1_000));
+    assert_eq!(done(&mut case.owner), ["write web at Some(7): Released(Ordered)"]);
+    case.owner.written(&case.web, Ok(8), Time::from_millis(1_000));
+    case.settle(ACTIVE);
+    assert_eq!(case.sees(document("n1", 7, 3), 9), ["web arrives"]);
 }
 
 #[test]

@@ -109,8 +109,12 @@ pub struct Owner {
     /// The documents of all groups, also of such as are not configured.
     documents: BTreeMap<GroupName, Owned>,
     having: BTreeMap<GroupName, Having>,
-    /// Groups that are this node's by what it knew when it took over a session, or when its own lapsed, and that do not
-    /// run: they may have been released since.
+    /// The session that the process before this one had: whatever is given to it that does not run here may have been
+    /// released by that process, and what was read may be older than that.
+    resumed: Option<u128>,
+    /// Groups that were written by this process: what was read of them is so.
+    confirmed: BTreeSet<GroupName>,
+    /// Groups that were this node's when its session lapsed, and do not run: they may have been released since.
     unconfirmed: BTreeSet<GroupName>,
     /// Groups of which something is left on this machine that could not be taken away.
     behind: BTreeSet<GroupName>,
@@ -155,6 +159,8 @@ impl Owner {
             leaving: false,
             documents: BTreeMap::new(),
             having: BTreeMap::new(),
+            resumed: None,
+            confirmed: BTreeSet::new(),
             unconfirmed: BTreeSet::new(),
             behind: BTreeSet::new(),
             withheld: BTreeMap::new(),
@@ -232,21 +238,22 @@ impl Owner {
 
     /// What runs here is known. The groups of the session that goes on are this node's as they are, and returned: that
     /// session has not ended. Those of which nothing runs are not simply started: the process before this one may have
-    /// released them, and what was read may be older than that.
+    /// released them, and what was read may be older than that. Nor is anything, where the session has lapsed already and
+    /// is renewed as the same one later.
     pub fn adopt(&mut self, running: &BTreeSet<GroupName>, tenure: Tenure) -> Vec<GroupName> {
         self.began = true;
+        self.resumed = tenure.session;
         if !tenure.may_act {
             return Vec::new();
         }
         let mine: Vec<(GroupName, u64)> = self
             .documents
             .iter()
-            .filter(|(_, owned)| self.is_mine(&owned.document, tenure.session))
+            .filter(|(group, owned)| {
+                self.is_mine(&owned.document, tenure.session) && running.contains(*group)
+            })
             .map(|(group, owned)| (group.clone(), owned.document.generation))
             .collect();
-        let (mine, unconfirmed): (Vec<_>, Vec<_>) =
-            mine.into_iter().partition(|(group, _)| running.contains(group));
-        self.unconfirmed.extend(unconfirmed.into_iter().map(|(group, _)| group));
         for (group, generation) in &mine {
             // Nobody waits for its coming any more.
             let arrived = Some((Code::SUCCESS, String::new()));
@@ -254,6 +261,12 @@ impl Owner {
             self.having.insert(group.clone(), having);
         }
         mine.into_iter().map(|(group, _)| group).collect()
+    }
+
+    /// True if a group that is this node's by its document may have been released since.
+    fn is_unconfirmed(&self, group: &GroupName, session: Option<u128>) -> bool {
+        let resumed = self.resumed.is_some() && self.resumed == session;
+        self.unconfirmed.contains(group) || resumed && !self.confirmed.contains(group)
     }
 
     /// A document was seen, or its end. False if it is old news, and nothing changes.
@@ -283,7 +296,7 @@ impl Owner {
         let mine = owned.filter(|owned| self.is_mine(&owned.document, tenure.session));
         let generation = mine.map(|owned| owned.document.generation);
         match (mine, self.having.get(group).map(|having| having.generation)) {
-            (Some(owned), None) if takes && self.unconfirmed.contains(group) => {
+            (Some(owned), None) if takes && self.is_unconfirmed(group, tenure.session) => {
                 // Written as it is: if that succeeds, what was read is so.
                 let Owned { document, revision } = owned.clone();
                 self.write(group.clone(), Some(revision), document, Vec::new());
@@ -539,6 +552,7 @@ impl Owner {
         match (result, document) {
             (Ok(revision), Some(document)) => {
                 self.unconfirmed.remove(group);
+                self.confirmed.insert(group.clone());
                 self.seen(group, Some(Owned { document, revision }))
             }
             (Ok(_), None) => false,
