@@ -82,6 +82,9 @@ pub struct Start {
     pub incarnation: String,
     /// This node knew another incarnation of this store before, or found it at an earlier revision.
     pub incarnation_is_new: bool,
+    /// This node knows no incarnation of this store, and there was one before this. If the first list shows no session of
+    /// this one, nobody has waited yet for what began in that.
+    pub incarnation_is_unknown: bool,
     /// A session document of the same machine with another boot id means that the machine was started anew: bare metal,
     /// or an operator says so. A virtual machine that was restored or copied may show the same.
     pub trust_reboot: bool,

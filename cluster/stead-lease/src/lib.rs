@@ -29,6 +29,7 @@
 //!     version: "0.1.0".into(),
 //!     incarnation: "of the store".into(),     // from opening the store, as is the next
 //!     incarnation_is_new: false,
+//!     incarnation_is_unknown: false,
 //!     trust_reboot: true,                     // not in a virtual machine
 //!     kept: None,                             // or what the guardian kept of Action::Arm
 //! })), boottime());

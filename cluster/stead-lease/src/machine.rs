@@ -54,6 +54,8 @@ pub(crate) struct Own {
     pub(crate) identity: Identity,
     pub(crate) version: String,
     pub(crate) incarnation: String,
+    /// There was another incarnation before, of which this node knows nothing.
+    pub(crate) knows_nothing: bool,
     pub(crate) trust_reboot: bool,
     pub(crate) sid: Sid,
     pub(crate) ctr: u64,
@@ -112,6 +114,7 @@ impl Machine {
             identity: nobody,
             version: String::new(),
             incarnation: String::new(),
+            knows_nothing: false,
             trust_reboot: false,
             sid: Sid(0),
             ctr: 0,
@@ -307,6 +310,7 @@ impl Machine {
         own.identity = start.identity;
         own.version = start.version;
         own.incarnation = start.incarnation;
+        own.knows_nothing = start.incarnation_is_unknown;
         own.trust_reboot = start.trust_reboot;
         own.attempts.clear();
         own.doubt = false;
@@ -348,7 +352,9 @@ impl Machine {
         if self.mutants.has(crate::mutant::Mutant::NoQuarantine) {
             return;
         }
-        let until = self.now.after(self.longest);
+        // Whose sessions the database does not show any more, and with what timings, nobody can say.
+        let slowest = self.wait_for(&Profile::Patient.params(Watchdog::Strict));
+        let until = self.now.after(self.longest.max(slowest));
         if until > self.quarantine {
             self.quarantine = until;
             self.push(Action::Tell(Note::Quarantine(until)));

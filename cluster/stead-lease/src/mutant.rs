@@ -90,6 +90,8 @@ mutants! {
     TimerStopsInSleep,
     /// A node process that starts again goes on with what the guardian kept, without asking the store.
     KeptUnasked,
+    /// That the store is another one is forgotten by a process that ends before its session has begun.
+    DoubtForgotten,
     /// Who marks a node dead starts its groups at the same time, before the mark is committed.
     AssignBeforeMark,
     /// A document that is older than the one known is believed.

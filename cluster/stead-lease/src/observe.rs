@@ -20,7 +20,7 @@ pub(crate) struct Observed {
     pub(crate) last: Option<Arc<Session>>,
     /// When this node first saw what is there now.
     pub(crate) first_seen: Time,
-    /// When this node first saw this session.
+    /// When this node first saw this session, or that it is over.
     pub(crate) sid_since: Time,
     /// How often it was seen to be renewed.
     pub(crate) renewals: u32,
@@ -171,8 +171,12 @@ impl Machine {
         }
         let first = !self.listed;
         self.listed = true;
-        // A node without memory finds only sessions of another incarnation: nobody has waited yet.
-        if first && foreign && !ours && !self.mutants.has(Mutant::IncarnationIgnored) {
+        // A node without memory finds no session of this incarnation, though there was one before: nobody has waited yet.
+        if first
+            && (foreign || self.own.knows_nothing)
+            && !ours
+            && !self.mutants.has(Mutant::IncarnationIgnored)
+        {
             self.isolate();
             match self.own.state {
                 State::Resuming => self.depose(crate::event::Why::Replaced),
@@ -256,6 +260,12 @@ impl Machine {
         }
         if same {
             observed.renewals = observed.renewals.saturating_add(1);
+            // Somebody may mark a session that he knew, where the document of a later one was deleted by hand: for all
+            // that is known here, that one has been there until now.
+            let alive = |of: &Option<Arc<Session>>| of.as_ref().is_some_and(|of| of.state == Standing::Alive);
+            if alive(&observed.last) && !alive(&session) {
+                observed.sid_since = now;
+            }
         }
         observed.wait = observed.wait.max(wait.unwrap_or(Duration::ZERO));
         observed.revision = revision;

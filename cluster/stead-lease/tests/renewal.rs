@@ -5,7 +5,9 @@ mod world;
 
 use std::sync::Arc;
 
-use stead_lease::{Action, Answer, Event, Found, Guard, Kept, Sid, Standing, Start, State};
+use stead_lease::{
+    Action, Answer, Event, Found, Guard, Kept, Profile, Session, Sid, Standing, Start, State, Watchdog,
+};
 use world::{World, document, identity, ms, node, session, start};
 
 #[test]
@@ -236,6 +238,13 @@ fn leaving_is_written_once_and_ends_everything() {
     assert_eq!(world.machine.next_timeout(), None);
 }
 
+/// The wait for the slowest timings that can be chosen by name, in milliseconds.
+fn slowest() -> u64 {
+    let params = start().params;
+    let wait = Profile::Patient.params(Watchdog::Strict).wait(params.rho_ppm);
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap()
+}
+
 #[test]
 fn a_store_that_was_replaced_voids_the_session_and_quarantines() {
     let mut world = World::active();
@@ -245,8 +254,8 @@ fn a_store_that_was_replaced_voids_the_session_and_quarantines() {
     world.give(Event::Listed { as_of: 3, sessions: Vec::new() }, 2_200);
     let read = world.reads(2_200);
     world.answer(read, Answer::Read(Found::Nothing { as_of: 3 }), 2_210);
-    assert!(world.timer(7_099).is_empty(), "T of quarantine");
-    let (_, guard, new) = world.commits(7_100);
+    assert!(world.timer(2_000 + slowest() - 1).is_empty(), "the longest T of quarantine");
+    let (_, guard, new) = world.commits(2_000 + slowest());
     assert_eq!((guard, new.incarnation.as_str()), (Guard::Absent, "second"));
 }
 
@@ -256,8 +265,25 @@ fn a_node_without_memory_in_a_restored_store_waits_too() {
     world.give(Event::Start(Box::new(Start { incarnation: "second".into(), ..start() })), 0);
     let old = document(3, session(7, 5, Standing::Left));
     world.give(Event::Listed { as_of: 3, sessions: vec![(node("n2"), old)] }, 0);
-    assert!(world.timer(5_099).is_empty());
-    world.commits(5_100);
+    assert!(world.timer(slowest() - 1).is_empty());
+    world.commits(slowest());
+}
+
+/// The backup is from before the first session; that there was an incarnation before, the database says.
+#[test]
+fn a_node_without_memory_in_an_empty_restored_store_waits_until_somebody_has() {
+    let second = || Start { incarnation: "second".into(), incarnation_is_unknown: true, ..start() };
+    let mut world = World::new();
+    world.give(Event::Start(Box::new(second())), 0);
+    world.give(Event::Listed { as_of: 3, sessions: Vec::new() }, 0);
+    assert!(world.timer(slowest() - 1).is_empty());
+    world.commits(slowest());
+
+    let mut world = World::new();
+    world.give(Event::Start(Box::new(second())), 0);
+    let other = Session { incarnation: "second".into(), ..session(7, 5, Standing::Alive) };
+    world.give(Event::Listed { as_of: 3, sessions: vec![(node("n2"), document(3, other))] }, 0);
+    world.commits(0);
 }
 
 #[test]

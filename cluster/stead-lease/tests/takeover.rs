@@ -177,6 +177,23 @@ fn a_session_that_came_unasked_ends_the_earlier_one_after_t() {
     );
 }
 
+/// It may have been written by somebody who never saw the session that came between, and whose document was deleted too.
+#[test]
+fn a_mark_on_a_session_that_was_known_long_ago_says_nothing_of_later_ones_before_t() {
+    let mut world = World::active();
+    world.see("n2", document(20, session(7, 3, Standing::Alive)), 1_500);
+    world.see("n2", document(40, session(7, 3, Standing::Dead)), 6_500);
+    assert!(world.machine.is_over(&node("n2"), Sid(7), 15));
+    for (at, over) in [(6_600, false), (11_599, false), (11_600, true)] {
+        world.timer(at);
+        assert_eq!(
+            world.machine.is_over(&node("n2"), Sid(9), 30),
+            over,
+            "it may have been there until 6.5 s"
+        );
+    }
+}
+
 /// A node that finds this document under its own name.
 fn finds(found: Session, start: Start) -> World {
     let mut world = World::new();

@@ -54,6 +54,7 @@ pub(crate) struct Beginning {
     pub(crate) incarnation: String,
     /// It was another one when this node last looked, or at an earlier revision.
     pub(crate) incarnation_is_new: bool,
+    pub(crate) incarnation_is_unknown: bool,
     /// What this machine remembers of the cluster database.
     pub(crate) memory: Memory,
     /// The revision everything was read at.

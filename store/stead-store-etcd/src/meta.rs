@@ -25,6 +25,9 @@ struct Meta {
     incarnation: String,
     /// The id of the etcd cluster; another one after a restore from a backup.
     etcd_cluster: String,
+    /// There was another incarnation before this one.
+    #[serde(default)]
+    adopted: bool,
 }
 
 /// What an opening found out.
@@ -35,6 +38,8 @@ pub struct Opened {
     /// This node knew another incarnation before, or found it at an earlier revision since: what it knew of other nodes'
     /// sessions does not hold. So until [`Memory::settled`](crate::Memory::settled).
     pub is_new: bool,
+    /// This node knew no incarnation, and there was one before this: what began in that may run yet.
+    pub is_unknown: bool,
     /// What an operator should be told, such as members that run an etcd with known defects.
     pub warnings: Vec<String>,
 }
@@ -174,6 +179,7 @@ impl Opening<'_> {
             cluster: self.cluster().to_owned(),
             incarnation: random_name()?,
             etcd_cluster: format!("{:x}", header.cluster),
+            adopted: false,
         })
     }
 
@@ -192,7 +198,7 @@ impl Opening<'_> {
             None if self.holds_documents().await? => 0,
             None => return Err(self.absent(remembered)),
         };
-        let meta = self.new_meta(&seen.header)?;
+        let meta = Meta { adopted: true, ..self.new_meta(&seen.header)? };
         let now = self.write(&meta, at).await?;
         match &now.meta {
             Some((found, _)) if *found == meta => Ok(now),
@@ -265,13 +271,14 @@ pub(crate) async fn open(
     }
     let Seen { meta: Some((meta, at)), header } = seen else { return Err(opening.absent(None)) };
     members.expect(header.cluster);
+    let is_unknown = remembered.is_none() && meta.adopted;
     let is_new = remembered.is_some_and(|then| then.doubted || then.incarnation != meta.incarnation);
     if let Some(path) = path {
         let content = Remembered {
             cluster: options.cluster.clone(),
             incarnation: meta.incarnation.clone(),
             revision: header.revision,
-            doubted: is_new,
+            doubted: is_new || is_unknown,
         };
         members.floor.keep(path, content)?;
     }
@@ -281,5 +288,5 @@ pub(crate) async fn open(
         warnings
             .push("the password for etcd crosses the network in clear; use https:// endpoints".to_owned());
     }
-    Ok((at, Opened { incarnation: meta.incarnation, is_new, warnings }))
+    Ok((at, Opened { incarnation: meta.incarnation, is_new, is_unknown, warnings }))
 }

@@ -28,6 +28,11 @@ const GUARDIAN: &str = "monitor/stead-guardian/src/lease.rs";
 /// All of them.
 pub const COVERED: &[Covered] = &[
     Covered {
+        mutant: Mutant::KeptUnasked,
+        by: Cover::Without(Mutant::DoubtForgotten),
+        why: "in a store that is another one the doubt voids what was kept, and in the same one its timer ends it",
+    },
+    Covered {
         mutant: Mutant::DeposedNotVerified,
         by: Cover::Without(Mutant::NameTakenAtOnce),
         why: "whoever begins anew waits until its own name is free, which is longer than the kernel takes to kill",

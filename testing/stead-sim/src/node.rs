@@ -104,9 +104,14 @@ pub(crate) struct Node {
     pub(crate) assumed_dead: Option<(usize, Sid)>,
     /// The incarnation of the store it knows, kept on disk.
     pub(crate) knows: u64,
+    /// That one is not its own yet: kept on disk until a session of it has begun, so that a process that begins meanwhile
+    /// waits as the one before it did.
+    pub(crate) doubted: bool,
     pub(crate) start_at: u64,
 
     // The way to the store.
+    /// What it has sent within which second.
+    pub(crate) sent: (u64, u64),
     pub(crate) requests_lost: u64,
     pub(crate) answers_lost: u64,
     pub(crate) slow: (u64, u64),

@@ -101,8 +101,10 @@ impl World {
         let trust_reboot = self.trust_reboot;
         let name = self.names[self.nodes[node].name].clone();
         let of = &mut self.nodes[node];
-        let new = of.knows != 0 && of.knows != incarnation;
+        let new = of.doubted || of.knows != 0 && of.knows != incarnation;
+        let unknown = of.knows == 0 && incarnation > 1;
         of.knows = incarnation;
+        of.doubted = (new || unknown) && !self.mutants.has(Mutant::DoubtForgotten);
         of.process = Process::Running;
         of.machine = Machine::new(name);
         of.machine.mutate(self.mutants, self.wait);
@@ -121,6 +123,7 @@ impl World {
             version: String::new(),
             incarnation: incarnation.to_string(),
             incarnation_is_new: new,
+            incarnation_is_unknown: unknown,
             trust_reboot,
             kept: of.kept,
         };
@@ -237,6 +240,7 @@ impl World {
             Input::Replaced => {
                 if self.nodes[node].knows != self.store.incarnation {
                     self.nodes[node].knows = self.store.incarnation;
+                    self.nodes[node].doubted = !self.mutants.has(Mutant::DoubtForgotten);
                     self.nodes[node].view.iter_mut().for_each(|view| view.0 = 0);
                     self.nodes[node].stale = true;
                     let incarnation = Some(self.store.incarnation.to_string());
@@ -375,7 +379,11 @@ impl World {
                         self.stop_process(node, None);
                     }
                 }
-                Note::Began(_) | Note::Again(_) | Note::NameInUse(_) => self.nodes[node].dirty = true,
+                Note::Began(_) => {
+                    self.nodes[node].doubted = false;
+                    self.nodes[node].dirty = true;
+                }
+                Note::Again(_) | Note::NameInUse(_) => self.nodes[node].dirty = true,
             },
         }
     }

@@ -282,7 +282,9 @@ impl World {
             return;
         }
         let original = (self.nodes[name].machine_id, self.nodes[name].dmi, self.nodes[name].boot);
-        let knows = if value.is_multiple_of(3) { self.nodes[name].knows } else { 0 };
+        let whole = value.is_multiple_of(3);
+        let (knows, doubted) = (self.nodes[name].knows, self.nodes[name].doubted);
+        let (knows, doubted) = if whole { (knows, doubted) } else { (0, false) };
         let trusting = self.trust_reboot;
         let of = &mut self.nodes[node];
         of.name = name;
@@ -291,6 +293,7 @@ impl World {
         of.dmi = if trusting { 1_000 + value % 7 } else { original.1 };
         of.boot = if value.is_multiple_of(2) && !trusting { original.2 - original.2.min(1) } else { 1_000 };
         of.knows = knows;
+        of.doubted = doubted;
         self.power_on(node);
         self.push(until, Happening::End(index));
     }
@@ -305,10 +308,12 @@ impl World {
         }
     }
 
-    /// A machine is lost for good, and its session is not in the database: it was deleted by hand, or is younger than
-    /// the backup that was restored. Absence proves nothing, so what it had stays its own.
-    pub(crate) fn nobody_knows(&self, name: usize) -> bool {
-        self.nodes[name].lost && self.store.now.sessions[name].value.is_none()
+    /// A machine is lost for good, and this session of it is not in the database: it was deleted by hand, or is younger
+    /// than the backup that was restored. Absence proves nothing, also where a machine of the same name has come and gone
+    /// since, so what it had stays its own.
+    pub(crate) fn nobody_knows(&self, name: usize, sid: Sid) -> bool {
+        let found = self.store.now.sessions[name].value.as_ref();
+        self.nodes[name].lost && found.is_none_or(|session| session.sid != sid)
     }
 
     /// When all faults are over for long enough, everything is where it can be.
@@ -331,7 +336,7 @@ impl World {
         for group in 0..self.started.len() {
             let lives = self.nodes.iter().filter(|node| node.live[group].is_some()).count();
             let own = self.store.now.own[group].value;
-            if lives != 1 && !self.nobody_knows(own.node) {
+            if lives != 1 && !self.nobody_knows(own.node, own.sid) {
                 self.broken("I12", format!("group {group} lives on {lives} nodes in the end: {own:?}"));
                 return;
             }

@@ -9,7 +9,7 @@ use stead_types::Time;
 use crate::fault::{MILLI, SECOND};
 use crate::node::{Input, Process};
 use crate::store::{Own, Snapshot};
-use crate::world::{Ask, Happening, Request, World};
+use crate::world::{Ask, Happening, MOST_A_SECOND, Request, World};
 
 impl World {
     pub(crate) fn latency(&mut self, node: usize) -> u64 {
@@ -20,6 +20,13 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, node: usize, ask: Ask) {
+        let (second, sent) = self.nodes[node].sent;
+        let sent = if second == self.now / SECOND { sent + 1 } else { 1 };
+        self.nodes[node].sent = (self.now / SECOND, sent);
+        if sent == MOST_A_SECOND {
+            let what = format!("node {node} sends {sent} requests within a second, the last is {ask:?}");
+            self.broken("I12", what);
+        }
         if self.nodes[node].requests_lost > self.now {
             return;
         }
@@ -159,7 +166,7 @@ impl World {
     }
 
     /// A node is not told of something now. Its watch goes on where it was, which is a list here.
-    fn misses(&mut self, node: usize) {
+    pub(crate) fn misses(&mut self, node: usize) {
         let of = &mut self.nodes[node];
         of.stale = true;
         of.missed = self.store.now.revision;

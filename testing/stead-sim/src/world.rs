@@ -269,6 +269,9 @@ pub(crate) struct World {
 /// More events than this at one instant are no cluster at work: something is asked again and again.
 pub(crate) const MOST_AT_ONCE: u64 = 200_000;
 
+/// More requests than this of one node within a second of its time are none either: the database would have no rest.
+pub(crate) const MOST_A_SECOND: u64 = 2_000;
+
 /// A node that its supervisor starts again waits for this long.
 pub(crate) const RESTART: u64 = 2 * SECOND;
 
@@ -284,8 +287,9 @@ impl World {
         let longest = longest.map_or(0, |wait| u64::try_from(wait.as_nanos()).unwrap_or(0));
         // A quarantine, a name that is waited for, a takeover; twice, since the last clone may be refused in between.
         let edited = world.faults.iter().any(|fault| fault.kind == Kind::SessionEdited);
-        // Timings that make no sense are waited for as if they were the longest.
-        let longest = if edited { longest.max(25 * SECOND) } else { longest };
+        // Timings that make no sense, or that nobody knows any more, are waited for as if they were the longest.
+        let restored = world.faults.iter().any(|fault| fault.kind == Kind::Restored);
+        let longest = if edited || restored { longest.max(25 * SECOND) } else { longest };
         let end = last_fault.max(setup.seconds * SECOND) + 5 * longest + 15 * SECOND;
         world.go_on(end);
         if world.violation.is_none() {
@@ -463,7 +467,9 @@ impl World {
             dirty: false,
             assumed_dead: None,
             knows: 0,
+            doubted: false,
             start_at: 0,
+            sent: (0, 0),
             requests_lost: 0,
             answers_lost: 0,
             slow: (0, 0),

@@ -6,7 +6,7 @@ use stead_policy::{InBuffers, OpId, Request};
 use stead_types::{ResourceName, ResourceState};
 
 use crate::fault::{Fault, Kind, SECOND};
-use crate::world::{GroupsBy, Happening, MOST_AT_ONCE, Setup, World};
+use crate::world::{Ask, GroupsBy, Happening, MOST_A_SECOND, MOST_AT_ONCE, Setup, World};
 
 /// A world in which everything has come up, and nothing is wrong.
 fn quiet(seed: u64) -> World {
@@ -169,4 +169,14 @@ fn a_run_in_which_time_stands_still_ends() {
     world.go_on(at + SECOND);
     assert_eq!(broken(&world), "I12");
     assert!(world.violation.unwrap().what.contains("time stands still"));
+}
+
+#[test]
+fn a_node_that_asks_and_asks_has_no_rest() {
+    let mut world = quiet(1);
+    for _ in 0..MOST_A_SECOND {
+        assert_eq!(broken(&world), "nothing");
+        world.send(0, Ask::List);
+    }
+    assert_eq!(broken(&world), "I12");
 }

@@ -120,9 +120,11 @@ fn a_layer_that_another_covers_matters_when_that_one_is_off() {
 
 #[test]
 fn a_scenario_finds_what_random_faults_meet_rarely() {
-    let (none, wrong) = (Mutants::NONE, Mutants::of(&[Mutant::StartUnconfirmed]));
-    assert_eq!(search_directed(0..100, Mutant::StartUnconfirmed, none), None);
-    assert!(search_directed(0..10, Mutant::StartUnconfirmed, wrong).is_some());
+    for mutant in [Mutant::StartUnconfirmed, Mutant::DoubtForgotten] {
+        let (none, wrong) = (Mutants::NONE, Mutants::of(&[mutant]));
+        assert_eq!(search_directed(0..100, mutant, none), None);
+        assert!(search_directed(0..20, mutant, wrong).is_some(), "{mutant:?}");
+    }
 }
 
 /// I14: the node process is killed and comes back before the deadline; what runs goes on as it is.

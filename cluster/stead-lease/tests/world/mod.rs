@@ -37,6 +37,7 @@ pub(crate) fn start() -> Start {
         version: "0.1.0".into(),
         incarnation: "first".into(),
         incarnation_is_new: false,
+        incarnation_is_unknown: false,
         trust_reboot: false,
         kept: None,
     }

@@ -146,6 +146,7 @@ pub(crate) fn open(data: &Path, file: &NodeFile) -> Result<Open, String> {
         trust_reboot,
         incarnation: opened.incarnation.clone(),
         incarnation_is_new: opened.is_new,
+        incarnation_is_unknown: opened.is_unknown,
         memory,
         revision,
         file: Box::new(file.clone()),

@@ -81,6 +81,7 @@ impl Node {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             incarnation: begin.incarnation,
             incarnation_is_new: begin.incarnation_is_new,
+            incarnation_is_unknown: begin.incarnation_is_unknown,
             trust_reboot: begin.trust_reboot,
             kept,
         };

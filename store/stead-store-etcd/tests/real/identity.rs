@@ -94,6 +94,18 @@ fn a_restored_backup_is_noticed_and_can_be_adopted() {
     assert!(EtcdStore::open(options.clone(), Start::Existing).unwrap().opened().is_new);
     options.memory.as_ref().unwrap().settled();
     assert!(!EtcdStore::open(options, Start::Existing).unwrap().opened().is_new);
+    // So it is told, in other words, to a machine that was never here before.
+    let memory = || Some(Memory::new(cluster.folder().join("n3.seen")));
+    let fresh = || Options { memory: memory(), ..cluster.options("c", "n3") };
+    let new = EtcdStore::open(fresh(), Start::Existing).unwrap();
+    assert!(new.opened().is_unknown && !new.opened().is_new);
+    drop(new);
+    let options = fresh();
+    let again = EtcdStore::open(options.clone(), Start::Existing).unwrap();
+    assert!(again.opened().is_new && !again.opened().is_unknown);
+    options.memory.unwrap().settled();
+    let settled = EtcdStore::open(fresh(), Start::Existing).unwrap();
+    assert!(!settled.opened().is_new && !settled.opened().is_unknown);
 }
 
 #[test]

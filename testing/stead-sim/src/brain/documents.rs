@@ -141,6 +141,9 @@ impl World {
         let Some(mut brain) = self.nodes[node].brain.take() else { return };
         if let Some((purpose, _)) = brain.writes.remove(&token) {
             self.ended_write(node, &mut brain, purpose, result);
+        } else if result.is_ok() {
+            // It counts as failed, and its own watch tells what was stored.
+            self.misses(node);
         }
         self.nodes[node].brain = Some(brain);
         self.nodes[node].dirty = true;
@@ -194,12 +197,18 @@ impl World {
                 }
             }
             Purpose::State(states) => {
-                if result.is_err() {
-                    for (group, state) in states {
-                        if brain.said.get(&group) == Some(&state) {
+                for (group, state) in states {
+                    match (result, self.group_at(&group)) {
+                        // As by its watch: what is said and not stored is nothing to decide by.
+                        (Ok(revision), Some(index)) => {
+                            let paper = Arc::new(Paper::State(state));
+                            self.takes_paper(node, brain, Key::State(index), revision, &paper);
+                        }
+                        (Err(_), _) if brain.said.get(&group) == Some(&state) => {
                             brain.said.remove(&group);
                             brain.unsaid = true;
                         }
+                        (Ok(_) | Err(_), _) => {}
                     }
                 }
             }

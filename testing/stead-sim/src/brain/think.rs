@@ -253,7 +253,7 @@ impl World {
     fn decide(&mut self, node: usize, brain: &mut Brain) {
         let now = self.nodes[node].now(self.now);
         let due = brain.coordinator.next_timeout().is_some_and(|at| at <= now);
-        let again = brain.undecided && brain.owner.next_timeout().is_none_or(|at| at <= now);
+        let again = brain.undecided && !brain.owner.rests(now);
         let may = || brain.owner.began() && self.decides(node) && self.nodes[node].machine.may_act(now);
         if (!brain.decide || brain.decide_at > self.now) && !due && !again || !may() {
             return;
@@ -467,10 +467,6 @@ impl World {
                 guards.push((Key::Own(index), own));
                 puts.push((Key::State(index), Arc::new(Paper::State(published.clone()))));
                 brain.said.insert(group.clone(), published.clone());
-                if let Some(facts) = brain.situation.groups.get_mut(group) {
-                    facts.published = Some(published.clone());
-                    brain.decide = true;
-                }
                 said.push((group.clone(), published));
             }
         }
@@ -485,8 +481,8 @@ impl World {
         if !self.nodes[node].leaving {
             return;
         }
-        let now = self.nodes[node].now(self.now);
         let me = self.nodes[node].name;
+        let now = self.nodes[node].now(self.now);
         match brain.leaving {
             None => brain.leaving = Some(Leaving::Moving(self.now + 4 * SECOND)),
             Some(Leaving::Moving(until)) => {
@@ -504,7 +500,7 @@ impl World {
                     brain.tell(Event::Request { id, request: Request::Shutdown }, now);
                 } else if let Some(sid) = machine.sid() {
                     let facts = brain.situation.nodes.entry(self.names[me].clone()).or_default();
-                    if facts.record.leaving != Some(sid.0) {
+                    if facts.record.leaving != Some(sid.0) && !brain.owner.rests(now) {
                         let record = NodeRecord { leaving: Some(sid.0), ..facts.record.clone() };
                         let revision = facts.revision;
                         self.write_record((node, brain), me, revision, record);
@@ -554,7 +550,8 @@ impl World {
         let owner = self.numbers.get(&own.node).map(|node| &self.nodes[*node]);
         let hosted = own.state == OwnerState::Assigned
             && owner.is_some_and(|owner| !owner.lost && owner.machine.sid() == Some(Sid(own.session)));
-        let unknown = self.numbers.get(&own.node).is_some_and(|name| self.nobody_knows(*name));
+        let unknown =
+            self.numbers.get(&own.node).is_some_and(|name| self.nobody_knows(*name, Sid(own.session)));
         if !hosted {
             return if placeable && !unknown {
                 Err("has an owner that does not have it".to_owned())
