@@ -482,6 +482,15 @@ impl Policy {
         if there != self.index.len() {
             return Err(format!("{there} resources are there, and {} are indexed", self.index.len()));
         }
+        self.check_resources()
+    }
+
+    /// The part of [`Policy::check`] that is about resources as they run. It is all there is to check where the
+    /// configuration is the same as at the last check, and no group has come or gone since.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn check_resources(&self) -> Result<(), String> {
         for group in self.groups.values() {
             for (resource, runtime) in &group.resources {
                 if runtime.active() && runtime.opened == Opened::No {

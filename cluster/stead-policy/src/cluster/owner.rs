@@ -466,6 +466,9 @@ impl Owner {
         group: &GroupName,
         now: Time,
     ) -> Option<(Published, Option<Time>)> {
+        if !self.has(group) {
+            return None;
+        }
         let Looks { state, locked, queued } = policy.looks(group)?;
         let Serving { generation, served, later } = self.serving(group, state, now)?;
         let given_up = policy.wants_failover(group).map(|(resource, _)| resource).into_iter().collect();

@@ -66,6 +66,8 @@ pub(crate) struct Brain {
     pub(crate) say_at: Option<Time>,
     /// The policy has been told something and was not looked at since.
     pub(crate) touched: bool,
+    /// Groups or resources may have come or gone since.
+    pub(crate) rebuilt: bool,
     /// The lease machine may see the nodes differently.
     pub(crate) heard: bool,
     /// What the session allowed when all groups were settled last; none if they are to be settled.
@@ -102,6 +104,7 @@ impl Brain {
             unsaid: true,
             say_at: None,
             touched: true,
+            rebuilt: true,
             heard: true,
             settled: None,
             busy: BTreeSet::new(),
@@ -122,6 +125,23 @@ impl Brain {
     /// Tells the policy.
     pub(crate) fn tell(&mut self, event: Event, now: Time) {
         self.touched = true;
+        self.rebuilt |= match &event {
+            Event::Start { .. }
+            | Event::Configured(_)
+            | Event::Request { .. }
+            | Event::Written { .. }
+            | Event::Arrived { .. }
+            | Event::Depart { .. }
+            | Event::Departed { .. }
+            | Event::NodeLost(_) => true,
+            Event::Report(_)
+            | Event::Done { .. }
+            | Event::MonitorStarted { .. }
+            | Event::MonitorLost { .. }
+            | Event::ContextKnown { .. }
+            | Event::Paused(_)
+            | Event::Timer => false,
+        };
         self.policy.handle(event, now);
     }
 

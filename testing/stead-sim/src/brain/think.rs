@@ -178,9 +178,12 @@ impl World {
         self.carry_out(node, &mut brain);
         self.say_states(node, &mut brain);
         self.arrange_thought(node, &mut brain);
-        if std::mem::take(&mut brain.touched)
-            && let Err(what) = brain.policy.check()
-        {
+        let held = match (std::mem::take(&mut brain.touched), std::mem::take(&mut brain.rebuilt)) {
+            (_, true) => brain.policy.check(),
+            (true, false) => brain.policy.check_resources(),
+            (false, false) => Ok(()),
+        };
+        if let Err(what) = held {
             self.broken("I9", format!("the policy of node {node}: {what}"));
         }
         if self.nodes[node].process == Process::Running {
@@ -244,10 +247,13 @@ impl World {
         if of.machine.state() != State::Active {
             return false;
         }
+        if self.contend {
+            return true;
+        }
         let now = of.now(self.now);
         let mut up = of.machine.nodes().map(|(name, _)| name);
         let first = up.find(|name| of.machine.sight(name, now) == Some(Sight::Up));
-        self.contend || first.is_none_or(|first| *first == self.names[of.name])
+        first.is_none_or(|first| *first == self.names[of.name])
     }
 
     fn decide(&mut self, node: usize, brain: &mut Brain) {
@@ -459,7 +465,9 @@ impl World {
         brain.unsaid = false;
         brain.say_at = None;
         let (mut guards, mut puts, mut said) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, group) in self.groups.iter().enumerate() {
+        let had: Vec<GroupName> = brain.owner.groups().cloned().collect();
+        for group in &had {
+            let Some(index) = self.group_at(group) else { continue };
             let Some((published, later)) = brain.owner.says(&brain.policy, group, now) else { continue };
             brain.say_at = [brain.say_at, later].into_iter().flatten().min();
             if brain.said.get(group) != Some(&published) {
