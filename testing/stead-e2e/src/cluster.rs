@@ -320,9 +320,14 @@ impl Cluster {
     /// # Panics
     /// When it is refused or fails.
     pub fn move_to(&self, group: &str, node: &str) {
-        if self.serves(group) == node {
+        let from = self.serves(group);
+        if from == node {
             return;
         }
+        // Who has just come back may not have heard yet where the group went meanwhile.
+        self.until(&format!("{node} to know that {group} is on {from}"), || {
+            (self.group(node, group)["owner_node"] == from.as_str()).then_some(())
+        });
         let output = self.order(node, &["group", "move", group, "--to", node]);
         assert!(output.status.success(), "{group} to {node}: {}", said(&output));
         self.until(&format!("{group} to live on {node}"), || (self.serves(group) == node).then_some(()));
