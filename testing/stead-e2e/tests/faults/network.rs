@@ -66,11 +66,19 @@ fn a_bad_network_ends_no_work() {
     });
     cluster.firewall(&others[0], &[]);
     cluster.all_answer(&leader);
-    undisturbed(&cluster, "N8, 30 %", long, || cluster.firewall(&others[0], &[Rules::Loss(30)]));
-    cluster.firewall(&others[0], &[]);
+    // A node whose work did end could not come back on such a cable before another try.
+    let lease = Duration::from_secs(5);
+    undisturbed(&cluster, "N8, 30 %", lease, || {
+        cluster.firewall(&others[0], &[Rules::Loss(30)]);
+        cluster.pass(long);
+        cluster.firewall(&others[0], &[]);
+    });
     cluster.all_answer(&leader);
-    undisturbed(&cluster, "N11", long, || cluster.narrow(&others[0], 64));
-    cluster.widen(&others[0]);
+    undisturbed(&cluster, "N11", lease, || {
+        cluster.narrow(&others[0], 64);
+        cluster.pass(long);
+        cluster.widen(&others[0]);
+    });
     cluster.all_answer(&leader);
     // N13: every connection is reset, for less than the database may be silent.
     undisturbed(&cluster, "N13", long, || {
